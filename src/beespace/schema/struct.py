@@ -1,0 +1,157 @@
+"""``Struct`` and ``Event``: a class of sized fields, and its memory layout.
+
+Fields keep their order; each stands at the next multiple of its alignment, and the size is a
+multiple of the largest alignment (the System V C rules that the kernel follows), so the same
+bytes are a C struct, a NumPy record and a row.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, dataclass_transform
+
+from beespace.schema.kinds import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    IntKind,
+    Kind,
+    TextKind,
+    kind_align,
+    kind_size,
+)
+
+_KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its name, kind and byte offset."""
+
+    name: str
+    kind: Kind
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return kind_size(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each field of ``name`` stands; ``size`` and ``align`` in bytes."""
+
+    name: str
+    fields: tuple[Field, ...]
+    size: int
+    align: int
+
+    def field(self, name: str) -> Field:
+        """The field of that name; ``KeyError`` if there is none."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)
+
+    def padding(self) -> Iterator[tuple[int, int]]:
+        """The holes, as ``(offset, size)``; they are zeroed wherever a value is built."""
+        end = 0
+        for field in self.fields:
+            if field.offset > end:
+                yield end, field.offset - end
+            end = field.offset + field.size
+        if self.size > end:
+            yield end, self.size - end
+
+
+def layout_of(cls: type) -> Layout:
+    """Compute the layout of a class of annotated fields; ``TypeError`` names a field that has no size."""
+    fields: list[Field] = []
+    offset, align = 0, 1
+    for name, kind in _declared(cls):
+        field_align = kind_align(kind)
+        offset = -(-offset // field_align) * field_align
+        fields.append(Field(name, kind, offset))
+        offset += kind_size(kind)
+        align = max(align, field_align)
+    return Layout(cls.__name__, tuple(fields), -(-offset // align) * align, align)
+
+
+def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
+    """The fields of ``cls`` and its bases, base first, each with its kind."""
+    for base in reversed(cls.__mro__):
+        scope = vars(sys.modules.get(base.__module__, sys))
+        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+            if name == "layout" or "ClassVar" in str(annotation):
+                continue
+            value = base.__dict__.get(name)
+            if isinstance(value, _KINDS):
+                yield name, value
+                continue
+            kind = eval(annotation, scope, dict(vars(base))) if isinstance(annotation, str) else annotation
+            sized = isinstance(kind, _KINDS) or (isinstance(kind, type) and issubclass(kind, Struct))
+            if not sized or (isinstance(kind, (TextKind, BytesKind)) and not kind.size):
+                raise TypeError(
+                    f"{cls.__name__}.{name} has no size: annotate it with a type from beespace.types, "
+                    f"and give texts theirs as in `{name}: Text = text(16)`"
+                )
+            yield name, kind
+
+
+def _zero(kind: Kind) -> Any:
+    if isinstance(kind, type):
+        return kind()
+    if isinstance(kind, IntKind):
+        return 0
+    if isinstance(kind, BoolKind):
+        return False
+    if isinstance(kind, BytesKind):
+        return bytes(kind.size)
+    if isinstance(kind, ArrayKind):
+        return [_zero(kind.element)] * kind.length
+    return "::" if isinstance(kind, AddressKind) else ""
+
+
+def _field_specifier() -> Any:  # type checkers treat text(16) and friends as required fields
+    raise AssertionError("only a marker for dataclass_transform")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(_field_specifier,))
+class Struct:
+    """A plain C struct.  Subclass it, annotate fields with names from :mod:`beespace.types`.
+
+    ``layout`` holds the memory layout.  Instances are what user space reads: keyword
+    construction, equality and ``repr``; missing fields are zero.
+    """
+
+    layout: ClassVar[Layout]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.layout = layout_of(cls)
+
+    def __init__(self, **values: Any) -> None:
+        names = [field.name for field in self.layout.fields]
+        for name in values:
+            if name not in names:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}; its fields are {', '.join(names)}")
+        for field in self.layout.fields:
+            setattr(self, field.name, values.get(field.name, _zero(field.kind)))
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, field.name) for field in self.layout.fields)))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in self.layout.fields)
+        return f"{type(self).__name__}({fields})"
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(_field_specifier,))
+class Event(Struct):
+    """A struct that the kernel sends to user space, one row of a table."""

@@ -1,0 +1,104 @@
+"""The types that fields, map keys, options and variables are declared with.
+
+May import: ``schema``.  Invariant: to a type checker every integer here is ``int`` and every text
+is ``str``, so a probe is ordinary typed Python; at run time each is a
+:class:`~beespace.schema.Kind` with size, unit and meaning.
+
+==================  =======================  ========================================================
+name                C                        meaning
+==================  =======================  ========================================================
+u8 u16 u32 u64      unsigned integers        wrap as the machine does
+i8 i16 i32 i64      signed integers
+be16 be32 be64      network-order integers   read and written as host integers, swapped in memory
+boolean             one byte
+Timestamp           u64                      nanoseconds of CLOCK_BOOTTIME in the kernel, wall clock outside
+Duration            u64                      nanoseconds
+Pid Tid Uid Gid     u32                      as the initial namespaces see them
+CgroupId            u64                      inode of the cgroup v2 directory
+Cookie              u64                      socket cookie, unique while the system runs
+Port                u16                      host order
+Address             16 bytes                 IPv6, or IPv4 as ::ffff:a.b.c.d
+text(n)             char[n]                  UTF-8, cut at n
+raw(n)              unsigned char[n]
+array(t, n)         t[n]
+==================  =======================  ========================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beespace.schema.kinds import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, TextKind
+
+__all__ = [
+    "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64", "boolean",
+    "Timestamp", "Duration", "Pid", "Tid", "Uid", "Gid", "CgroupId", "Cookie", "Port", "Address",
+    "Text", "Raw", "text", "raw", "array",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    u8: TypeAlias = int
+    u16: TypeAlias = int
+    u32: TypeAlias = int
+    u64: TypeAlias = int
+    i8: TypeAlias = int
+    i16: TypeAlias = int
+    i32: TypeAlias = int
+    i64: TypeAlias = int
+    be16: TypeAlias = int
+    be32: TypeAlias = int
+    be64: TypeAlias = int
+    boolean: TypeAlias = bool
+    Timestamp: TypeAlias = int
+    Duration: TypeAlias = int
+    Pid: TypeAlias = int
+    Tid: TypeAlias = int
+    Uid: TypeAlias = int
+    Gid: TypeAlias = int
+    CgroupId: TypeAlias = int
+    Cookie: TypeAlias = int
+    Port: TypeAlias = int
+    Address: TypeAlias = str
+    Text: TypeAlias = str
+    Raw: TypeAlias = bytes
+else:
+    u8, u16, u32, u64 = (IntKind(f"u{bits}", bits) for bits in (8, 16, 32, 64))
+    i8, i16, i32, i64 = (IntKind(f"i{bits}", bits, signed=True) for bits in (8, 16, 32, 64))
+    be16, be32, be64 = (IntKind(f"be{bits}", bits, big_endian=True) for bits in (16, 32, 64))
+    boolean = BoolKind()
+    Timestamp = IntKind("Timestamp", 64, unit="ns", meaning="timestamp")
+    Duration = IntKind("Duration", 64, unit="ns", meaning="duration")
+    Pid = IntKind("Pid", 32, meaning="pid")
+    Tid = IntKind("Tid", 32, meaning="tid")
+    Uid = IntKind("Uid", 32, meaning="uid")
+    Gid = IntKind("Gid", 32, meaning="gid")
+    CgroupId = IntKind("CgroupId", 64, meaning="cgroup_id")
+    Cookie = IntKind("Cookie", 64, meaning="socket_cookie")
+    Port = IntKind("Port", 16, meaning="port")
+    Address = AddressKind()
+    Text = TextKind(0)  # size 0: the size is given by `= text(n)`
+    Raw = BytesKind(0)
+
+
+def text(size: int) -> Any:
+    """A text of at most ``size`` bytes: a field (``comm: Text = text(16)``) or a map key (``key=text(16)``)."""
+    return TextKind(_positive(size, "text"))
+
+
+def raw(size: int) -> Any:
+    """``size`` raw bytes: a field (``mac: Raw = raw(6)``) or a map key or value."""
+    return BytesKind(_positive(size, "raw"))
+
+
+def array(element: Any, length: int) -> Any:
+    """``length`` values of one type: a field (``slots: list[u64] = array(u64, 32)``) or a map value."""
+    kind: Kind = element
+    return ArrayKind(kind, _positive(length, "array"))
+
+
+def _positive(size: int, what: str) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+        raise TypeError(f"{what}() takes a size of at least 1, not {size!r}")
+    return size
