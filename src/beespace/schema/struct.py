@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform
 
 from beespace.schema.kinds import (
@@ -84,7 +85,7 @@ def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
     """The fields of ``cls`` and its bases, base first, each with its kind."""
     for base in reversed(cls.__mro__):
         scope = vars(sys.modules.get(base.__module__, sys))
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+        for name, annotation in get_annotations(base).items():
             if name == "layout" or "ClassVar" in str(annotation):
                 continue
             value = base.__dict__.get(name)

@@ -1,0 +1,200 @@
+"""``Program``: the class that is object file, skeleton and tool at once.
+
+Class attributes are seen by both sides: annotated integers with a default are options (read-only
+to the kernel, keyword arguments outside), maps are maps.  Methods with a hook decorator run in
+the kernel, plain methods run in user space.
+
+The class knows nothing of compilers and kernels.  What starts it is a :class:`Driver`, which the
+package's root installs; tests may install another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import get_annotations
+from pathlib import Path
+from types import FunctionType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
+
+from beespace.errors import BeespaceError, UsageError
+from beespace.lang.attach import SECTION
+from beespace.lang.maps import Map, RawMap
+from beespace.schema import BoolKind, IntKind
+from beespace.spec import ObjectSpec
+
+if TYPE_CHECKING:
+    from beespace.schema.kinds import Kind
+
+__all__ = ["Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A typed class attribute: constant to the kernel, settable when the program is made."""
+
+    name: str
+    kind: IntKind | BoolKind
+    default: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A program class taken apart; what the compiler reads.
+
+    ``functions`` holds the kernel-side methods by name, ``sections`` the ELF section of each
+    (``""``: sub-program).
+    """
+
+    name: str
+    doc: str
+    license: str
+    options: Mapping[str, Option]
+    maps: Mapping[str, Map]
+    functions: Mapping[str, FunctionType]
+    sections: Mapping[str, str]
+    source: type[Program]
+
+
+class Running(Protocol):
+    """A started program: its maps by name, and its end."""
+
+    def map(self, name: str) -> RawMap:
+        """The live map of that name."""
+
+    def close(self) -> None:
+        """Detach and free everything; calling it again does nothing."""
+
+
+class Driver(Protocol):
+    """What can turn a program class into something that runs."""
+
+    def spec(self, program: type[Program]) -> ObjectSpec:
+        """Compile ``program`` (or take the cached object)."""
+
+    def build(self, program: type[Program]) -> bytes:
+        """The object file of ``program``, as libbpf loads it."""
+
+    def start(self, program: Program) -> Running:
+        """Compile, relocate, load and attach ``program``."""
+
+
+_driver: Callable[[], Driver] | None = None
+
+
+def install_driver(make: Callable[[], Driver]) -> None:
+    """Say who starts programs; ``make`` is called at the first use."""
+    global _driver
+    _driver = make
+
+
+def _installed() -> Driver:
+    if _driver is None:
+        raise BeespaceError(
+            "no driver is installed that could start a program", help="import beespace, not beespace.lang alone"
+        )
+    return _driver()
+
+
+class Program:
+    """A probe.  Subclass it; use an instance as a context manager to run it.
+
+    Keyword arguments set the options that the class declares; :class:`UsageError` names one that
+    it does not have or a value that does not fit.
+    """
+
+    license: ClassVar[str] = "GPL"
+
+    def __init__(self, **options: int) -> None:
+        declared = self.declaration()
+        self._running: Running | None = None
+        self.options: dict[str, int] = {}
+        for name, value in options.items():
+            if name not in declared.options:
+                known = ", ".join(sorted(declared.options)) or "none"
+                raise UsageError(f"{declared.name} has no option {name!r}", help=f"its options: {known}")
+            kind = declared.options[name].kind
+            if isinstance(kind, IntKind) and not kind.minimum <= value <= kind.maximum:
+                raise UsageError(f"{value} does not fit option {name!r} of {declared.name}, which is a {kind.name}")
+            self.options[name] = int(value)
+            setattr(self, name, value)
+        for name, declared_map in declared.maps.items():
+            setattr(self, name, declared_map.bound(name))
+
+    @classmethod
+    def declaration(cls) -> Declaration:
+        """Options, maps and kernel-side methods of this class, bases first."""
+        options: dict[str, Option] = {}
+        maps: dict[str, Map] = {}
+        functions: dict[str, FunctionType] = {}
+        sections: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            if base is object or base is Program:
+                continue
+            for name, kind in _option_kinds(base).items():
+                options[name] = Option(name, kind, int(base.__dict__[name]))
+            for name, value in base.__dict__.items():
+                if isinstance(value, Map):
+                    maps[name] = value
+                elif isinstance(value, FunctionType) and hasattr(value, SECTION):
+                    functions[name] = value
+                    sections[name] = getattr(value, SECTION)
+        return Declaration(
+            cls.__name__, (cls.__doc__ or "").strip(), cls.license, options, maps, functions, sections, cls
+        )
+
+    @classmethod
+    def spec(cls) -> ObjectSpec:
+        """The compiled program as pure data."""
+        return _installed().spec(cls)
+
+    @classmethod
+    def build(cls, path: str | Path) -> Path:
+        """Write the object file; libbpf, cilium/ebpf, aya and ``beespace.open`` load it."""
+        target = Path(path)
+        target.write_bytes(_installed().build(cls))
+        return target
+
+    def start(self) -> Self:
+        """Compile (or take the cached object), relocate, load and attach."""
+        if self._running is not None:
+            raise UsageError(f"{type(self).__name__} is running already", help="make another instance")
+        self._running = _installed().start(self)
+        for name, declared_map in self.live_maps():
+            declared_map.attach_backend(self._running.map(name))
+        return self
+
+    def close(self) -> None:
+        """Detach and free everything; maps can not be read afterwards."""
+        if self._running is not None:
+            for _, declared_map in self.live_maps():
+                declared_map.detach_backend()
+            self._running.close()
+            self._running = None
+
+    def live_maps(self) -> Iterator[tuple[str, Map]]:
+        """This instance's maps, by name."""
+        for name in self.declaration().maps:
+            yield name, getattr(self, name)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _option_kinds(base: type) -> dict[str, IntKind | BoolKind]:
+    """The annotated attributes of one class that have a default and an integer kind."""
+    kinds: dict[str, IntKind | BoolKind] = {}
+    hints = get_annotations(base)
+    if not hints:
+        return kinds
+    resolved: dict[str, Kind | Any] = get_type_hints(base)
+    for name in hints:
+        kind = resolved.get(name)
+        if isinstance(kind, IntKind | BoolKind) and name in base.__dict__:
+            kinds[name] = kind
+    return kinds
