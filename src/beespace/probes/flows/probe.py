@@ -101,6 +101,15 @@ class FlowStats(Struct):
     name: Text = text(16)
 
 
+class Wire(Struct):
+    """One skb in wire units; ``length`` counts from the IP header on, headers of every segment included."""
+
+    packets: u64
+    length: u64
+    egress: boolean
+    opening: boolean  # a SYN without ACK
+
+
 class Extension(Struct):
     """The first four bytes of an IPv6 extension header; ``fragment`` is offset << 3 in a fragment header."""
 
@@ -218,27 +227,25 @@ class Flows(Program):
             payload = ctx.len - header
             packets = u64(ctx.gso_segs) if ctx.gso_segs > 0 else u64((payload + ctx.gso_size - 1) // ctx.gso_size)
         length = u64(ctx.len) + (packets - 1) * u64(header)
-        self.add(ctx, key, packets, length, egress, opening)
+        self.add(ctx, key, Wire(packets=packets, length=length, egress=egress, opening=opening))
 
     @function
-    def add(self, ctx, key: FlowKey, packets: u64, length: u64, egress: boolean, opening: boolean):
+    def add(self, ctx, key: FlowKey, wire: Wire):
         socket = bpf.full_socket(ctx)
-        owner = None
-        if socket is not None:
-            owner = self.owners.get(socket)
-            if owner is not None:
-                key.netns = owner.netns
+        owner = self.owners.get(socket) if socket is not None else None
+        if owner is not None:
+            key.netns = owner.netns
         stats = self.flows.get_or_create(key)
         if stats is None:
-            self.lost_packets += packets
-            self.lost_bytes += length
+            self.lost_packets += wire.packets
+            self.lost_bytes += wire.length
             return
-        if egress:
-            stats.tx_packets += packets
-            stats.tx_bytes += length
+        if wire.egress:
+            stats.tx_packets += wire.packets
+            stats.tx_bytes += wire.length
         else:
-            stats.rx_packets += packets
-            stats.rx_bytes += length
+            stats.rx_packets += wire.packets
+            stats.rx_bytes += wire.length
         now = bpf.now()
         if stats.first == 0:
             stats.first = now
@@ -251,8 +258,8 @@ class Flows(Program):
         if owner is None:
             return
         if key.protocol == IPPROTO_TCP:
-            if opening:
-                owner.role = Role.CLIENT if egress else Role.SERVER
+            if wire.opening:
+                owner.role = Role.CLIENT if wire.egress else Role.SERVER
             tcp = bpf.tcp_socket(socket)
             if tcp is not None:
                 stats.rtt_us = tcp.srtt_us >> 3
@@ -261,7 +268,7 @@ class Flows(Program):
                     stats.retransmits += u64(retransmits - owner.retransmits)
                     owner.retransmits = retransmits
         elif owner.role == Role.UNKNOWN:
-            owner.role = Role.CLIENT if egress else Role.SERVER
+            owner.role = Role.CLIENT if wire.egress else Role.SERVER
         stats.role = owner.role
         stats.start = owner.start
         stats.cgroup = owner.cgroup
