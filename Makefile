@@ -1,0 +1,61 @@
+# `make watch` and `make test` do all of their own set-up on a fresh Debian or Ubuntu machine.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: watch test check unit format objects bench demo-picture clean help
+
+help:
+	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
+
+## watch [ARGS="..."]   install beespace into .venv and show who talks to whom
+watch: $(VENV)/.installed
+	@exec $(BIN)/beespace watch $(ARGS)
+
+## check                lint, types, layers, unit and golden tests (under two minutes)
+check: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/compile_probes.py --check
+	$(BIN)/pytest -q tests/unit tests/golden
+
+## test                 everything that this machine can run; installs what the tests need
+test: $(VENV)/.developer
+	tools/install-test-packages.sh
+	$(MAKE) check
+	$(BIN)/pytest -q tests/oracle tests/kernel tests/pods
+
+## unit                 only the fast tests
+unit: $(VENV)/.developer
+	$(BIN)/pytest -q tests/unit tests/golden
+
+## format               rewrite the sources in the house format
+format: $(VENV)/.developer
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## objects              compile the shipped probes again
+objects: $(VENV)/.developer
+	$(BIN)/python tools/compile_probes.py
+
+## bench                print the budgets' rows
+bench: $(VENV)/.developer
+	$(BIN)/python bench/run.py
+
+## picture              make the README's picture from the real table
+picture: $(VENV)/.developer
+	$(BIN)/python tools/picture.py docs/watch.svg
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/.installed: pyproject.toml
+	@tools/make-environment.sh $(PYTHON) $(VENV) . >&2
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml
+	@tools/make-environment.sh $(PYTHON) $(VENV) '.[dev]' >&2
+	@touch $@ $(VENV)/.installed

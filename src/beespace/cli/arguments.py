@@ -1,0 +1,119 @@
+"""The commands and their options, as argparse knows them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from beespace.errors import UsageError
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30,
+          "kb": 10**3, "mb": 10**6, "gb": 10**9, "t": 1 << 40, "tib": 1 << 40}  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, through our own error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, help=f"`{self.prog} --help` lists the options")
+
+
+def duration(text: str) -> float:
+    """Seconds from ``10s``, ``250ms``, ``5m``, ``2h``, ``7d`` or a plain number."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in _UNITS or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write it as 10s, 5m, 2h or 7d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def size(text: str) -> int:
+    """Bytes from ``512MiB``, ``10GB`` or a plain number."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in _BYTES or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 512MiB or 10GB")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are 1 to 65535")
+    return int(text)
+
+
+def _pid(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no process id")
+    return int(text)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    from beespace import __version__
+
+    parser = _Parser(
+        prog="beespace",
+        description="See what a running Linux kernel does: who talks to whom, from which process of which pod.",
+    )
+    parser.add_argument("--version", action="version", version=f"beespace {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _watch(commands.add_parser("watch", help="live: every flow of this host, or another table"))
+    _query(commands.add_parser("query", help="ask the stored history, in SQL"))
+    _run(commands.add_parser("run", help="run a probe and print its events and maps"))
+    _build(commands.add_parser("build", help="compile a probe into an object file"))
+    _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
+    _doctor(commands.add_parser("doctor", help="what this machine allows, and how to get what is missing"))
+    return parser
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("tables", nargs="*", metavar="TABLE", default=[], help="flows (default), execs")
+    add("-o", "--output", choices=("table", "json", "arrow"), default="table", help="default: table")
+    add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long: 10s, 5m")
+    add("--interval", type=duration, default=1.0, metavar="TIME", help="one row a flow this often (default: 1s)")
+    add("--pid", type=_pid, action="append", default=[], help="only this process; may be repeated")
+    add("--port", type=_port, action="append", default=[], help="only this local or remote port; may be repeated")
+    add("-n", "--namespace", metavar="NAME", help="only this Kubernetes namespace")
+    add("-p", "--pod", metavar="NAME", help="only this pod")
+    add("--store", type=Path, metavar="DIR", help="keep the history here, for `beespace query`")
+    add("--keep", type=duration, default=7 * 86400.0, metavar="TIME", help="age limit of the history (default: 7d)")
+    add("--keep-bytes", type=size, default=10 << 30, metavar="SIZE", help="size limit of the history (default: 10GiB)")
+    add("--cgroup", metavar="DIR", help="only sockets of this cgroup v2 (default: the root, all of them)")
+    add("--max-flows", type=int, default=65_536, metavar="N", help="flows an interval that the kernel can hold")
+    add("--cri", metavar="SOCKET", help="container runtime socket (default: looked for)")
+
+
+def _query(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sql", help='as in "select process_name, sum(tx_bytes) from flows group by 1 order by 2 desc limit 5"')
+    add("--store", type=Path, metavar="DIR", help="the history (default: $BEESPACE_STORE, /var/lib/beespace)")
+    add("-o", "--output", choices=("table", "json", "csv", "arrow"), default="table", help="default: table")
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", type=Path, help="a Python file with a Program class, or a .bpf.o object")
+    add("options", nargs="*", metavar="NAME=VALUE", help="options of the program: its typed class attributes")
+    add("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+    add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long")
+    add("--program", metavar="CLASS", help="which Program, if the file has several")
+    add("--cgroup", metavar="DIR", help="the cgroup v2 that cgroup hooks attach to (default: the root)")
+
+
+def _build(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", type=Path, help="a Python file with a Program class")
+    add("-o", "--output", type=Path, metavar="FILE", help="default: the file's name with .bpf.o")
+    add("--program", metavar="CLASS", help="which Program, if the file has several")
+
+
+def _tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="only these, with their columns")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
