@@ -1,0 +1,9 @@
+"""The compiler: a Program class becomes a BPF object.
+
+May import: ``lang``, ``types``, ``elf``, ``reloc``, ``spec``, ``schema``, ``hooks``, ``btf``, ``isa``, ``errors``.
+Invariant: compile exactly or refuse.  What compiles means what Python means; the same module gives
+the same bytes on every machine.
+
+Two halves meet in :mod:`beespace.compiler.ir`: the front half turns Python into checked, typed IR, the
+back half (:mod:`beespace.compiler.llvm`) turns IR into an object.
+"""
