@@ -1,0 +1,46 @@
+"""The kinds of type record, and how long each record is."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["FIXED_WORDS", "ITEM_WORDS", "Kind", "record_words"]
+
+
+class Kind(IntEnum):
+    """``BTF_KIND_*`` (include/uapi/linux/btf.h)."""
+
+    VOID = 0
+    INT = 1
+    PTR = 2
+    ARRAY = 3
+    STRUCT = 4
+    UNION = 5
+    ENUM = 6
+    FWD = 7
+    TYPEDEF = 8
+    VOLATILE = 9
+    CONST = 10
+    RESTRICT = 11
+    FUNC = 12
+    FUNC_PROTO = 13
+    VAR = 14
+    DATASEC = 15
+    FLOAT = 16
+    DECL_TAG = 17
+    TYPE_TAG = 18
+    ENUM64 = 19
+
+
+# A record is struct btf_type (3 words: name, info, size or type), then words that depend on the kind:
+# a fixed number of them, and so many for each of its vlen items.  VOID (0) has no record.
+FIXED_WORDS = (-1, 4, 3, 6, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 4, 3, 3)
+ITEM_WORDS = (0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3)
+
+
+def record_words(info: int) -> int:
+    """Length in 32-bit words of the record whose ``info`` word is given; ``-1`` if its kind is unknown."""
+    kind = info >> 24 & 0x1F
+    if not 0 < kind < len(FIXED_WORDS):
+        return -1
+    return FIXED_WORDS[kind] + ITEM_WORDS[kind] * (info & 0xFFFF)

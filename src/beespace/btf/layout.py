@@ -1,0 +1,184 @@
+"""Where things are in a BTF blob: the header, and the index of its records.
+
+The index is three arrays: for each type the position of its record (in words from the start of the
+type section), for each type its name offset, and the numbers of the named types in the order of
+those offsets.  :meth:`Index.pack` makes it ``bytes`` that can be kept and given back later, which
+saves the walk over the records.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from beespace.btf.kinds import record_words
+from beespace.errors import FormatError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["Index", "Sections", "build_index", "read_header", "unpack_index"]
+
+MAGIC = 0xEB9F
+_HEADER = struct.Struct("HBBIIIII")
+
+_INDEX = struct.Struct("=8sIIIII")  # magic, types, named types, type bytes, string bytes, sample checksum
+_INDEX_MAGIC = b"beebtf\x01" + struct.pack("=H", 1)[:1]  # the last byte tells the byte order
+_SAMPLES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """Views of the two sections; ``types`` is a view of native 32-bit words."""
+
+    data: memoryview
+    types: memoryview
+    types_start: int
+    strings_start: int
+    strings_end: int
+    swapped: bool
+
+
+def read_header(buffer: ReadableBuffer, *, is_split: bool) -> Sections:
+    """Check ``struct btf_header`` and find the sections; a blob of the other byte order is turned round."""
+    view = memoryview(buffer)
+    data = view if view.format == "B" and view.ndim == 1 else view.cast("B")
+    if len(data) < _HEADER.size:
+        raise FormatError(f"BTF: {len(data)} bytes are too few for a header of {_HEADER.size}", offset=0)
+    magic = int.from_bytes(data[:2], "little")
+    if magic not in (MAGIC, 0x9FEB):
+        raise FormatError(f"BTF: starts with {magic:#06x}, not with the magic number {MAGIC:#06x}", offset=0)
+    little = magic == MAGIC
+    header = struct.Struct(("<" if little else ">") + _HEADER.format)
+    _, version, _flags, length, type_offset, type_length, string_offset, string_length = header.unpack_from(data)
+    if version != 1:
+        raise FormatError(f"BTF: version {version} is not known, only 1 is", offset=2)
+    if length < _HEADER.size or length > len(data):
+        raise FormatError(f"BTF: header length {length} does not fit {len(data)} bytes", offset=4)
+    types_start, strings_start = length + type_offset, length + string_offset
+    types_end, strings_end = types_start + type_length, strings_start + string_length
+    if types_end > len(data) or type_length % 4 or type_offset % 4:
+        raise FormatError(
+            f"BTF: type section of {type_length} bytes at {types_start} does not fit {len(data)} bytes", offset=8
+        )
+    if strings_end > len(data):
+        raise FormatError(
+            f"BTF: string section of {string_length} bytes at {strings_start} does not fit {len(data)} bytes", offset=16
+        )
+    if string_length and data[strings_end - 1]:
+        raise FormatError("BTF: the string section does not end with a zero byte", offset=strings_end - 1)
+    if not is_split and (not string_length or data[strings_start]):
+        raise FormatError("BTF: the string section does not start with the empty string", offset=strings_start)
+    types = data[types_start:types_end]
+    native = little == (struct.pack("=H", 1) == struct.pack("<H", 1))
+    if native:
+        words = types.cast("I")
+    else:
+        turned = array("I", types.tobytes())
+        turned.byteswap()
+        words = memoryview(turned)
+    return Sections(data, words, types_start, strings_start, strings_end, not native)
+
+
+class _Lengths(dict[int, int]):
+    """info word -> record length.  Few distinct words occur, so most look-ups stay in C."""
+
+    def __missing__(self, info: int) -> int:
+        length = record_words(info)
+        if length > 0:
+            self[info] = length
+        return length
+
+
+class Index:
+    """Positions, name offsets, and types in the order of their names' offsets."""
+
+    def __init__(self, sections: Sections, positions: memoryview, names: memoryview, order: memoryview | None) -> None:
+        self._sections = sections
+        self.positions = positions
+        self.names = names
+        self._order = order
+
+    @property
+    def order(self) -> memoryview:
+        """Numbers (from 0) of the named types, sorted by name offset; made when first needed."""
+        if self._order is None:
+            names = self.names.tolist()
+            order = array("I", sorted(range(len(names)), key=names.__getitem__))
+            unnamed = bisect_left(order, 1, key=names.__getitem__)
+            self._order = memoryview(order)[unnamed:]
+        return self._order
+
+    def named(self, offset: int) -> list[int]:
+        """The numbers of the types whose name is at ``offset`` of the string section."""
+        order, names = self.order, self.names
+        found: list[int] = []
+        for place in range(bisect_left(order, offset, key=names.__getitem__), len(order)):
+            if names[order[place]] != offset:
+                break
+            found.append(order[place])
+        return found
+
+    def pack(self) -> bytes:
+        """The index as bytes, in native byte order."""
+        body = b"".join((self.positions, self.names, self.order))
+        return _stamp(self._sections, len(self.names), len(self.order), body) + body
+
+
+def build_index(sections: Sections) -> Index:
+    """Walk all records once."""
+    words = sections.types
+    lengths = _Lengths()
+    total = len(words)
+    positions: list[int] = []
+    append = positions.append
+    position = 0
+    try:
+        while position < total:
+            append(position)
+            length = lengths[words[position + 1]]
+            if length < 0:
+                kind = words[position + 1] >> 24 & 0x1F
+                raise FormatError(
+                    f"BTF: record {len(positions)} is of kind {kind}, which is not known",
+                    offset=sections.types_start + 4 * position,
+                )
+            position += length
+    except IndexError:
+        position = total + 1
+    if position != total:
+        raise FormatError(
+            f"BTF: record {len(positions)} runs past the end of the type section",
+            offset=sections.types_start + 4 * positions[-1],
+        )
+    names = array("I", map(words.__getitem__, positions))
+    return Index(sections, memoryview(array("I", positions)), memoryview(names), None)
+
+
+def unpack_index(sections: Sections, packed: ReadableBuffer) -> Index | None:
+    """The index that :meth:`Index.pack` wrote, or ``None`` if it was not made from these very sections."""
+    view = memoryview(packed).cast("B")
+    if len(view) < _INDEX.size:
+        return None
+    _, count, named, *_ = _INDEX.unpack_from(view)
+    body = view[_INDEX.size :]
+    if len(body) != 8 * count + 4 * named or view[: _INDEX.size] != _stamp(sections, count, named, body):
+        return None
+    words = body.cast("I")
+    return Index(sections, words[:count], words[count : 2 * count], words[2 * count :])
+
+
+def _stamp(sections: Sections, count: int, named: int, body: ReadableBuffer) -> bytes:
+    # The index is checked whole, so a damaged one is never used.  Of the 5 MB of types only samples are: they
+    # tell another kernel's BTF of the very same lengths apart.
+    data = sections.data
+    step = max(1, len(data) // _SAMPLES)
+    checksum = zlib.crc32(body)
+    for start in range(0, len(data), step):
+        checksum = zlib.crc32(data[start : start + 256], checksum)
+    strings = sections.strings_end - sections.strings_start
+    return _INDEX.pack(_INDEX_MAGIC, count, named, 4 * len(sections.types), strings, checksum)
