@@ -1,0 +1,391 @@
+"""A container node for tests: a containerd of our own, with CRI pods that talk over a CNI bridge.
+
+``Node`` runs containerd in its own mount, network and PID namespaces, below a folder that stands for the host's
+root: sockets and state are under ``<root>/run``, as an agent in a pod sees them under its host mount.  Pods get
+cgroups below one cgroup of ours, with the path parts that the kubelet uses.  The machine's own containerd,
+``/run``, ``/var/lib`` and network are never touched, and no packet can leave.
+
+Nothing survives: every process is in the PID namespace, which the kernel kills when its first process ends (that
+one dies with us, even if we are killed); mounts and network go with their namespaces; the cgroups and the folder
+are removed by :meth:`Node.close`, or by the next start if we were killed before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import image
+
+IMAGE = "docker.io/local/busybox:1"
+PAUSE = "docker.io/local/pause:1"
+PREFIX = "beespace-pods-"
+CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+
+CONTAINERD_CONFIG = """
+version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "/run/containerd/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{root}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  tolerate_missing_hugetlb_controller = true
+  stream_server_address = "127.0.0.1"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "native"
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "{cni}"
+  conf_dir = "{root}/etc/cni/net.d"
+"""
+
+NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "pods",
+    "plugins": [
+        {
+            "type": "bridge",
+            "bridge": "pods0",
+            "isGateway": True,
+            "ipMasq": False,
+            "ipam": {
+                "type": "host-local",
+                "ranges": [[{"subnet": "10.85.0.0/24"}], [{"subnet": "fd85::/64"}]],
+                "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+            },
+        }
+    ],
+}
+
+# Runs as the first process of the node's namespaces.  It stays, so that somebody reaps the shims.
+NODE = """
+set -e
+mount --bind "$1/run" /run
+mkdir -p /run/netns
+mount --bind "$1/var/lib" /var/lib
+ip link set lo up
+containerd --config "$1/etc/containerd.toml" >"$1/containerd.log" 2>&1 &
+wait $!
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningContainer:
+    """A started container; ``pid`` is its first process as the host sees it, ``cgroup`` its path."""
+
+    id: str
+    name: str
+    image: str
+    cgroup: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A ready pod: ``ip`` is its first address ("" with the host's network), ``addresses`` all of them."""
+
+    id: str
+    name: str
+    namespace: str
+    uid: str
+    ip: str
+    addresses: tuple[str, ...]
+    containers: Mapping[str, RunningContainer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command in a container wrote, and its exit status."""
+
+    stdout: str
+    stderr: str
+    status: int
+
+
+def missing() -> str | None:
+    """Why pods cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "pods need root"
+    for command in ("containerd", "ctr", "runc", "ip", "nsenter", "unshare", "setpriv", "busybox"):
+        if shutil.which(command) is None:
+            return f"{command} is not installed: run tests/pods/install.sh"
+    if not any((folder / "bridge").exists() for folder in CNI_FOLDERS):
+        return "the CNI plugins are not installed: run tests/pods/install.sh"
+    try:
+        import cri_api.v1.api_pb2_grpc  # noqa: F401
+        import grpc  # noqa: F401
+    except ImportError as error:
+        return f"{error.name} is not installed: pip install 'beespace[containers]'"
+    if not _hierarchies():
+        return "no cgroup hierarchy is mounted"
+    return None
+
+
+class Node:
+    """A node on which pods run; a context manager.  ``root`` is its host root, ``socket`` its CRI socket."""
+
+    def __init__(self) -> None:
+        _remove_leftovers()
+        self.name = f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.root = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/tmp"))
+        self.socket = self.root / "run/containerd/containerd.sock"
+        self.pods: list[Pod] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Any = None
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Pods
+
+    def run_pod(
+        self,
+        name: str,
+        namespace: str = "default",
+        containers: Mapping[str, Sequence[str]] | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        host_network: bool = False,
+    ) -> Pod:
+        """Start a pod whose ``containers`` (name to command, run by busybox) are running when this returns."""
+        from cri_api.v1 import api_pb2 as cri
+
+        uid = str(uuid.uuid4())
+        parent = f"/{self.name}/kubepods/besteffort/pod{uid}"
+        pod_labels = {
+            **(labels or {}),
+            "io.kubernetes.pod.name": name,
+            "io.kubernetes.pod.namespace": namespace,
+            "io.kubernetes.pod.uid": uid,
+        }
+        network = cri.NamespaceMode.NODE if host_network else cri.NamespaceMode.POD
+        security = cri.LinuxSandboxSecurityContext(
+            namespace_options=cri.NamespaceOption(network=network, pid=cri.NamespaceMode.CONTAINER)
+        )
+        sandbox = cri.PodSandboxConfig(
+            metadata=cri.PodSandboxMetadata(name=name, namespace=namespace, uid=uid, attempt=0),
+            hostname="" if host_network else name,
+            dns_config=cri.DNSConfig(servers=["127.0.0.1"]),
+            labels=pod_labels,
+            linux=cri.LinuxPodSandboxConfig(cgroup_parent=parent, security_context=security),
+        )
+        pod_id = self._call("RunPodSandbox", cri.RunPodSandboxRequest(config=sandbox)).pod_sandbox_id
+        started = {}
+        for container_name, command in (containers or {}).items():
+            config = cri.ContainerConfig(
+                metadata=cri.ContainerMetadata(name=container_name, attempt=0),
+                image=cri.ImageSpec(image=IMAGE),
+                command=list(command),
+                labels={**pod_labels, "io.kubernetes.container.name": container_name},
+                linux=cri.LinuxContainerConfig(
+                    security_context=cri.LinuxContainerSecurityContext(
+                        namespace_options=cri.NamespaceOption(network=network, pid=cri.NamespaceMode.CONTAINER)
+                    )
+                ),
+            )
+            request = cri.CreateContainerRequest(pod_sandbox_id=pod_id, config=config, sandbox_config=sandbox)
+            container_id = self._call("CreateContainer", request).container_id
+            self._call("StartContainer", cri.StartContainerRequest(container_id=container_id))
+            cgroup = f"{parent}/{container_id}"
+            started[container_name] = RunningContainer(
+                container_id, container_name, IMAGE, cgroup, _first_process(cgroup)
+            )
+        status = self._call("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=pod_id)).status
+        addresses = tuple(
+            address for address in (status.network.ip, *(more.ip for more in status.network.additional_ips)) if address
+        )
+        pod = Pod(pod_id, name, namespace, uid, addresses[0] if addresses else "", addresses, started)
+        self.pods.append(pod)
+        return pod
+
+    def exec(self, container: RunningContainer, command: Sequence[str], *, timeout: int = 20) -> Output:
+        """Run ``command`` in ``container`` and wait for its end; ``timeout`` in seconds."""
+        from cri_api.v1 import api_pb2 as cri
+
+        request = cri.ExecSyncRequest(container_id=container.id, cmd=list(command), timeout=timeout)
+        answer = self._call("ExecSync", request, timeout=timeout + 5)
+        return Output(answer.stdout.decode(), answer.stderr.decode(), answer.exit_code)
+
+    def remove_pod(self, pod: Pod) -> None:
+        """Stop and remove a pod with its containers, address and cgroup."""
+        from cri_api.v1 import api_pb2 as cri
+
+        self._call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=pod.id))
+        self._call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
+        self.pods.remove(pod)
+        for hierarchy in _hierarchies():
+            _remove_cgroup(hierarchy / self.name / f"kubepods/besteffort/pod{pod.uid}")
+
+    @property
+    def pid(self) -> int:
+        """The first process of the node's namespaces, as the host sees it (for ``nsenter --target``)."""
+        assert self._process is not None
+        (child,) = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return int(child)
+
+    # Life
+
+    def _start(self) -> None:
+        for folder in ("run/containerd", "var/lib", "etc/cni/net.d", "opt"):
+            (self.root / folder).mkdir(parents=True)
+        cni = next(folder for folder in CNI_FOLDERS if (folder / "bridge").exists())
+        config = CONTAINERD_CONFIG.format(root=self.root, pause=PAUSE, cni=cni)
+        (self.root / "etc/containerd.toml").write_text(config)
+        (self.root / "etc/cni/net.d/10-pods.conflist").write_text(json.dumps(NETWORK))
+        archive = self.root / "busybox.tar"
+        image.build(Path(shutil.which("busybox") or "busybox"), [IMAGE, PAUSE], archive)
+        cgroup = _unified() / self.name / "node"
+        cgroup.mkdir(parents=True)
+        self._process = subprocess.Popen(
+            [
+                *("sh", "-c", 'echo $$ >"$0" && exec "$@"', str(cgroup / "cgroup.procs")),
+                *("setpriv", "--pdeathsig", "KILL", "--"),
+                *("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+                *("sh", "-c", NODE, "node", str(self.root)),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        self._connect()
+        self._import(archive)
+
+    def _connect(self) -> None:
+        import grpc
+        from cri_api.v1 import api_pb2 as cri
+
+        deadline = time.monotonic() + 60
+        while not self.socket.exists():
+            self._fail_if_dead_or_late(deadline, "containerd made no socket")
+            time.sleep(0.05)
+        self._channel = grpc.insecure_channel(f"unix://{self.socket}")
+        while True:
+            try:
+                conditions = self._call("Status", cri.StatusRequest(), timeout=5).status.conditions
+            except grpc.RpcError as error:
+                self._fail_if_dead_or_late(deadline, f"containerd does not answer: {error}")
+            else:
+                if all(condition.status for condition in conditions):
+                    return
+                self._fail_if_dead_or_late(deadline, f"containerd is not ready: {conditions}")
+            time.sleep(0.1)
+
+    def _import(self, archive: Path) -> None:
+        command = ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import"]
+        done = subprocess.run(
+            [*command, "--snapshotter", "native", str(archive)], capture_output=True, text=True, timeout=60
+        )
+        if done.returncode:
+            raise RuntimeError(f"the test image could not be imported: {done.stderr}")
+
+    def _fail_if_dead_or_late(self, deadline: float, what: str) -> None:
+        assert self._process is not None
+        dead = self._process.poll() is not None
+        if dead or time.monotonic() > deadline:
+            log = self.root / "containerd.log"
+            tail = "\n".join(log.read_text().splitlines()[-15:]) if log.exists() else "(no log)"
+            raise RuntimeError(f"{what}{' and has ended' if dead else ''}; its log ends with:\n{tail}")
+
+    def _call(self, method: str, request: Any, *, timeout: float = 60) -> Any:
+        from cri_api.v1 import api_pb2_grpc
+
+        return getattr(api_pb2_grpc.RuntimeServiceStub(self._channel), method)(request, timeout=timeout)
+
+    def close(self) -> None:
+        """End every process of the node and remove what it left: cgroups, folders.  Safe to call twice."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()  # the PID namespace dies with it, and so do the mounts and the network
+            self._process.wait()
+            self._process = None
+        _wait_until_empty(self.name)
+        for hierarchy in _hierarchies():
+            _remove_cgroup(hierarchy / self.name)
+        if self.root.exists():
+            shutil.rmtree(self.root)
+
+
+def _hierarchies() -> list[Path]:
+    """Where cgroup hierarchies are mounted, v1 and v2."""
+    return [Path(point) for point, kind in _mounts() if kind in ("cgroup", "cgroup2")]
+
+
+def _unified() -> Path:
+    return next(Path(point) for point, kind in _mounts() if kind == "cgroup2")
+
+
+def _mounts() -> Iterator[tuple[str, str]]:
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, point, kind, *_ = line.split()
+        yield point, kind
+
+
+def _first_process(cgroup: str) -> int:
+    """The process of ``cgroup`` that is number 1 in its own PID namespace, as the host numbers it."""
+    for text in (_unified() / cgroup.lstrip("/") / "cgroup.procs").read_text().split():
+        status = Path(f"/proc/{text}/status").read_text()
+        numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+        if numbers[-1] == "1":
+            return int(text)
+    raise RuntimeError(f"no first process in cgroup {cgroup}")
+
+
+def _wait_until_empty(name: str) -> None:
+    """Until no process is left in our cgroups: the kernel kills a PID namespace, but not at once."""
+    deadline = time.monotonic() + 20
+    while left := _processes(name):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"processes {sorted(left)} of {name} do not end")
+        time.sleep(0.02)
+
+
+def _processes(name: str) -> set[str]:
+    found: set[str] = set()
+    for hierarchy in _hierarchies():
+        for file in (hierarchy / name).rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):  # a cgroup that goes away while we look has no processes
+                found.update(file.read_text().split())
+    return found
+
+
+def _remove_cgroup(top: Path) -> None:
+    for folder, _, _ in os.walk(top, topdown=False):
+        Path(folder).rmdir()
+
+
+def _remove_leftovers() -> None:
+    """What a killed test run left: cgroups and folders named after a process that is gone."""
+    for place in (*_hierarchies(), Path("/tmp")):
+        for entry in place.glob(f"{PREFIX}*"):
+            owner = entry.name.removeprefix(PREFIX).split("-")[0]
+            if not Path(f"/proc/{owner}").exists():
+                if place == Path("/tmp"):
+                    shutil.rmtree(entry)
+                else:
+                    _wait_until_empty(entry.name)
+                    _remove_cgroup(entry)
