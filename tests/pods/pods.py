@@ -13,6 +13,7 @@ are removed by :meth:`Node.close`, or by the next start if we were killed before
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -374,8 +375,17 @@ def _processes(name: str) -> set[str]:
 
 
 def _remove_cgroup(top: Path) -> None:
+    """Remove a cgroup and those below; one that was left a moment ago is busy until its last process is reaped."""
+    deadline = time.monotonic() + 10
     for folder, _, _ in os.walk(top, topdown=False):
-        Path(folder).rmdir()
+        while True:
+            try:
+                Path(folder).rmdir()
+                break
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 def _remove_leftovers() -> None:
