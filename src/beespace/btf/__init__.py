@@ -11,6 +11,7 @@ The format: Documentation/bpf/btf.rst and include/uapi/linux/btf.h of the kernel
 """
 
 from beespace.btf.builder import BtfBuilder
+from beespace.btf.cut import subset
 from beespace.btf.kinds import Kind
 from beespace.btf.reader import Btf, MemberPath, essential_name
 from beespace.btf.types import (
@@ -39,7 +40,7 @@ from beespace.btf.types import (
 )
 
 __all__ = [
-    "Btf", "BtfBuilder", "Kind", "MemberPath", "essential_name",
+    "Btf", "BtfBuilder", "subset", "Kind", "MemberPath", "essential_name",
     "Type", "Void", "Int", "IntEncoding", "Float", "Pointer", "Array", "Struct", "Member", "Enum", "Enumerator",
     "Forward", "Typedef", "Modifier", "Function", "FunctionPrototype", "Parameter", "Linkage",
     "Variable", "DataSection", "SectionVariable", "DeclTag",

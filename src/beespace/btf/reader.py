@@ -15,6 +15,7 @@ from beespace.btf.types import (
     Array,
     Enum,
     Float,
+    Forward,
     Function,
     FunctionPrototype,
     Int,
@@ -262,11 +263,14 @@ class Btf:
                 return f"{inner} {word}" if inner.endswith("*") else f"{word} {inner}"
             case Struct() as struct:
                 return f"{'union' if struct.is_union else 'struct'} {struct.name or '(anonymous)'}"
+            case Forward() as forward:
+                return f"{'union' if forward.is_union else 'struct'} {forward.name}"
             case Enum() as enum:
                 return f"enum {enum.name or '(anonymous)'}"
             case FunctionPrototype() as prototype:
-                parameters = ", ".join(self._describe(p.type, depth + 1) for p in prototype.parameters)
-                return f"{self._describe(prototype.result, depth + 1)} ({parameters or 'void'})"
+                # Parameters only of the outermost one: they may be functions of functions without end.
+                shown = [self._describe(p.type, depth + 1) for p in prototype.parameters] if depth < 2 else ["..."]
+                return f"{self._describe(prototype.result, depth + 1)} ({', '.join(shown) or 'void'})"
             case other:
                 return other.name or type(other).__name__.lower()
 
@@ -351,14 +355,16 @@ class Btf:
     def candidates(self, name: str, *kinds: Kind) -> list[int]:
         """Types whose name without flavour is ``name`` without flavour: ``sk_buff``, ``sk_buff___old``."""
         essential = essential_name(name)
-        found = self.find_all(essential, *kinds)
+        # A name can be a flavour itself once one is cut off: a___b of a___b___c.  The plain a___b is one of a.
+        found = self.find_all(essential, *kinds) if essential_name(essential) == essential else []
         flavoured = self._named(self._flavoured(essential))
         return sorted({*found, *(i for i in flavoured if not kinds or self.kind(i) in kinds)})
 
     def with_prefix(self, prefix: str, *kinds: Kind) -> list[tuple[str, int]]:
         """Name and id of every type whose name starts with ``prefix``, in the order of their ids."""
-        needle = b"\0" + prefix.encode("utf-8", "surrogateescape")
-        offsets = [start + 1 for start in self._occurrences(needle)]
+        encoded = prefix.encode("utf-8", "surrogateescape")
+        offsets = [start + 1 for start in self._occurrences(b"\0" + encoded)]
+        offsets += (owner._first_string for owner in self._owners() if owner._strings.startswith(encoded))
         return [(self.name(i), i) for i in self._named(offsets) if not kinds or self.kind(i) in kinds]
 
     def ids(self, *kinds: Kind) -> Iterator[int]:
