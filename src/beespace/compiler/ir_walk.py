@@ -1,0 +1,58 @@
+"""Going through the IR: every node of a tree, and trees with some nodes replaced.
+
+Invariant: knows no node by name; what is a child follows from the dataclass fields, so a new node
+needs no line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any
+
+from beespace.compiler import ir
+
+# Dataclasses that are no nodes: nothing of interest is inside.
+_LEAVES = (ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess)
+
+
+@cache
+def _names(node: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(node) if field.name not in ("span", "type"))
+
+
+def walk(tree: Any) -> Iterator[Any]:
+    """Every statement and expression in ``tree`` (a node or a tuple of them), parents first."""
+    if isinstance(tree, tuple):
+        for node in tree:
+            yield from walk(node)
+    elif is_dataclass(tree) and not isinstance(tree, _LEAVES):
+        yield tree
+        for name in _names(tree.__class__):
+            child = getattr(tree, name)
+            if isinstance(child, tuple) or is_dataclass(child):
+                yield from walk(child)
+
+
+def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """``tree`` with ``change`` applied to every node, children first.
+
+    ``change`` gives the node itself, another node, or (for a statement of a block) a tuple of statements.
+    """
+    if isinstance(tree, tuple):
+        result: list[Any] = []
+        for node in tree:
+            new = rewrite(node, change)
+            result.extend(new if isinstance(new, tuple) else (new,))
+        return tuple(result)
+    if not is_dataclass(tree) or isinstance(tree, (*_LEAVES, type)):
+        return tree
+    changed = {}
+    for name in _names(tree.__class__):
+        child = getattr(tree, name)
+        if isinstance(child, tuple) or is_dataclass(child):
+            new = rewrite(child, change)
+            if new is not child and new != child:
+                changed[name] = new
+    return change(replace(tree, **changed) if changed else tree)

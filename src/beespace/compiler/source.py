@@ -1,0 +1,126 @@
+"""The source text of a function: from files, notebook cells and executed text alike.
+
+Invariant: lines and columns that leave here are those of the author's file, whatever the function
+is nested in.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from types import FunctionType
+
+from beespace.errors import CompileError
+
+__all__ = ["FunctionSource", "SourceFile", "Sources"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as Python sees it.
+
+    ``path`` is what messages show; ``name`` is the same on every machine, and goes into the object.
+    """
+
+    path: str
+    name: str
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def line(self, number: int) -> str:
+        """One line without its end; empty past the end of the file."""
+        return self.lines[number - 1].rstrip("\r\n") if 0 < number <= len(self.lines) else ""
+
+    def column(self, line: int, utf8_offset: int) -> int:
+        """Python's byte offset as a column from 1, in characters."""
+        return len(self.line(line).encode()[:utf8_offset].decode(errors="replace")) + 1
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """A function with its syntax tree and the file it stands in."""
+
+    function: FunctionType
+    file: SourceFile
+    node: ast.FunctionDef
+
+
+class _NoSource:
+    """Shaped like a diagnostic; there is no place to point at."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self._name = function.__qualname__
+        self._file = function.__code__.co_filename
+
+    def render(self) -> str:
+        return (
+            f"{self._file}: error: the source text of {self._name}() is not there to be compiled\n"
+            "    = help: keep the class in a file or a notebook cell; text given to exec() needs an entry in linecache"
+        )
+
+
+class Sources:
+    """The files of one compilation; each is read and parsed once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, SourceFile] = {}
+
+    def function(self, function: FunctionType) -> FunctionSource:
+        """Find the definition of ``function``; :class:`CompileError` if its text is not to be had."""
+        file = self._file(function)
+        try:
+            for node in ast.walk(file.tree):
+                if isinstance(node, ast.FunctionDef) and self._is_at(node, function):
+                    return FunctionSource(function, file, node)
+        except SyntaxError:  # a notebook cell with magic commands in it
+            pass
+        raise CompileError((_NoSource(function),))
+
+    def files(self) -> tuple[SourceFile, ...]:
+        """Every file that was looked at, in that order."""
+        return tuple(self._files.values())
+
+    def _file(self, function: FunctionType) -> SourceFile:
+        path = function.__code__.co_filename
+        if path not in self._files:
+            linecache.checkcache(path)
+            lines = linecache.getlines(path, function.__globals__)
+            if not lines:
+                try:
+                    lines = inspect.findsource(function)[0]
+                except OSError:
+                    raise CompileError((_NoSource(function),)) from None
+            self._files[path] = SourceFile(_shown(path), _stable(path, function.__module__), tuple(lines))
+        return self._files[path]
+
+    @staticmethod
+    def _is_at(node: ast.FunctionDef, function: FunctionType) -> bool:
+        first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+        return node.name == function.__code__.co_name and first == function.__code__.co_firstlineno
+
+
+def _shown(path: str) -> str:
+    """Relative to the working directory if it is inside."""
+    if not os.path.isabs(path):
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def _stable(path: str, module: str) -> str:
+    """``beespace/probes/flows/probe.py`` for a module of a package, else the file's own name."""
+    base = os.path.basename(path)
+    if base == "__init__.py":
+        return "/".join([*module.split("."), base])
+    return "/".join([*module.split(".")[:-1], base])
