@@ -1,0 +1,17 @@
+"""BPF object files: ``.bpf.o`` to :class:`~beespace.spec.ObjectSpec` and back.
+
+May import: ``spec``, ``hooks``, ``isa``, ``btf``, ``errors`` and the standard library.  Invariant: pure.
+:func:`read` takes bytes and never touches a file or the kernel; whatever the bytes are, it answers
+with a spec or with a :class:`~beespace.errors.FormatError`, in time and memory linear in their number.
+
+The dialect is libbpf's (``SEC()`` program sections, BTF-defined maps in ``.maps``, globals in ``.data``,
+``.rodata`` and ``.bss``, externs in ``.ksyms`` and ``.kconfig``), as clang and LLVM emit it.
+``write(read(data))`` is a canonical object that libbpf loads, and ``read(write(spec)) == spec``.
+"""
+
+from __future__ import annotations
+
+from beespace.elf.read import read
+from beespace.elf.write import write
+
+__all__ = ["read", "write"]

@@ -1,0 +1,161 @@
+"""The object's BTF, with what LLVM leaves to the loader filled in.
+
+LLVM does not know section sizes and symbol offsets when it writes BTF, so every DATASEC says size 0
+and every global is at offset 0.  The ELF symbols know; the kernel wants both right and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from struct import Struct
+
+from beespace.btf import Btf, Kind, Linkage
+from beespace.btf.kinds import FIXED_WORDS, ITEM_WORDS, record_words
+from beespace.elf.sections import Section
+from beespace.elf.strings import Strings
+from beespace.elf.symbols import STT_FUNC, STT_OBJECT, Symbol
+from beespace.errors import FormatError
+
+#: magic version flags header-length type-offset type-length string-offset string-length
+HEADER = Struct("<HBBIIIII")
+MAGIC = 0xEB9F
+_WORD = Struct("<I")
+_RECORD = Struct("<III")  # name, info, size or type; a VarSecinfo (type, offset, size) is as long
+#: Names are at most 511 bytes in the kernel (KSYM_NAME_LEN); file names and source lines may be longer.
+MAX_NAME = 511
+#: Kinds whose items begin with a name.
+_NAMED_ITEMS = frozenset((Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.FUNC_PROTO))
+
+
+def string_section(data: bytes) -> bytes:
+    """The strings of a BTF blob whose header has been checked (by :class:`~beespace.btf.Btf`)."""
+    header = HEADER.unpack_from(data)
+    start = header[3] + header[6]
+    return data[start : start + header[7]]
+
+
+def records(data: bytes | bytearray) -> Iterator[tuple[int, int, int, int]]:
+    """``(position, name offset, info, length)`` of each type record, in bytes; the first one is type 1."""
+    header = HEADER.unpack_from(data)
+    position = header[3] + header[4]
+    end = position + header[5]
+    while position < end:
+        name, info, _ = _RECORD.unpack_from(data, position)
+        length = record_words(info) * 4
+        yield position, name, info, length
+        position += length
+
+
+def fix_up(section: Section, sections: Sequence[Section], symbols: Sequence[Symbol]) -> bytes:
+    """The bytes of ``section`` (``.BTF``) with DATASEC sizes, offsets of variables and linkage as they are.
+
+    Symbols hidden from other objects become static, as in libbpf: the verifier then follows calls of such
+    a function instead of checking it on its own.  Raises FormatError for damaged BTF, and for a variable
+    that has no symbol.
+    """
+    data = bytearray(section.data)
+    if data[:2] != _WORD.pack(MAGIC)[:2]:
+        raise FormatError(".BTF does not begin with its magic number in little-endian order", offset=section.offset)
+    btf = Btf(section.data)
+    text = string_section(section.data)
+    _check_names(data, text, section.offset)
+    strings = Strings(text, "the BTF strings", section.offset)
+    by_name = {other.name: other for other in reversed(sections)}
+    defined = [symbol for symbol in symbols if symbol.section and symbol.type in (STT_FUNC, STT_OBJECT)]
+    exported = {symbol.name: symbol for symbol in defined if symbol.binding}
+    positions = [0]
+    sections_of_data: list[tuple[int, str, int]] = []
+    for position, name_offset, info, _ in records(data):
+        positions.append(position)
+        kind = info >> 24 & 0x1F
+        if kind == Kind.FUNC and info & 0xFFFF == Linkage.GLOBAL:
+            symbol = exported.get(strings.at(name_offset))
+            if symbol is not None and not symbol.exported:
+                _WORD.pack_into(data, position + 4, info & ~0xFFFF | Linkage.STATIC)
+        elif kind == Kind.DATASEC:
+            sections_of_data.append((position, strings.at(name_offset), info & 0xFFFF))
+    for position, name, count in sections_of_data:
+        rows = list(_RECORD.iter_unpack(data[position + 12 : position + 12 + 12 * count]))
+        if name == ".kconfig":
+            size, rows = _lay_out(btf, rows)
+        elif name in by_name:
+            size = by_name[name].size
+            if size > 0xFFFF_FFFF:
+                raise FormatError(f"section {name!r} of {size} bytes is too big", offset=section.offset + position)
+            rows = [_placed(data, positions, strings, row, exported, by_name[name], section.offset) for row in rows]
+            rows.sort(key=lambda row: row[1])
+        else:
+            continue
+        _WORD.pack_into(data, position + 8, size)
+        for number, row in enumerate(rows):
+            _RECORD.pack_into(data, position + 12 + 12 * number, *row)
+    return bytes(data)
+
+
+def _placed(
+    data: bytearray,
+    positions: Sequence[int],
+    strings: Strings,
+    row: tuple[int, ...],
+    exported: Mapping[str, Symbol],
+    section: Section,
+    base: int,
+) -> tuple[int, ...]:
+    """A ``struct btf_var_secinfo`` with the offset that its symbol has."""
+    type_id, _, size = row
+    if not 0 < type_id < len(positions):
+        raise FormatError(f"BTF: {section.name!r} has a variable of type {type_id}, which there is not", offset=base)
+    position = positions[type_id]
+    name_offset, info, _ = _RECORD.unpack_from(data, position)
+    if info >> 24 & 0x1F != Kind.VAR:
+        raise FormatError(f"BTF: type {type_id} in {section.name!r} is no variable", offset=base + position)
+    (linkage,) = _WORD.unpack_from(data, position + 12)
+    if linkage == Linkage.STATIC:  # relocated against the section, so its offset is in place
+        return row
+    name = strings.at(name_offset)
+    symbol = exported.get(name)
+    if symbol is None or symbol.section != section.index:
+        raise FormatError(
+            f"BTF has a variable {name!r} in {section.name!r}, the symbol table has not", offset=base + position
+        )
+    if symbol.value > section.size:
+        raise FormatError(f"variable {name!r} is beyond section {section.name!r}", offset=base + position)
+    if not symbol.exported and section.name != ".maps":  # a static map would be none to libbpf
+        _WORD.pack_into(data, position + 12, Linkage.STATIC)
+    return type_id, symbol.value, size
+
+
+def _lay_out(btf: Btf, rows: Sequence[tuple[int, ...]]) -> tuple[int, list[tuple[int, ...]]]:
+    """Places the variables of ``.kconfig``, which no ELF section has placed: in order, each aligned."""
+    end = 0
+    placed: list[tuple[int, ...]] = []
+    for type_id, _, size in rows:
+        try:
+            align = btf.align(type_id)
+        except TypeError as error:
+            raise FormatError(f"BTF: a variable in .kconfig: {error}") from None
+        offset = -(-end // align) * align
+        placed.append((type_id, offset, size))
+        end = offset + size
+    if end > 1 << 16:
+        raise FormatError(f"BTF: .kconfig of {end} bytes")
+    return end, placed
+
+
+def _check_names(data: bytearray, strings: bytes, base: int) -> None:
+    """Refuses names that the kernel refuses too.
+
+    Thousands of names may point into one long string, each a little further on; decoded, they would take
+    memory quadratic in the file size.
+    """
+    if max(map(len, strings.split(b"\0"))) <= MAX_NAME:
+        return
+    for position, name, info, length in records(data):
+        kind = info >> 24 & 0x1F
+        offsets = [name]
+        if kind in _NAMED_ITEMS:
+            start, step = position + 4 * FIXED_WORDS[kind], 4 * ITEM_WORDS[kind]
+            offsets += [_WORD.unpack_from(data, at)[0] for at in range(start, position + length, step)]
+        for offset in offsets:
+            if strings.find(b"\0", offset, offset + MAX_NAME + 1) < 0:
+                raise FormatError(f"BTF: a name at {offset:#x} of more than {MAX_NAME} bytes", offset=base + position)
