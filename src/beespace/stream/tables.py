@@ -1,0 +1,168 @@
+"""The catalogue: every table, every column, in the order that all outputs have.
+
+Facts keep keys; what a key means (a process's name, a container's pod) is joined from a dimension
+when history is read, so metadata that comes late repairs old rows.  Counters are signed 64-bit so
+that SQL may subtract them.  OTel names: semantic conventions 1.44 and those of OBI.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import pyarrow as pa
+
+from beespace.errors import UsageError
+from beespace.stream.dtype import TIME
+from beespace.stream.table import Column, Table
+
+_TEXT = pa.string()
+_COUNT = pa.int64()
+
+_PROCESS_PID = Column("process_pid", pa.int32(), "process id in the host's pid namespace", otel="process.pid")
+_PROCESS_START = Column(
+    "process_start_time", TIME, "when the process started; with the pid it names one process for ever",
+    otel="process.creation.time",
+)  # fmt: skip
+_CGROUP = Column("cgroup_id", pa.uint64(), "inode of the cgroup v2 directory")
+_CONTAINER = Column("container_id", _TEXT, "id that the container runtime gave", otel="container.id")
+_VALID_FROM = Column("valid_from", TIME, "from when on this row is true")
+_VALID_TO = Column("valid_to", TIME, "until when it was true; null if it still is, or nobody knows")
+
+
+def _process(dimension: str | None, *names: str) -> tuple[Column, ...]:
+    columns = {
+        "parent_pid": Column(
+            "parent_pid", pa.int32(), "pid of the parent", otel="process.parent_pid", dimension=dimension
+        ),
+        "process_name": Column(
+            "process_name", _TEXT, "command name (comm)", otel="process.executable.name", dimension=dimension
+        ),
+        "process_executable": Column(
+            "process_executable", _TEXT, "path of the executable", otel="process.executable.path", dimension=dimension
+        ),
+        "process_args": Column(
+            "process_args", _TEXT, "command line; ends in … if it was cut", otel="process.command_line",
+            dimension=dimension,
+        ),
+        "process_uid": Column(
+            "process_uid", pa.int64(), "user id of the process", otel="process.user.id", dimension=dimension
+        ),
+    }  # fmt: skip
+    return tuple(columns[name] for name in names)
+
+
+def _container(dimension: str | None, *names: str) -> tuple[Column, ...]:
+    columns = {
+        "container_name": ("name of the container", "container.name"),
+        "container_image": ("image that the container was made from", "container.image.name"),
+        "pod_name": ("Kubernetes pod", "k8s.pod.name"),
+        "pod_uid": ("uid of the pod", "k8s.pod.uid"),
+        "namespace": ("Kubernetes namespace", "k8s.namespace.name"),
+        "workload": ("what owns the pod (Deployment, DaemonSet ...)", "k8s.owner.name"),
+    }
+    return tuple(Column(name, _TEXT, columns[name][0], otel=columns[name][1], dimension=dimension) for name in names)
+
+
+FLOWS = Table(
+    "flows",
+    "who talks to whom: one row per socket and peer for every interval in which packets passed",
+    (
+        Column("time", TIME, "end of the interval that the row counts"),
+        Column("interval_s", pa.float64(), "length of that interval", "s"),
+        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+        _PROCESS_PID,
+        _PROCESS_START,
+        *_process("processes", "process_name", "process_executable", "process_uid"),
+        _CGROUP,
+        _CONTAINER,
+        *_container("containers", "container_name", "container_image", "pod_name", "pod_uid", "namespace", "workload"),
+        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
+        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
+        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
+        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        Column("remote_name", _TEXT, "name of the other end, where one is known", otel="dst.name"),
+        Column("remote_pod", _TEXT, "pod behind the remote address", otel="k8s.dst.name"),
+        Column("remote_namespace", _TEXT, "namespace of that pod or service", otel="k8s.dst.namespace"),
+        Column("remote_service", _TEXT, "Kubernetes service behind the remote address", otel="service.peer.name"),
+        Column("transport", _TEXT, "tcp, udp, icmp ...", otel="network.transport"),
+        Column("network_type", _TEXT, "ipv4 or ipv6", otel="network.type"),
+        Column("role", _TEXT, "client or server: who opened the connection", otel="network.tcp.handshake.role"),
+        Column("state", _TEXT, "state of the TCP connection", otel="network.connection.state"),
+        Column("tx_bytes", _COUNT, "bytes sent in the interval, from the IP header on", "By", "obi.network.flow.bytes"),
+        Column("tx_packets", _COUNT, "packets sent, as on the wire", "{packet}", "obi.network.flow.packets"),
+        Column("rx_bytes", _COUNT, "bytes received, from the IP header on", "By", "obi.network.flow.bytes"),
+        Column("rx_packets", _COUNT, "packets received, as on the wire", "{packet}", "obi.network.flow.packets"),
+        Column("retransmits", _COUNT, "TCP segments sent again", "{packet}", "obi.stat.tcp.retransmits"),
+        Column("rtt_us", _COUNT, "smoothed TCP round-trip time", "us", "obi.stat.tcp.rtt"),
+        Column("first_seen", TIME, "first packet of the interval"),
+        Column("last_seen", TIME, "last packet of the interval"),
+    ),
+)
+
+EXECS = Table(
+    "execs",
+    "every program that was executed, and how it ended",
+    (
+        Column("time", TIME, "when the program was executed, or ended if the row has an exit code"),
+        _PROCESS_PID,
+        _PROCESS_START,
+        *_process(None, "parent_pid", "process_uid", "process_name", "process_executable", "process_args"),
+        _CGROUP,
+        _CONTAINER,
+        *_container("containers", "container_name", "pod_name", "namespace"),
+        Column("exit_code", pa.int32(), "exit status; null while it runs", otel="process.exit.code"),
+        Column("duration_s", pa.float64(), "how long it ran", "s"),
+    ),
+)  # fmt: skip
+
+PROCESSES = Table(
+    "processes",
+    "who a pid was: one row for each program that a process ran",
+    (
+        _PROCESS_PID,
+        _PROCESS_START,
+        _VALID_FROM,
+        _VALID_TO,
+        *_process(None, "parent_pid", "process_uid", "process_name", "process_executable", "process_args"),
+        _CGROUP,
+        _CONTAINER,
+    ),
+    kind="dimension",
+    key=("process_pid", "process_start_time"),
+)
+
+CONTAINERS = Table(
+    "containers",
+    "who a container was, and its pod",
+    (
+        _CONTAINER,
+        _VALID_FROM,
+        _VALID_TO,
+        *_container(None, "container_name", "container_image", "pod_name", "pod_uid", "namespace", "workload"),
+    ),
+    kind="dimension",
+    key=("container_id",),
+)
+
+LOSSES = Table(
+    "losses",
+    "what is missing from the other tables, by the stage that lost it",
+    (
+        Column("time", TIME, "when the loss was noticed"),
+        Column("stage", _TEXT, "what lost the rows: ring, map, store ..."),
+        Column("table", _TEXT, "table that misses them"),
+        Column("rows", _COUNT, "how many", "{row}"),
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (FLOWS, EXECS, PROCESSES, CONTAINERS, LOSSES)}
+
+
+def table(name: str) -> Table:
+    """The table of that name; :class:`~beespace.errors.UsageError` with what is near if there is none."""
+    try:
+        return TABLES[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, TABLES, 1)
+        help = f"did you mean {near[0]}?" if near else "see `beespace tables`"
+        raise UsageError(f"there is no table {name!r}; there are {', '.join(TABLES)}", help=help) from None
