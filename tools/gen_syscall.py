@@ -1,18 +1,28 @@
-"""Write ``src/beespace/syscall/_attributes.py``: how ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments."""
+"""Write ``src/beespace/syscall/_attributes.py``: how ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments.
+
+Run it on a kernel newer than the one that the table was made from::
+
+    python tools/gen_syscall.py [/sys/kernel/btf/vmlinux]
+
+``union bpf_attr`` only ever grows at the end of its arms, so the newest layout serves every kernel.
+``--check`` writes nothing and fails when the file is not what would be written.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from beespace.btf import Array, Btf, Enum, Int, Kind, Member, Struct
 
 TARGET = Path(__file__).resolve().parent.parent / "src/beespace/syscall/_attributes.py"
 
 # Which arm of `union bpf_attr` a command uses: the arm's own name, or, for an arm without one,
 # `+field` names a field that only that arm has.
-ARMS = {
+ARMS: dict[str, tuple[str, list[str]]] = {
     "map_create": ("+map_type", ["MAP_CREATE"]),
     "map_element": (
         "+next_key",
@@ -46,96 +56,111 @@ ARMS = {
     "token_create": ("token_create", ["TOKEN_CREATE"]),
     "prog_stream_read": ("prog_stream_read", ["PROG_STREAM_READ_BY_FD"]),
 }  # fmt: skip
-STRUCTS = ["bpf_prog_info", "bpf_map_info", "bpf_link_info", "bpf_btf_info", "perf_event_attr"]
-SKIP = {"__MAX_BPF_CMD", "BPF_PROG_RUN"}
-FORMATS = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q",
-           (1, True): "b", (2, True): "h", (4, True): "i", (8, True): "q"}  # fmt: skip
+STRUCTS = ("bpf_prog_info", "bpf_map_info", "bpf_link_info", "bpf_btf_info", "perf_event_attr")
+SKIPPED_COMMANDS = {"__MAX_BPF_CMD", "BPF_PROG_RUN"}  # a count and an alias
+FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+HEADER = '''\
+"""How ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments.  Written by ``tools/gen_syscall.py``.
+
+Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct perf_event_attr`` in a kernel's BTF.
+"""
+
+from enum import IntEnum
+
+from beespace.syscall.layout import Layout, Slot
 
 
-def load(path: str) -> dict[int, dict]:
-    text = subprocess.run(["bpftool", "-j", "btf", "dump", "file", path], check=True, capture_output=True).stdout
-    return {t["id"]: t for t in json.loads(text)["types"]}
+class Command(IntEnum):
+    """``enum bpf_cmd``."""
+
+'''
 
 
-def skip(types, i):
-    while types[i]["kind"] in ("TYPEDEF", "CONST", "VOLATILE"):
-        i = types[i]["type_id"]
-    return types[i]
-
-
-def flatten(types, struct, base, prefix, out):
-    for m in struct["members"]:
-        t = skip(types, m["type_id"])
-        bits = base + m["bits_offset"]
-        name = m["name"]
-        if t["kind"] in ("STRUCT", "UNION"):
-            flatten(types, t, bits, prefix if name in ("", "(anon)") else f"{prefix}{name}.", out)
-            continue
-        if t["kind"] == "ARRAY":
-            e = skip(types, t["type_id"])
-            out[prefix + name] = (bits // 8, f"{t['nr_elems'] * e['size']}s")
-            continue
-        fmt = FORMATS[t["size"], t["encoding"] == "SIGNED" if t["kind"] == "INT" else False]
-        width = m.get("bitfield_size", 0)
-        if width:
-            word = t["size"] * 8
-            out[prefix + name] = (bits // word * t["size"], fmt, bits % word, width)
+def flatten(btf: Btf, struct: Struct, base: int = 0, prefix: str = "") -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Name and slot of each scalar, those of a named member with its name and a dot in front; ``base`` in bits."""
+    for member in struct.members:
+        kind = btf.type(btf.resolve(member.type))
+        if isinstance(kind, Struct):
+            inner = f"{prefix}{member.name}." if member.name else prefix
+            yield from flatten(btf, kind, base + member.bit_offset, inner)
         else:
-            out[prefix + name] = (bits // 8, fmt)
-    return out
+            yield prefix + member.name, slot(btf, member, kind, base + member.bit_offset)
 
 
-def render(name, struct, types):
-    fields = flatten(types, struct, 0, "", {})
-    lines = [f"{name.upper()} = Layout(", f'    "{name}",', f"    {struct['size']},", "    {"]
-    for field, slot in fields.items():
-        args = ", ".join(f'"{s}"' if isinstance(s, str) else str(s) for s in slot)
-        lines.append(f'        "{field}": Slot({args}),')
-    return [*lines, "    },", ")"]
+def slot(btf: Btf, member: Member, kind: object, bits: int) -> tuple[object, ...]:
+    """The arguments of ``Slot`` for one member ``bits`` after the start."""
+    if isinstance(kind, Array):
+        return bits // 8, f"{kind.count * btf.size(kind.type)}s"
+    assert isinstance(kind, Int | Enum), f"{member.name} is neither an integer nor an array"
+    code = FORMATS[kind.size].lower() if kind.is_signed else FORMATS[kind.size]
+    if not member.bitfield_size:
+        return bits // 8, code
+    word = kind.size * 8
+    return bits // word * kind.size, code, bits % word, member.bitfield_size
+
+
+def render(btf: Btf, name: str, struct: Struct) -> Iterator[str]:
+    """One ``Layout``."""
+    yield f"{name.upper()} = Layout("
+    yield f'    "{name}",'
+    yield f"    {struct.size},"
+    yield "    {"
+    for field, arguments in flatten(btf, struct):
+        text = ", ".join(f'"{a}"' if isinstance(a, str) else str(a) for a in arguments)
+        yield f'        "{field}": Slot({text}),'
+    yield "    },"
+    yield ")"
+
+
+def arm(btf: Btf, attributes: Struct, key: str) -> Struct:
+    """The arm of ``union bpf_attr`` that ``key`` names."""
+    for member in attributes.members:
+        kind = btf.type(btf.resolve(member.type))
+        if not isinstance(kind, Struct):
+            continue
+        if member.name == key or (not member.name and key[0] == "+" and key[1:] in dict(flatten(btf, kind))):
+            return kind
+    raise SystemExit(f"union bpf_attr has no arm {key}: is this BTF older than the table in {Path(__file__).name}?")
+
+
+def generate(btf: Btf) -> str:
+    """The whole file."""
+    attributes = btf.type(btf.find("bpf_attr", Kind.UNION))
+    enum = btf.type(btf.find("bpf_cmd", Kind.ENUM))
+    assert isinstance(attributes, Struct) and isinstance(enum, Enum)
+    commands = [(v.name.removeprefix("BPF_"), v.value) for v in enum.values if v.name not in SKIPPED_COMMANDS]
+    covered = {command for _, names in ARMS.values() for command in names}
+    if missing := {name for name, _ in commands} ^ covered:
+        raise SystemExit(f"commands without an arm, or arms without a command: {', '.join(sorted(missing))}")
+    lines = [f"    {name} = {value}" for name, value in commands] + ["", ""]
+    for name, (key, _) in ARMS.items():
+        lines += render(btf, name, arm(btf, attributes, key))
+    for name in STRUCTS:
+        struct = btf.type(btf.find(name, Kind.STRUCT))
+        assert isinstance(struct, Struct)
+        lines += render(btf, name, struct)
+    lines += ["", "ATTRIBUTES = {"]
+    lines += [f"    Command.{c}: {name.upper()}," for name, (_, names) in ARMS.items() for c in names] + ["}"]
+    return formatted(HEADER + "\n".join(lines) + "\n")
+
+
+def formatted(source: str) -> str:
+    """``source`` as the formatter of this repository wants it."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(TARGET), "-"]
+    return subprocess.run(command, input=source, text=True, capture_output=True, check=True).stdout
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("btf", nargs="?", default="/sys/kernel/btf/vmlinux")
+    """Write or check the file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("btf", nargs="?", type=Path, default=Path("/sys/kernel/btf/vmlinux"), help="kernel types")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is not up to date")
     options = parser.parse_args()
-    types = load(options.btf)
-    named = {(t["kind"], t["name"]): t for t in types.values() if t.get("name")}
-    attr = named["UNION", "bpf_attr"]
-    commands = [v for v in named["ENUM", "bpf_cmd"]["values"] if v["name"] not in SKIP]
-    covered = {"BPF_" + c for _, cs in ARMS.values() for c in cs}
-    if missing := {c["name"] for c in commands} ^ covered:
-        raise SystemExit(f"commands without an arm, or arms without a command: {sorted(missing)}")
-    out = [
-        '"""How ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments.  Written by ``tools/gen_syscall.py``; not by hand.',
-        "",
-        "Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct perf_event_attr`` of a kernel's BTF.",
-        '"""',
-        "",
-        "from enum import IntEnum",
-        "",
-        "from beespace.syscall.layout import Layout, Slot",
-        "",
-        "",
-        "class Command(IntEnum):",
-        '    """``enum bpf_cmd``."""',
-        "",
-    ]
-    out += [f"    {c['name'][4:]} = {c['val']}" for c in commands] + ["", ""]
-    for name, (key, _) in ARMS.items():
-        for m in attr["members"]:
-            t = skip(types, m["type_id"])
-            if key == m["name"] or (
-                key[0] == "+" and m["name"] in ("", "(anon)") and key[1:] in flatten(types, t, 0, "", {})
-            ):
-                out += render(name, t, types)
-                break
-        else:
-            raise SystemExit(f"no arm {key}")
-    for name in STRUCTS:
-        out += render(name, named["STRUCT", name], types)
-    out += ["", "ATTRIBUTES = {"]
-    out += [f"    Command.{c}: {name.upper()}," for name, (_, cs) in ARMS.items() for c in cs] + ["}"]
-    TARGET.write_text("\n".join(out) + "\n")
+    source = generate(Btf(options.btf.read_bytes()))
+    if options.check:
+        return int(source != TARGET.read_text())
+    TARGET.write_text(source)
     return 0
 
 

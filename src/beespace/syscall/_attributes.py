@@ -1,6 +1,6 @@
-"""How ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments.  Written by ``tools/gen_syscall.py``; not by hand.
+"""How ``bpf(2)`` and ``perf_event_open(2)`` lay out their arguments.  Written by ``tools/gen_syscall.py``.
 
-Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct perf_event_attr`` of a kernel's BTF.
+Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct perf_event_attr`` in a kernel's BTF.
 """
 
 from enum import IntEnum

@@ -20,6 +20,7 @@ from beespace.syscall.links import (
 )
 from beespace.syscall.maps import (
     Batch,
+    ReadBatch,
     map_create,
     map_delete,
     map_delete_batch,
@@ -87,6 +88,7 @@ __all__ = [
     "link_detach",
     "link_update",
     "Batch",
+    "ReadBatch",
     "map_create",
     "map_delete",
     "map_delete_batch",

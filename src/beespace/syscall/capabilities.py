@@ -24,6 +24,7 @@ _PERFMON_PROGRAMS = {
     26, 27, 28, 29,  # TRACING STRUCT_OPS EXT LSM
 }  # fmt: skip
 _CGROUP_SKB = 8
+_CGROUP_SKB_ATTACH = {0, 1}  # CGROUP_INET_INGRESS CGROUP_INET_EGRESS
 
 # enum bpf_map_type: DEVMAP SOCKMAP CPUMAP XSKMAP SOCKHASH DEVMAP_HASH
 _NET_ADMIN_MAPS = {14, 15, 16, 17, 18, 25}
@@ -43,6 +44,11 @@ def for_attaching(prog_type: int) -> tuple[str, ...]:
     """What loading and attaching take together: cgroup packet filters ask for ``CAP_NET_ADMIN`` only when attached."""
     needed = for_program(prog_type)
     return (*needed, NET_ADMIN) if prog_type == _CGROUP_SKB else needed
+
+
+def for_attach_type(attach_type: int) -> tuple[str, ...]:
+    """What attaching a loaded program takes besides (``enum bpf_attach_type``): cgroup packet filters are asked again."""
+    return (NET_ADMIN,) if attach_type in _CGROUP_SKB_ATTACH else ()
 
 
 def for_map(map_type: int) -> tuple[str, ...]:

@@ -23,8 +23,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
     "x86_64": {
         "bpf": 321,
         "perf_event_open": 298,
-        "name_to_handle_at": 303,
-        "open_by_handle_at": 304,
+        "ioctl": 16,
         "membarrier": 324,
         "fsopen": 430,
         "fsconfig": 431,
@@ -33,8 +32,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
     "aarch64": {
         "bpf": 280,
         "perf_event_open": 241,
-        "name_to_handle_at": 264,
-        "open_by_handle_at": 265,
+        "ioctl": 29,
         "membarrier": 283,
         "fsopen": 430,
         "fsconfig": 431,

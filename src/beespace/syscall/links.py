@@ -174,12 +174,8 @@ def link_create(
     }
     if where is not None:
         fields |= where.fields()
-    answer = ask(
-        Command.LINK_CREATE,
-        "attach a program",
-        fields,
-        needs=(capabilities.BPF, capabilities.PERFMON, capabilities.NET_ADMIN),
-    )
+    needs = capabilities.for_attach_type(attach_type)
+    answer = ask(Command.LINK_CREATE, "attach a program", fields, needs=needs)
     return Descriptor(answer.result, "link")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
+from typing import Protocol
 
 from beespace.syscall import capabilities, door, memlock, refusal
 from beespace.syscall._attributes import Command
@@ -25,6 +26,24 @@ class Batch:
     values: bytearray
     count: int
     cursor: bytes | None
+
+
+class ReadBatch(Protocol):
+    """:func:`map_lookup_batch` or :func:`map_lookup_and_delete_batch`."""
+
+    def __call__(
+        self,
+        fd: Fd,
+        key_size: int,
+        value_size: int,
+        count: int,
+        cursor: bytes | None = None,
+        *,
+        keys: bytearray | None = None,
+        values: bytearray | None = None,
+        elem_flags: int = 0,
+    ) -> Batch:
+        """Read one batch."""
 
 
 def object_name(name: str) -> bytes:
@@ -240,7 +259,7 @@ def map_update_batch(fd: Fd, keys: Buffer, values: Buffer, count: int, *, elem_f
 
 
 def map_delete_batch(fd: Fd, keys: Buffer, count: int, *, elem_flags: int = 0) -> int:
-    """Delete ``count`` keys; how many were deleted before the first that was not there (``BPF_MAP_DELETE_BATCH``, 5.6)."""
+    """Delete ``count`` keys; how many before the first that was not there (``BPF_MAP_DELETE_BATCH``, 5.6)."""
     fields: dict[str, Value] = {"map_fd": number(fd), "keys": keys, "count": count, "elem_flags": elem_flags}
     answer = ask(
         Command.MAP_DELETE_BATCH,

@@ -315,7 +315,7 @@ def obj_pin(fd: Fd, path: str | os.PathLike[str], *, directory: Fd | None = None
     fields: dict[str, Value] = {"pathname": os.fsencode(path) + b"\0", "bpf_fd": number(fd)}
     if directory is not None:
         fields |= {"path_fd": number(directory), "file_flags": BPF_F_PATH_FD}
-    ask(Command.OBJ_PIN, f"pin a BPF object at {os.fspath(path)!r}", fields, needs=(capabilities.BPF,))
+    ask(Command.OBJ_PIN, f"pin a BPF object at {os.fspath(path)!r}", fields)
 
 
 def obj_get(path: str | os.PathLike[str], *, directory: Fd | None = None, file_flags: int = 0) -> Descriptor:
@@ -323,7 +323,7 @@ def obj_get(path: str | os.PathLike[str], *, directory: Fd | None = None, file_f
     fields: dict[str, Value] = {"pathname": os.fsencode(path) + b"\0", "file_flags": file_flags}
     if directory is not None:
         fields |= {"path_fd": number(directory), "file_flags": file_flags | BPF_F_PATH_FD}
-    answer = ask(Command.OBJ_GET, f"open the pinned BPF object {os.fspath(path)!r}", fields, needs=(capabilities.BPF,))
+    answer = ask(Command.OBJ_GET, f"open the pinned BPF object {os.fspath(path)!r}", fields)
     return Descriptor(answer.result, "pinned object")
 
 

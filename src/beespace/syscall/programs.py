@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beespace.errors import KernelError, VerifierError
-from beespace.syscall import capabilities, door, memlock, refusal, verifier_log
+from beespace.syscall import capabilities, door, memlock, process, refusal, verifier_log
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
@@ -16,8 +16,8 @@ from beespace.syscall.maps import object_name
 from beespace.syscall.request import ask
 
 LOG_START = 1 << 16
-LOG_LIMIT = 1 << 28  # kernels before 5.? take UINT_MAX >> 8 (16 MiB) at most; see _with_log
-AGAIN = 5
+LOG_LIMIT = 1 << 28  # bytes; the kernel takes up to UINT_MAX >> 2, but nobody reads that
+AGAIN = 5  # how often a load that a signal interrupted is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def prog_load(
         lambda answer: answer[0] == -errno.EPERM,
     )
     if result < 0:
-        if verifier_log.says_something(log):
+        if verifier_log.says_something(log) and not (result == -errno.EPERM and process.rights().lacks(needs)):
             raise VerifierError(
                 name or "(unnamed)",
                 errno=-result,
@@ -139,6 +139,7 @@ def _with_log(command: Command, fields: dict[str, Value], level: int, names: tup
     """
     size = LOG_START if level else 0
     again = AGAIN
+    first = 0  # the errno of the try without a log: a log that is too short hides it
     while True:
         log = bytearray(size)
         request = fields | {names[0]: level, names[1]: size, names[2]: log} if size else dict(fields)
@@ -147,10 +148,11 @@ def _with_log(command: Command, fields: dict[str, Value], level: int, names: tup
             again -= 1
         elif result == -errno.ENOSPC and LOG_START <= size < LOG_LIMIT:
             size = min(size * 4, LOG_LIMIT)
-        elif result < 0 and not size and result not in (-errno.EPERM, -errno.ENOSPC):
-            level, size = 1, LOG_START
+        elif result < 0 and not size:
+            first, level, size = result, 1, LOG_START
         else:
-            return result, bytes(log).split(b"\0", 1)[0].decode("utf-8", "replace")
+            text = bytes(log).split(b"\0", 1)[0].decode("utf-8", "replace")
+            return (first or result if result < 0 else result), text
 
 
 def prog_test_run(
@@ -221,7 +223,7 @@ def raw_tracepoint_open(prog_fd: Fd, name: str | None = None, *, cookie: int = 0
     if name is not None:
         fields["name"] = name.encode() + b"\0"
     what = f"attach to raw tracepoint {name!r}" if name else "attach a tracing program"
-    answer = ask(Command.RAW_TRACEPOINT_OPEN, what, fields, needs=(capabilities.BPF, capabilities.PERFMON))
+    answer = ask(Command.RAW_TRACEPOINT_OPEN, what, fields)
     return Descriptor(answer.result, f"tracepoint {name or ''}".rstrip())
 
 
@@ -251,7 +253,8 @@ def prog_attach(
         "relative_fd": relative_id or number(relative_fd),
         "expected_revision": expected_revision,
     }
-    ask(Command.PROG_ATTACH, "attach a program", fields, needs=(capabilities.NET_ADMIN,))
+    needs = capabilities.for_attach_type(attach_type)
+    ask(Command.PROG_ATTACH, "attach a program", fields, needs=needs)
 
 
 def prog_detach(

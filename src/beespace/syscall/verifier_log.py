@@ -6,7 +6,7 @@ import re
 
 # Lines that say how much work the verifier did, not why it stopped.
 _STATISTICS = re.compile(
-    r"(processed \d+ insns|verification time|stack depth|insns processed|BPF program is too large\. Processed 0)"
+    r"(processed \d+ insns|func#\d+ @\d+$|Live regs before insn:|verification time|stack depth|insns processed)"
 )
 _SOURCE = re.compile(r"^; (?P<text>.*?)(?: @ (?P<where>[^@]+:\d+))?$")
 

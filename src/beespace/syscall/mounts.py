@@ -1,0 +1,166 @@
+"""Kernel file systems without mounting them anywhere.
+
+tracefs, cgroup v2 and bpffs are reached through the mount that the machine has, if it has one,
+and else through a detached mount: a descriptor of its root directory that appears in no mount
+table and goes away when it is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from beespace.errors import KernelError, NotSupported
+from beespace.syscall import capabilities, door, refusal
+from beespace.syscall.descriptor import Descriptor, Fd, number
+
+# include/uapi/linux/mount.h
+_FSOPEN_CLOEXEC = 1
+_FSMOUNT_CLOEXEC = 1
+_FSCONFIG_SET_FLAG = 0
+_FSCONFIG_SET_STRING = 1
+_FSCONFIG_CMD_CREATE = 6
+_MOUNT_ATTR_NOSUID = 0x2
+_MOUNT_ATTR_NODEV = 0x4
+_MOUNT_ATTR_NOEXEC = 0x8
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of ``/proc/self/mountinfo``.  ``root`` is the part of the file system that is mounted."""
+
+    device: int
+    root: str
+    path: str
+    kind: str
+
+
+def parse_mountinfo(text: str) -> Iterator[Mount]:
+    """The mounts of a ``mountinfo`` text (proc_pid_mountinfo(5))."""
+    for line in text.splitlines():
+        before, dash, after = line.partition(" - ")
+        fields = before.split()
+        if dash and len(fields) >= 5:
+            major, _, minor = fields[2].partition(":")
+            root, path = (_unescape(field) for field in fields[3:5])
+            yield Mount(os.makedev(int(major), int(minor)), root, path, after.split()[0])
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
+
+
+def visible_mounts(kind: str) -> list[Mount]:
+    """The mounts of a file system type that this process can reach: whole ones, not covered by another mount."""
+    try:
+        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return []
+    return [mount for mount in parse_mountinfo(text) if mount.kind == kind and mount.root == "/" and _reaches(mount)]
+
+
+def _reaches(mount: Mount) -> bool:
+    try:
+        return Path(mount.path).stat().st_dev == mount.device
+    except OSError:
+        return False
+
+
+def detached_mount(kind: str, options: Mapping[str, str | None] | None = None) -> Descriptor:
+    """The root directory of a new mount of file system ``kind`` that no mount table shows.
+
+    Takes ``CAP_SYS_ADMIN``.  Raises :class:`~beespace.errors.NotSupported` if the kernel has no such file system.
+    An option of value ``None`` is a flag.  Since Linux 5.2 (fsopen(2), fsconfig(2), fsmount(2)).
+    """
+    what = f"reach the file system {kind}"
+    result = door.issue("fsopen", (kind.encode() + b"\0", _FSOPEN_CLOEXEC))
+    if result == -errno.ENODEV:
+        raise NotSupported(f"the file system {kind}", call="fsopen", errno=errno.ENODEV)
+    with Descriptor(_checked("fsopen", result, what), f"{kind} context") as context:
+        for key, value in (options or {}).items():
+            command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+            text = None if value is None else value.encode() + b"\0"
+            _configure(context, command, key.encode() + b"\0", text, what)
+        _configure(context, _FSCONFIG_CMD_CREATE, None, None, what)
+        attributes = _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV | _MOUNT_ATTR_NOEXEC
+        result = door.issue("fsmount", (context.fileno(), _FSMOUNT_CLOEXEC, attributes))
+        return Descriptor(_checked("fsmount", result, what), f"{kind} mount")
+
+
+def _configure(context: Descriptor, command: int, key: bytes | None, value: bytes | None, what: str) -> None:
+    _checked("fsconfig", door.issue("fsconfig", (context.fileno(), command, key, value, 0)), what)
+
+
+def _checked(call: str, result: int, what: str) -> int:
+    if result < 0:
+        raise refusal.error(call, -result, what, needs=(capabilities.SYS_ADMIN,))
+    return result
+
+
+def root_of(kind: str) -> Descriptor:
+    """The root directory of file system ``kind``: the visible mount, or a detached one."""
+    for mount in visible_mounts(kind):
+        try:
+            return Descriptor(os.open(mount.path, _DIRECTORY), f"{kind} mount")
+        except PermissionError:
+            continue
+    return detached_mount(kind)
+
+
+def tracefs() -> Descriptor:
+    """The directory that has ``events/``."""
+    return root_of("tracefs")
+
+
+def cgroup2_root() -> Descriptor:
+    """The root of the cgroup v2 hierarchy: programs attached there see every cgroup."""
+    return root_of("cgroup2")
+
+
+def bpffs() -> Descriptor:
+    """A bpf file system to pin objects in.  A detached one is private: its pins end with the descriptor."""
+    return root_of("bpf")
+
+
+def open_at(directory: Fd, path: str, flags: int = os.O_RDONLY) -> Descriptor:
+    """Open ``path`` relative to ``directory``; close-on-exec.  A missing file is a :class:`KernelError` with ENOENT."""
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC, dir_fd=number(directory))
+    except OSError as error:
+        raise refusal.error("openat", error.errno or 0, f"open {path}") from error
+    return Descriptor(fd, path)
+
+
+def read_at(directory: Fd, path: str) -> bytes:
+    """The content of the file ``path`` relative to ``directory``."""
+    with open_at(directory, path) as file:
+        parts = []
+        try:
+            while part := os.read(file.fileno(), 1 << 16):
+                parts.append(part)
+        except OSError as error:
+            raise refusal.error("read", error.errno or 0, f"read {path}") from error
+    return b"".join(parts)
+
+
+def list_at(directory: Fd, path: str = ".") -> list[str]:
+    """The sorted names in the directory ``path`` relative to ``directory``."""
+    with open_at(directory, path, _DIRECTORY) as opened:
+        return sorted(os.listdir(opened.fileno()))  # noqa: PTH208 - a descriptor, not a path
+
+
+def lockdown() -> str | None:
+    """``none``, ``integrity`` or ``confidentiality`` (kernel_lockdown(7)); ``None`` if it cannot be told."""
+    try:
+        with root_of("securityfs") as root:
+            text = read_at(root, "lockdown").decode()
+    except KernelError:
+        return None
+    chosen = re.search(r"\[(\w+)\]", text)
+    return chosen[1] if chosen else None

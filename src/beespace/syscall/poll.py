@@ -1,0 +1,60 @@
+"""Wait for several descriptors at once (``epoll(7)``), and be woken from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Generic, TypeVar
+
+from beespace.syscall.descriptor import Fd, number
+
+K = TypeVar("K")
+
+
+class Poller(Generic[K]):
+    """Waits until a descriptor can be read.  Each is registered with a key, which :meth:`wait` gives back.
+
+    :meth:`wake` may be called from another thread or a signal handler.
+    """
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._keys: dict[int, K] = {}
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._wake, select.EPOLLIN)
+
+    def register(self, fd: Fd, key: K) -> None:
+        """Wait for ``fd`` as well; :class:`FileExistsError` if it is registered already."""
+        self._epoll.register(number(fd), select.EPOLLIN)
+        self._keys[number(fd)] = key
+
+    def unregister(self, fd: Fd) -> None:
+        """No longer wait for ``fd``, which must still be open."""
+        self._epoll.unregister(number(fd))
+        del self._keys[number(fd)]
+
+    def wait(self, timeout: float | None = None) -> list[K]:
+        """The keys of what can be read; none after ``timeout`` seconds (``None``: never) or a :meth:`wake`."""
+        ready: list[K] = []
+        for fd, _ in self._epoll.poll(timeout):
+            if fd == self._wake:
+                os.eventfd_read(self._wake)
+            elif fd in self._keys:
+                ready.append(self._keys[fd])
+        return ready
+
+    def wake(self) -> None:
+        """End the current :meth:`wait`, or the next one."""
+        os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Close what this object made; the registered descriptors stay open."""
+        if not self._epoll.closed:
+            self._epoll.close()
+            os.close(self._wake)
+
+    def __enter__(self) -> Poller[K]:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
