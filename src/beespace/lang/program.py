@@ -57,10 +57,13 @@ class Declaration:
 
 
 class Running(Protocol):
-    """A started program: its maps by name, and its end."""
+    """A started program: its maps by name, its iterators, and its end."""
 
     def map(self, name: str) -> RawMap:
         """The live map of that name."""
+
+    def iterate(self, name: str) -> bytes:
+        """Run the iterator ``name`` over everything it walks; what it printed."""
 
     def close(self) -> None:
         """Detach and free everything; calling it again does nothing."""
@@ -75,8 +78,8 @@ class Driver(Protocol):
     def build(self, program: type[Program]) -> bytes:
         """The object file of ``program``, as libbpf loads it."""
 
-    def start(self, program: Program) -> Running:
-        """Compile, relocate, load and attach ``program``."""
+    def start(self, program: Program, cgroup: Path | None = None) -> Running:
+        """Compile, relocate, load and attach ``program``; cgroup hooks at ``cgroup`` (None: the root)."""
 
 
 _driver: Callable[[], Driver] | None = None
@@ -155,11 +158,14 @@ class Program:
         target.write_bytes(_installed().build(cls))
         return target
 
-    def start(self) -> Self:
-        """Compile (or take the cached object), relocate, load and attach."""
+    def start(self, *, cgroup: str | Path | None = None) -> Self:
+        """Compile (or take the cached object), relocate, load and attach.
+
+        Cgroup hooks attach to the cgroup v2 directory ``cgroup``; None is the root, every socket.
+        """
         if self._running is not None:
             raise UsageError(f"{type(self).__name__} is running already", help="make another instance")
-        self._running = _installed().start(self)
+        self._running = _installed().start(self, Path(cgroup) if cgroup is not None else None)
         for name, declared_map in self.live_maps():
             declared_map.attach_backend(self._running.map(name))
         return self
@@ -171,6 +177,12 @@ class Program:
                 declared_map.detach_backend()
             self._running.close()
             self._running = None
+
+    def iterate(self, name: str) -> bytes:
+        """Run the ``@iterator`` method ``name`` once over all its objects; returns what it printed."""
+        if self._running is None:
+            raise UsageError(f"{type(self).__name__} is not running", help="use it as a context manager")
+        return self._running.iterate(name)
 
     def live_maps(self) -> Iterator[tuple[str, Map]]:
         """This instance's maps, by name."""

@@ -32,7 +32,7 @@ class Process(Event):
     pid: Pid
     parent_pid: Pid
     uid: Uid
-    exit_code: i32  # exit status, or 128 + signal as shells say it
+    exit_code: i32  # exit status, or -N if signal N ended it
     arguments_size: u32
     name: Text = text(16)
     executable: Text = text(256)
@@ -74,7 +74,7 @@ class Execs(Program):
         start: u64 = task.group_leader.start_boottime
         code = u32(task.exit_code)
         signal = code & 0x7F
-        status = (code >> 8) & 0xFF if signal == 0 else signal + 128
+        exit_code = i32((code >> 8) & 0xFF) if signal == 0 else -i32(signal)
         self.processes.emit(
             Process(
                 time=now,
@@ -85,7 +85,7 @@ class Execs(Program):
                 pid=bpf.pid(),
                 parent_pid=u32(task.real_parent.tgid),
                 uid=bpf.uid(),
-                exit_code=i32(status),
+                exit_code=exit_code,
                 name=task.group_leader.comm,
             )
         )

@@ -1,0 +1,92 @@
+"""The driver that :class:`beespace.Program` classes run on: this kernel.
+
+Where an object comes from, in this order: compiled with the package (shipped probes), the cache, the
+compiler.  A hit in the first two needs no LLVM.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from beespace.elf import read
+from beespace.errors import UsageError
+from beespace.kernel import LoadedObject, load
+from beespace.kernel.links import accepted
+from beespace.lang import Declaration, Program
+from beespace.session import cache
+from beespace.session.running import RunningProgram
+from beespace.spec import ObjectSpec
+
+SHIPPED = "beespace.probes."
+
+
+class KernelDriver:
+    """Compiles, relocates, loads and attaches programs on the running kernel."""
+
+    def spec(self, program: type[Program]) -> ObjectSpec:
+        """The program as pure data."""
+        return read(self.build(program), program.__name__)
+
+    def build(self, program: type[Program]) -> bytes:
+        """The program's object file."""
+        declaration = program.declaration()
+        shipped = shipped_object(program)
+        if shipped is not None:
+            return shipped
+        name = cache.key(declaration)
+        data = cache.load(name)
+        if data is None:
+            data = compile_here(declaration)
+            cache.store(name, data)
+        return data
+
+    def start(self, program: Program, cgroup: Path | None = None) -> RunningProgram:
+        """Load ``program`` with its options and attach all that attaches by itself (iterators are called)."""
+        declaration = program.declaration()
+        if not any(declaration.sections.values()):
+            raise UsageError(
+                f"{declaration.name} has no method with a hook decorator, so nothing of it runs in the kernel",
+                help='decorate one, as in @tracepoint("sched:sched_process_exec")',
+            )
+        sizes = {
+            name: live.max_entries
+            for name, live in program.live_maps()
+            if live.max_entries != declaration.maps[name].max_entries
+        }
+        loaded = load(self.spec(type(program)), variables=dict(program.options), max_entries=sizes)
+        try:
+            attach(loaded, declaration, cgroup)
+            return RunningProgram(loaded, declaration)
+        except BaseException:
+            loaded.close()
+            raise
+
+
+def shipped_object(program: type[Program]) -> bytes | None:
+    """The object that stands in the package for a shipped probe, or None for any other program."""
+    if not program.__module__.startswith(SHIPPED):
+        return None
+    name = program.__module__.removeprefix(SHIPPED).partition(".")[0]
+    resource = files("beespace.probes") / "objects" / f"{name}.bpf.o"
+    return resource.read_bytes() if resource.is_file() else None
+
+
+def compile_here(declaration: Declaration) -> bytes:
+    """Compile against the running kernel's types."""
+    from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
+    from beespace.kernel import vmlinux_btf
+
+    return compile_program(declaration, vmlinux_btf()).object
+
+
+def attach(loaded: LoadedObject, declaration: Declaration, cgroup: Path | None) -> None:
+    """Attach every program but iterators; those are run by who needs them."""
+    for name, section in declaration.sections.items():
+        if not section or section.startswith("iter"):
+            continue
+        takes_cgroup = "cgroup" in accepted(loaded.programs[name]) and cgroup is not None
+        loaded.attach(name, **({"cgroup": cgroup} if takes_cgroup else {}))
+
+
+driver = KernelDriver()

@@ -1,0 +1,175 @@
+"""From what the ``flows`` probe holds to rows of the ``flows`` table, once an interval.
+
+Everything is columns; the only Python per row is the memory of when a flow was first seen.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from beespace.enrich import Who
+from beespace.lang.packet import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
+from beespace.stream import Batch, records_of
+from beespace.stream.dtype import TIME
+from beespace.stream.tables import FLOWS
+from beespace.stream.text import address_column, text_column
+
+Records = NDArray[np.void]
+
+REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
+_V4_MAPPED = bytes(10) + b"\xff\xff"
+
+_TRANSPORTS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_ICMP: "icmp", IPPROTO_ICMPV6: "icmpv6", 132: "sctp"}
+_ROLES = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
+# include/net/tcp_states.h
+_STATES = (
+    None, "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
+    "last_ack", "listen", "closing", "new_syn_recv",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Unattributed:
+    """Packets without an owner, by reason."""
+
+    no_socket: int = 0  # no full local socket: made by the kernel, or its socket is gone
+    no_owner: int = 0  # a socket that no process was seen to use
+
+    @property
+    def packets(self) -> int:
+        return self.no_socket + self.no_owner
+
+
+class FlowRows:
+    """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
+
+    def __init__(self, who: Who, node: str) -> None:
+        self._who = who
+        self._node = node
+        self._first: OrderedDict[bytes, int] = OrderedDict()
+
+    def batch(
+        self,
+        taken: tuple[bytearray, bytearray, int],
+        moved: Mapping[int, Moved],
+        *,
+        now: int,
+        boot_offset: int,
+        interval: float,
+        lost: Mapping[str, int],
+    ) -> tuple[Batch, Unattributed]:
+        """Rows for one interval that ended at ``now`` (ns, wall clock).
+
+        ``moved`` are the sockets, by cookie, that changed hands in the interval: their rows belong
+        to the new owner.  ``lost`` goes into the batch.
+        """
+        keys, values, count = taken
+        rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
+        _hand_over(rows, moved)
+        first = self._first_seen(keys, rows)
+        names = self._who.resolve(
+            rows["pid"], rows["start"], rows["uid"], rows["cgroup"], text_column(_matrix(rows["name"]))
+        )
+        remote = address_column(_matrix(rows["remote"]))
+        tcp = rows["protocol"] == IPPROTO_TCP
+        owned = rows["owned"] != 0
+        columns: dict[str, Any] = {
+            "time": _times(np.full(count, now, np.int64), 0),
+            "interval_s": pa.array(np.full(count, interval)),
+            "node": pa.array([self._node] * count, pa.string()),
+            "process_pid": _known(rows["pid"], owned),
+            "process_start_time": _times(rows["start"].astype(np.int64), boot_offset, owned),
+            "process_uid": _known(rows["uid"], owned),
+            "cgroup_id": _known(rows["cgroup"], owned),
+            "local_address": address_column(_matrix(rows["local"])),
+            "local_port": _known(rows["local_port"], rows["local_port"] != 0),
+            "remote_address": remote,
+            "remote_port": _known(rows["remote_port"], rows["remote_port"] != 0),
+            "transport": _words(rows["protocol"], _TRANSPORTS),
+            "network_type": _network_type(rows["local"]),
+            "role": _words(rows["role"], _ROLES),
+            "state": _words(np.where(tcp, rows["state"], 0), dict(enumerate(_STATES))),
+            "tx_bytes": _plain(rows["tx_bytes"]),
+            "tx_packets": _plain(rows["tx_packets"]),
+            "rx_bytes": _plain(rows["rx_bytes"]),
+            "rx_packets": _plain(rows["rx_packets"]),
+            "retransmits": _known(rows["retransmits"], tcp),
+            "rtt_us": _known(rows["rtt_us"], tcp & (rows["rtt_us"] != 0)),
+            "first_seen": _times(first, boot_offset),
+            "last_seen": _times(rows["last"].astype(np.int64), boot_offset),
+            **names,
+            **self._who.remote(remote),
+        }
+        return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)
+
+    def _first_seen(self, keys: bytearray, rows: Records) -> NDArray[np.int64]:
+        """When each flow was seen for the first time, over all intervals."""
+        first = rows["first"].astype(np.int64)
+        size = FlowKey.layout.size
+        for row in range(len(rows)):
+            key = bytes(keys[row * size : (row + 1) * size])
+            known = self._first.get(key)
+            if known is not None:
+                first[row] = known
+                self._first.move_to_end(key)
+            else:
+                self._first[key] = int(first[row])
+        while len(self._first) > REMEMBERED:
+            self._first.popitem(last=False)
+        return first
+
+
+def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:
+    if not moved:
+        return
+    for row in np.flatnonzero(np.isin(rows["cookie"], np.fromiter(moved, np.uint64))):
+        owner = moved[int(rows["cookie"][row])]
+        rows["pid"][row] = owner.pid
+        rows["start"][row] = owner.start
+        rows["uid"][row] = owner.uid
+        rows["cgroup"][row] = owner.cgroup
+        rows["name"][row] = np.void(owner.name.encode().ljust(16, b"\0"))
+        rows["owned"][row] = 1
+
+
+def _unattributed(rows: Records, owned: NDArray[np.bool_]) -> Unattributed:
+    packets = rows["tx_packets"] + rows["rx_packets"]
+    no_socket = ~owned & (rows["cookie"] == 0)
+    return Unattributed(int(packets[no_socket].sum()), int(packets[~owned & ~no_socket].sum()))
+
+
+def _matrix(values: Records) -> NDArray[np.uint8]:
+    return np.array(values, order="C").view(np.uint8).reshape(len(values), values.dtype.itemsize)
+
+
+def _plain(values: NDArray[Any]) -> pa.Array:
+    return pa.array(np.ascontiguousarray(values))
+
+
+def _known(values: NDArray[Any], known: NDArray[np.bool_]) -> pa.Array:
+    """The values, null where they are not known."""
+    return pa.array(np.ascontiguousarray(values), mask=~known)
+
+
+def _times(values: NDArray[np.int64], boot_offset: int, known: NDArray[np.bool_] | None = None) -> pa.Array:
+    return pa.array(values + boot_offset, pa.int64(), mask=None if known is None else ~known).cast(TIME)
+
+
+def _words(codes: NDArray[Any], words: Mapping[int, str | None]) -> pa.Array:
+    """Codes as words; a code that has none is shown as its number."""
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    texts = pa.array([words[int(code)] if int(code) in words else str(code) for code in distinct], pa.string())
+    return texts.take(pa.array(inverse))
+
+
+def _network_type(addresses: Records) -> pa.Array:
+    mapped = (_matrix(addresses)[:, :12] == np.frombuffer(_V4_MAPPED, np.uint8)).all(axis=1)
+    return pa.array(["ipv6", "ipv4"], pa.string()).take(pa.array(mapped.astype(np.int8)))

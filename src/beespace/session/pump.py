@@ -1,0 +1,150 @@
+"""The loop: collect once an interval, through the stages, into the sinks, until it is time to stop.
+
+SIGINT and SIGTERM end it cleanly: what was counted until then is collected once more, sinks are
+closed and the summary is given back.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import pyarrow.compute as pc
+
+from beespace.session.watch import Watch
+from beespace.sinks import Sink, Summary
+from beespace.stream import Batch, Stage, run
+from beespace.syscall.poll import Poller
+from beespace.syscall.process import usage
+
+_SUMS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets")
+
+
+class Tally:
+    """Adds up what passed, for the summary of an interval and of the whole run."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self._cpu_began = self._cpu_last = usage().cpu_seconds
+        self._flows: set[tuple[object, ...]] = set()
+        self._sums: Counter[str] = Counter()
+        self._interval: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._unattributed: Counter[str] = Counter()
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch that has come through the stages."""
+        self._lost.update({f"{batch.table} {stage}": rows for stage, rows in batch.lost.items() if rows})
+        if batch.table == "flows":
+            sums = {name: pc.sum(batch.records.column(name)).as_py() or 0 for name in _SUMS}
+            sums["flows"] = len(batch)
+            self._interval.update(sums)
+            self._sums.update(sums)
+            ends = ("local_address", "local_port", "remote_address", "remote_port", "transport", "process_pid")
+            self._flows.update(zip(*(batch.records.column(name).to_pylist() for name in ends), strict=True))
+        elif batch.table == "execs":
+            self._sums["execs"] += len(batch)
+
+    def unattributed(self, reason: str, packets: int) -> None:
+        """Packets that no process could be found for."""
+        if packets:
+            self._unattributed[reason] += packets
+
+    def interval(self) -> Summary:
+        """Since the last call."""
+        now, used = time.monotonic(), usage()
+        seconds = now - self._last
+        summary = self._summary(self._interval, seconds, self._interval["flows"], used.cpu_seconds - self._cpu_last)
+        self._last, self._cpu_last = now, used.cpu_seconds
+        self._interval = Counter()
+        return summary
+
+    def final(self) -> Summary:
+        """Since the start."""
+        used = usage()
+        seconds = time.monotonic() - self._began
+        return self._summary(self._sums, seconds, len(self._flows), used.cpu_seconds - self._cpu_began, final=True)
+
+    def _summary(
+        self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False
+    ) -> Summary:
+        return Summary(
+            seconds=seconds,
+            flows=flows,
+            execs=self._sums["execs"],
+            lost=dict(self._lost),
+            unattributed=dict(self._unattributed),
+            cpu=cpu / max(seconds, 1e-9),
+            memory=usage().rss_bytes,
+            final=final,
+            **{name: sums[name] for name in _SUMS},
+        )
+
+
+def pump(
+    watch: Watch,
+    sinks: Sequence[Sink],
+    *,
+    tables: Sequence[str],
+    stages: Sequence[Stage] = (),
+    interval: float = 1.0,
+    duration: float | None = None,
+    show: Callable[[Summary], None] = lambda summary: None,
+) -> Summary:
+    """Run ``watch`` into ``sinks`` for ``duration`` seconds (None: until a signal); returns the final summary.
+
+    ``tables`` are those that are written; ``stages`` see each of their batches first.  A sink whose reader has gone
+    ends the loop.  ``show`` is called with the summary of each interval.
+    """
+    tally = Tally()
+    with Poller[str]() as poller, _stopped_by_signals(poller) as stopped:
+        began = due = time.monotonic()
+        end = None if duration is None else began + duration
+        while True:
+            due = max(due + interval, time.monotonic())
+            poller.wait(max(0.0, min(due, end or due) - time.monotonic()))
+            last = bool(stopped) or (end is not None and time.monotonic() >= end)
+            if not last and time.monotonic() < due:
+                continue  # woken for another reason than the time
+            try:
+                for batch in watch.collect():
+                    _deliver(batch, sinks, tables, stages, tally)
+            except BrokenPipeError:
+                break
+            tally.unattributed("no socket", watch.unattributed.no_socket)
+            tally.unattributed("no owner", watch.unattributed.no_owner)
+            show(tally.interval())
+            if last:
+                break
+    return tally.final()
+
+
+def _deliver(
+    batch: Batch, sinks: Sequence[Sink], tables: Sequence[str], stages: Sequence[Stage], tally: Tally
+) -> None:
+    if batch.table in tables:
+        batch = run(stages, batch)
+        tally.add(batch)
+        for sink in sinks:
+            sink.write(batch)
+
+
+@contextmanager
+def _stopped_by_signals(poller: Poller[str]) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM are noted, and wake the poller, instead of interrupting whatever runs."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        poller.wake()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,191 @@
+"""A loaded program behind the names of its class: what :class:`beespace.Program` instances read.
+
+The language's map declarations speak bytes to these adapters; rings wait in the kernel until
+records are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from beespace.errors import InternalError, UsageError
+from beespace.kernel import LoadedObject, RingBuffer
+from beespace.kernel.maps import Map
+from beespace.kernel.variables import Variable
+from beespace.lang import Declaration, Ring
+from beespace.schema import Layout
+from beespace.syscall.clock import boottime_offset_ns
+from beespace.syscall.poll import Poller
+
+LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
+
+
+class LiveMap:
+    """The bytes of one map, and how much was lost on the way into it."""
+
+    def __init__(self, live: Map, losses: Losses, index: int) -> None:
+        self.live = live
+        self.get = live.get
+        self.update = live.update
+        self.delete = live.delete
+        self.keys = live.keys
+        self.items = live.items
+        self.take = live.take
+        self._losses = losses
+        self._index = index
+
+    def lost(self) -> int:
+        """Insertions that found the map full, since the start."""
+        return self._losses.of(self._index)
+
+
+class LiveVariable:
+    """A global variable, read and written like the single entry of an array."""
+
+    def __init__(self, variable: Variable) -> None:
+        self._variable = variable
+
+    def get(self, key: bytes) -> bytes:
+        """The variable's bytes; ``key`` is always zero."""
+        value = self._variable.get()
+        return value if isinstance(value, bytes) else (value % (1 << 64)).to_bytes(8, "little")[: self._variable.spec.size]
+
+    def update(self, key: bytes, value: bytes) -> None:
+        """Write the variable."""
+        self._variable.set(value)
+
+
+class LiveRing:
+    """The records of one ring."""
+
+    def __init__(self, ring: RingBuffer, layout: Layout, losses: Losses, index: int) -> None:
+        self.ring = ring
+        self.layout = layout
+        self._losses = losses
+        self._index = index
+
+    def fileno(self) -> int:
+        return self.ring.fileno()
+
+    def lost(self) -> int:
+        """Events that found the ring full, since the start."""
+        return self._losses.of(self._index)
+
+    def records(self, timeout: float | None) -> Iterator[bytes]:
+        """One event's bytes after another; ends when none came for ``timeout`` seconds."""
+        with Poller[str]() as poller:
+            poller.register(self.ring.fileno(), "ring")
+            while True:
+                found = False
+                for record in self.ring:
+                    found = True
+                    yield bytes(record)
+                if not found and not poller.wait(timeout):
+                    return
+
+    async def async_records(self) -> AsyncIterator[bytes]:
+        """The same without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        loop.add_reader(self.ring.fileno(), ready.set)
+        try:
+            while True:
+                for record in self.ring:
+                    yield bytes(record)
+                ready.clear()
+                await ready.wait()
+        finally:
+            loop.remove_reader(self.ring.fileno())
+
+    def batches(self, timeout: float | None) -> Iterator[Any]:
+        """The same events as columns, one batch whenever some are there."""
+        with Poller[str]() as poller:
+            poller.register(self.ring.fileno(), "ring")
+            before = 0
+            while True:
+                batch, more = self.drain()
+                if len(batch):
+                    lost = self.lost()
+                    yield batch.with_lost("ring", lost - before)
+                    before = lost
+                if not more and not poller.wait(timeout):
+                    return
+
+    def drain(self) -> tuple[Any, bool]:
+        """What is in the ring now, as a :class:`~beespace.stream.Batch`, and whether there may be more.
+
+        Times are in UTC.
+        """
+        from beespace.stream import Batch  # Arrow: only who wants columns pays for it
+
+        drained = self.take(boottime_offset_ns())
+        return Batch(self.layout.name, drained.records).with_lost("malformed", drained.malformed), drained.more
+
+    def take(self, boot_offset: int = 0) -> Any:
+        """What is in the ring now, decoded (:class:`~beespace.stream.Drained`); ``boot_offset`` is added to times."""
+        from beespace.stream import Decoder, drain
+
+        return drain(self.ring, Decoder(self.layout), boot_offset=boot_offset)
+
+
+class Losses:
+    """The counters that the compiled code keeps beside every map that can be full."""
+
+    def __init__(self, live: Map | None) -> None:
+        self._live = live
+
+    def of(self, index: int) -> int:
+        """The sum over all CPUs for the map of that number."""
+        if self._live is None:
+            return 0
+        data = self._live.get(index.to_bytes(4, "little")) or b""
+        return sum(struct.unpack(f"={len(data) // 8}Q", data))
+
+
+class RunningProgram:
+    """A program that is loaded and attached, with its maps by their names in the class."""
+
+    def __init__(self, loaded: LoadedObject, declaration: Declaration) -> None:
+        self.loaded = loaded
+        self._adapters: dict[str, LiveMap | LiveRing | LiveVariable] = {}
+        self._rings: list[RingBuffer] = []
+        losses = Losses(loaded.maps.get(LOSS_MAP))
+        for index, (name, declared) in enumerate(declaration.maps.items()):
+            live = loaded.maps.get(name)
+            if isinstance(declared, Ring) and live is not None:
+                ring = RingBuffer(live)
+                self._rings.append(ring)
+                self._adapters[name] = LiveRing(ring, declared.event.layout, losses, index)
+            elif live is not None:
+                self._adapters[name] = LiveMap(live, losses, index)
+            elif name in loaded.variables:
+                self._adapters[name] = LiveVariable(loaded.variables[name])
+            else:
+                raise InternalError(f"map {name!r} of {declaration.name} is not in its object")
+
+    @property
+    def adapters(self) -> Mapping[str, LiveMap | LiveRing | LiveVariable]:
+        return self._adapters
+
+    def map(self, name: str) -> Any:
+        """The adapter of the map of that name."""
+        return self._adapters[name]
+
+    def iterate(self, name: str) -> bytes:
+        """Run an iterator once; what it printed."""
+        program = self.loaded.programs.get(name)
+        if program is None or not program.spec.section.startswith("iter"):
+            raise UsageError(f"{name!r} is no iterator of {self.loaded.spec.name}")
+        with program.attach() as link:
+            data: bytes = link.read()  # type: ignore[attr-defined]  # iterators give an IteratorLink
+        return data
+
+    def close(self) -> None:
+        """Detach, unmap and free; calling it again does nothing."""
+        for ring in self._rings:
+            ring.close()
+        self._rings.clear()
+        self.loaded.close()

@@ -1,0 +1,431 @@
+"""The flows probe against the kernel's own accounting, on connections that the test makes.
+
+Two network namespaces are joined by a veth pair with offloads on; every process of a test runs in a
+cgroup of the test's own, and ``beespace watch --cgroup`` sees that cgroup only.  The oracle is
+``TCP_INFO`` of the very sockets, and for UDP what was sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+MIB = 1 << 20
+ROOT = Path(__file__).parent.parent.parent
+
+# Both ends send `size` bytes, then say so; each reads to the end, and prints TCP_INFO before it closes.
+TRANSFER = r"""
+import json, socket, struct, sys, threading
+def counts(sock):
+    info = sock.getsockopt(socket.IPPROTO_TCP, 11, 256)
+    at = lambda fmt, offset: struct.unpack_from(fmt, info, offset)[0]
+    return {"retrans": at("=I", 100), "bytes_acked": at("=Q", 120), "bytes_received": at("=Q", 128),
+            "segs_out": at("=I", 136), "segs_in": at("=I", 140), "rtt": at("=I", 68)}
+def transfer(sock, size):
+    def send():
+        sock.sendall(bytes(size)); sock.shutdown(socket.SHUT_WR)
+    sender = threading.Thread(target=send); sender.start()
+    got = 0
+    while chunk := sock.recv(1 << 20): got += len(chunk)
+    sender.join()
+    import time; time.sleep(0.3)
+    return {**counts(sock), "got": got, "local": sock.getsockname()[:2], "remote": sock.getpeername()[:2]}
+"""
+SERVER = TRANSFER + r"""
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
+print("ready", flush=True)
+sock, _ = listener.accept()
+print(json.dumps(transfer(sock, int(sys.argv[3]))), flush=True)
+sys.stdin.readline()
+"""
+CLIENT = TRANSFER + r"""
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+print(json.dumps(transfer(sock, int(sys.argv[3]))), flush=True)
+sys.stdin.readline()
+"""
+# The parent listens and forks first; the child accepts, so the connection is the child's.
+FORKED_SERVER = TRANSFER + r"""
+import os
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+child = os.fork()
+if child == 0:
+    sock, _ = listener.accept()
+    print(json.dumps({**transfer(sock, int(sys.argv[3])), "pid": os.getpid()}), flush=True)
+    os._exit(0)
+print("ready", flush=True)
+os.waitpid(child, 0)
+"""
+
+
+@dataclass
+class Net:
+    """Two namespaces, joined; a cgroup; and what was started in them."""
+
+    name: str
+    cgroup: Path
+    addresses: tuple[str, str] = ("10.77.0.1", "10.77.0.2")
+    addresses6: tuple[str, str] = ("fd77::1", "fd77::2")
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, side: int, source: str, *arguments: object) -> subprocess.Popen[str]:
+        """A Python process in namespace ``side`` and in the test's cgroup."""
+
+        def enter() -> None:
+            (self.cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+        command = ["nsenter", f"--net=/run/netns/{self.name}{side}", sys.executable, "-c", source, *map(str, arguments)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=enter
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, side: int, source: str, *arguments: object) -> str:
+        """The same, to its end; what it printed."""
+        process = self.start(side, source, *arguments)
+        output, _ = process.communicate("\n", timeout=60)
+        return output
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def sh(command: str) -> None:
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+
+def cgroup_root() -> Path:
+    for mount in Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, *_ = mount.split()
+        if kind == "cgroup2":
+            return Path(where)
+    pytest.skip("no cgroup v2 is mounted here")
+
+
+@pytest.fixture
+def net() -> Iterator[Net]:
+    name = f"bst{os.getpid()}x"
+    cgroup = cgroup_root() / f"beespace-test-{os.getpid()}"
+    bench = Net(name, cgroup)
+    try:
+        cgroup.mkdir()
+        for side in (0, 1):
+            sh(f"ip netns add {name}{side}")
+        sh(f"ip link add v0 netns {name}0 type veth peer name v0 netns {name}1")
+        for side in (0, 1):
+            sh(f"ip -n {name}{side} addr add {bench.addresses[side]}/24 dev v0")
+            sh(f"ip -n {name}{side} addr add {bench.addresses6[side]}/64 dev v0 nodad")
+            sh(f"ip -n {name}{side} link set v0 up")
+            sh(f"ip -n {name}{side} link set lo up")
+        yield bench
+    finally:
+        for process in bench.processes:
+            process.kill()
+            process.communicate()
+        for side in (0, 1):
+            subprocess.run(["ip", "netns", "del", f"{name}{side}"], capture_output=True)
+        deadline = time.monotonic() + 5
+        while cgroup.exists() and time.monotonic() < deadline:
+            try:
+                cgroup.rmdir()
+            except OSError:
+                time.sleep(0.05)
+
+
+class Watch:
+    """``beespace watch -o json`` on the test's cgroup, and its rows."""
+
+    def __init__(self, cgroup: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BEESPACE_READY": "1"}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self._wait_until_attached(cgroup)
+
+    def _wait_until_attached(self, cgroup: Path) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
+            if len(json.loads(tree.stdout or "[]")) >= 9:
+                time.sleep(0.5)  # the iterators that look for older sockets run next
+                return
+            if self.process.poll() is not None:
+                raise AssertionError(self.process.communicate()[1])
+            time.sleep(0.05)
+        raise AssertionError("beespace watch did not attach within 30 s")
+
+    def stop(self) -> list[dict[str, Any]]:
+        self.process.send_signal(signal.SIGINT)
+        output, self.errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, self.errors
+        return [json.loads(text) for text in output.splitlines()]
+
+
+@pytest.fixture
+def watch(net: Net) -> Iterator[Callable[..., Watch]]:
+    started: list[Watch] = []
+
+    def start(*options: str) -> Watch:
+        started.append(Watch(net.cgroup, *options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.communicate()
+
+
+def of(rows: list[dict[str, Any]], local: list[Any], remote: list[Any]) -> list[dict[str, Any]]:
+    """The rows of one side of one connection."""
+    ends = (local[0], local[1], remote[0], remote[1])
+    return [
+        row
+        for row in rows
+        if (row.get("local_address"), row.get("local_port"), row.get("remote_address"), row.get("remote_port")) == ends
+    ]
+
+
+def total(rows: list[dict[str, Any]], column: str) -> int:
+    return sum(row[column] or 0 for row in rows)
+
+
+def check_against_tcp_info(rows: list[dict[str, Any]], info: dict[str, Any], size: int, ip_header: int) -> None:
+    mine = of(rows, info["local"], info["remote"])
+    assert mine, f"no row for {info['local']} -> {info['remote']}"
+    assert total(mine, "tx_packets") == info["segs_out"]
+    assert total(mine, "rx_packets") == info["segs_in"]
+    assert total(mine, "retransmits") == info["retrans"]
+    # From the IP header on: payload, and for each packet IP (20 or 40), TCP (20) and timestamps (12);
+    # SYNs carry 8 bytes more of options, acknowledgements of losses up to 28 more.
+    header = ip_header + 32
+    for direction in ("tx", "rx"):
+        overhead = total(mine, f"{direction}_bytes") - size - header * total(mine, f"{direction}_packets")
+        again = 1500 * info["retrans"]
+        assert 0 <= overhead <= 8 + 28 * again // 1500 + again + 64, overhead
+    assert info["bytes_received"] in (size, size + 1)  # the FIN counts once it is read
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_tcp_equals_tcp_info(net: Net, watch: Callable[..., Watch], version: int) -> None:
+    size = 64 * MIB
+    running = watch()
+    address = (net.addresses if version == 4 else net.addresses6)[1]
+    server = net.start(1, SERVER, address, 7000, size)
+    assert line(server) == "ready\n"
+    client = net.start(0, CLIENT, address, 7000, size)
+    of_client, of_server = json.loads(line(client)), json.loads(line(server))
+    assert of_client["got"] == of_server["got"] == size
+    rows = running.stop()
+    header = 20 if version == 4 else 40
+    check_against_tcp_info(rows, of_client, size, header)
+    check_against_tcp_info(rows, of_server, size, header)
+    for info, process, role in ((of_client, client, "client"), (of_server, server, "server")):
+        for row in of(rows, info["local"], info["remote"]):
+            assert row["process_pid"] == process.pid
+            assert row["role"] == role
+            assert row["network_type"] == f"ipv{version}"
+            assert row["transport"] == "tcp"
+            assert Path(row["process_executable"]).resolve() == Path(sys.executable).resolve()
+    assert any(row["rtt_us"] for row in of(rows, of_client["local"], of_client["remote"]))
+
+
+def test_server_that_forked_before_it_accepted(net: Net, watch: Callable[..., Watch]) -> None:
+    running = watch()
+    server = net.start(1, FORKED_SERVER, net.addresses[1], 7001, MIB)
+    assert line(server) == "ready\n"
+    client = net.start(0, CLIENT, net.addresses[1], 7001, MIB)
+    of_client, of_server = json.loads(line(client)), json.loads(line(server))
+    rows = of(running.stop(), of_server["local"], of_server["remote"])
+    assert of_server["pid"] != server.pid
+    assert {row["process_pid"] for row in rows} == {of_server["pid"]}
+    assert {row["role"] for row in rows} == {"server"}
+    assert total(rows, "tx_packets") == of_server["segs_out"]
+    assert of_client["got"] == MIB
+
+
+def test_connection_from_before_the_start(net: Net, watch: Callable[..., Watch]) -> None:
+    source = r"""
+import socket, sys
+sock = socket.create_server(("127.0.0.1", 7002)) if sys.argv[1] == "server" else None
+if sock:
+    print("ready", flush=True)
+    peer, _ = sock.accept()
+else:
+    peer = socket.create_connection(("127.0.0.1", 7002))
+sys.stdin.readline()
+if sock: peer.sendall(b"x" * 100_000)
+else:
+    got = 0
+    while got < 100_000: got += len(peer.recv(65536))
+print("done", flush=True)
+sys.stdin.readline()
+"""
+    server = net.start(0, source, "server")
+    assert line(server) == "ready\n"
+    client = net.start(0, source, "client")
+    time.sleep(0.5)
+    running = watch()
+    for process in (server, client):
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert line(server) == line(client) == "done\n"
+    rows = running.stop()
+    by_role = {role: [row for row in rows if row.get("role") == role] for role in ("client", "server")}
+    assert {row["process_pid"] for row in by_role["server"]} == {server.pid}
+    assert {row["process_pid"] for row in by_role["client"]} == {client.pid}
+    assert total(by_role["server"], "tx_bytes") == total(by_role["client"], "rx_bytes") > 100_000
+
+
+def test_process_that_lives_20_ms(net: Net, watch: Callable[..., Watch]) -> None:
+    running = watch()
+    source = r"""
+import os, socket, sys, time
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind(("127.0.0.1", 7003))
+child = os.fork()
+if child == 0:
+    open("/proc/self/comm", "w").write("mayfly")
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x" * 1000, ("127.0.0.1", 7003))
+    time.sleep(0.02)
+    os._exit(0)
+os.waitpid(child, 0)
+receiver.recv(2000)
+print(child)
+"""
+    child = int(net.run(0, source))
+    rows = [row for row in running.stop() if row.get("remote_port") == 7003]
+    assert [(row["process_pid"], row["process_name"], row["role"]) for row in rows] == [(child, "mayfly", "client")]
+    assert (total(rows, "tx_packets"), total(rows, "tx_bytes")) == (1, 1028)
+
+
+def test_udp_segmentation_counts_what_was_sent(net: Net, watch: Callable[..., Watch]) -> None:
+    """UDP_SEGMENT (Linux 4.18): 40 sends of 30 datagrams of 1,000 bytes and a shorter last one."""
+    running = watch()
+    receiver_source = r"""
+import socket, sys
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind((sys.argv[1], 7004))
+receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+receiver.settimeout(2)
+print("ready", flush=True)
+count = size = 0
+try:
+    while True:
+        size += len(receiver.recv(65536)); count += 1
+except TimeoutError:
+    print(count, size, flush=True)
+"""
+    sender_source = r"""
+import socket, sys, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.setsockopt(socket.IPPROTO_UDP, 103, 1000)  # UDP_SEGMENT
+for _ in range(40):
+    sender.sendto(b"x" * 30_500, (sys.argv[1], 7004)); time.sleep(0.002)
+"""
+    receiver = net.start(1, receiver_source, net.addresses[1])
+    assert line(receiver) == "ready\n"
+    net.run(0, sender_source, net.addresses[1])
+    count, size = map(int, line(receiver).split())
+    assert (count, size) == (40 * 31, 40 * 30_500)
+    rows = running.stop()
+    sent = [row for row in rows if row.get("remote_port") == 7004]
+    received = [row for row in rows if row.get("local_port") == 7004]
+    assert total(sent, "tx_packets") == count
+    assert total(sent, "tx_bytes") == size + 28 * count
+    assert total(received, "rx_packets") == count
+    assert total(received, "rx_bytes") == size + 28 * count
+    assert {row["role"] for row in sent} == {"client"}
+    assert {row["role"] for row in received} == {"server"}
+
+
+def test_icmp_echo_belongs_to_who_asked(net: Net, watch: Callable[..., Watch]) -> None:
+    running = watch()
+    source = r"""
+import socket, struct, sys
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+sock.settimeout(5)
+for number in range(5):
+    body = struct.pack("!HH", 77, number) + b"x" * 56
+    head = struct.pack("!BBH", 8, 0, checksum(struct.pack("!BBH", 8, 0, 0) + body))
+    sock.sendto(head + body, (sys.argv[1], 0))
+    sock.recv(2000)
+import os; print(os.getpid())
+"""
+    pid = int(net.run(0, source, net.addresses[1]))
+    rows = [row for row in running.stop() if row.get("transport") == "icmp" and row["process_pid"] == pid]
+    assert total(rows, "tx_packets") == 5
+    assert total(rows, "rx_packets") == 5
+    assert total(rows, "tx_bytes") == 5 * (20 + 64)
+
+
+def test_full_table_is_counted_and_adds_up(net: Net, watch: Callable[..., Watch]) -> None:
+    """Room for 16 flows, 100 senders of 10 packets: what has no row is in the loss."""
+    running = watch("--max-flows", "16", "--interval", "5s")
+    source = r"""
+import socket
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind(("127.0.0.1", 7005))
+receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(100)]
+for _ in range(10):
+    for sender in senders: sender.sendto(b"x" * 100, ("127.0.0.1", 7005))
+count = 0
+while count < 1000: receiver.recv(200); count += 1
+"""
+    net.run(0, source)
+    rows = running.stop()
+    flows = [row for row in rows if row.get("transport") == "udp"]
+    lost = sum(row["rows"] for row in rows if row.get("stage"))
+    counted = total(flows, "tx_packets") + total(flows, "rx_packets")
+    assert lost > 0
+    assert counted + lost == 2000
+    assert f"{lost:,}" in running.errors or str(lost) in running.errors
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_attached(net: Net, watch: Callable[..., Watch], how: signal.Signals) -> None:
+    running = watch()
+    assert len(ours(net)) >= 9
+    running.process.send_signal(how)
+    running.process.communicate(timeout=30)
+    deadline = time.monotonic() + 10  # the kernel frees programs some grace periods later
+    while ours(net) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ours(net) == []
+
+
+def ours(net: Net) -> list[Any]:
+    shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(net.cgroup)], capture_output=True, text=True)
+    return list(json.loads(shown.stdout or "[]"))
+
+
+def test_helper_constants_are_the_kernels() -> None:
+    """The offsets of TCP_INFO that the test relies on, checked on a connection of our own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, socket.create_connection(listener.getsockname()) as near, listener.accept()[0] as far:
+        near.sendall(b"x" * 5000)
+        assert len(far.recv(5000, socket.MSG_WAITALL)) == 5000
+        time.sleep(0.1)
+        info = far.getsockopt(socket.IPPROTO_TCP, 11, 256)
+        assert struct.unpack_from("=Q", info, 128)[0] == 5000
