@@ -1,0 +1,201 @@
+"""From a cgroup id, as the kernel stamps it on packets and events, to the cgroup's path.
+
+A cgroup id is the inode number of the cgroup's folder in the v2 hierarchy (64-bit inodes: Linux 5.5, commit
+40430452fd5d), and is never given out again while the system runs.  So a folder that was seen once may be remembered
+after its removal, and an id that a whole walk did not find is not worth a second walk.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from beespace.enrich.cgroup import Membership, parse_path
+from beespace.enrich.changes import Changes
+from beespace.errors import KernelError
+from beespace.syscall.descriptor import Descriptor
+from beespace.syscall.mounts import Mount, detached_mount, parse_mountinfo
+
+__all__ = ["Cgroup", "CgroupTree", "widest_mount"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """A cgroup v2 folder.  ``valid_from`` and ``valid_to`` in ns since 1970; no ``valid_to``: it exists."""
+
+    id: int
+    path: str
+    membership: Membership
+    valid_from: int
+    valid_to: int | None = None
+
+
+def widest_mount(mounts: Iterable[Mount]) -> str | None:
+    """Where the largest part of the cgroup v2 hierarchy is mounted, or None.
+
+    Seen from a cgroup namespace, the host's hierarchy bind-mounted into it has a root of ``/..`` parts; a mount of
+    a sub-tree, whose root is a plain folder, would show wrong paths and does not count.
+    """
+    ups = {
+        mount.path: mount.root.count("..") for mount in mounts if mount.kind == "cgroup2" and not mount.root.strip("/.")
+    }
+    return max(ups, key=lambda path: ups[path]) if ups else None
+
+
+class CgroupTree:
+    """Paths by cgroup id.  Walks the hierarchy when asked for an id that it does not know, at most every
+    ``interval_s`` seconds and never for more than a twentieth of the time; remembers ``remembered`` removed cgroups.
+
+    ``root`` is the hierarchy's folder; without it, the widest visible mount, else a detached one (CAP_SYS_ADMIN,
+    Linux 5.2).  A machine without cgroup v2 gives a tree that knows nothing.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        interval_s: float = 0.25,
+        remembered: int = 16_384,
+        clock: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._mount: Descriptor | None = None
+        self._root = root or self._find_root()
+        self._interval_s = interval_s
+        self._remembered = remembered
+        self._clock = clock
+        self._now_ns = now_ns
+        self._live: dict[int, Cgroup] = {}
+        self._removed: OrderedDict[int, Cgroup] = OrderedDict()
+        self._absent: OrderedDict[int, None] = OrderedDict()
+        self._next_walk = 0.0
+        self._walks = self._walk_ns = self._deferred = 0
+        self.changes: Changes[int, Cgroup] = Changes(remembered)
+
+    def _find_root(self) -> Path | None:
+        with suppress(OSError):
+            mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+            if path := widest_mount(mounts):
+                return Path(path)
+        with suppress(KernelError):  # not permitted, or no such file system: nothing can be resolved, and says so
+            self._mount = detached_mount("cgroup2")
+            return Path(f"/proc/self/fd/{self._mount.fileno()}")
+        return None
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that is walked, None if there is no cgroup v2."""
+        return self._root
+
+    def close(self) -> None:
+        """Give up the detached mount, if there is one."""
+        if self._mount is not None:
+            self._mount.close()
+            self._mount = None
+            self._root = None
+
+    def get(self, cgroup_id: int) -> Cgroup | None:
+        """The cgroup of that id, walking if need be; None: it is not known (any more, or not yet)."""
+        self.prepare((cgroup_id,))
+        return self.known(cgroup_id)
+
+    def known(self, cgroup_id: int) -> Cgroup | None:
+        """The cgroup of that id if it is known already; never walks."""
+        return self._live.get(cgroup_id) or self._removed.get(cgroup_id)
+
+    def prepare(self, cgroup_ids: Iterable[int]) -> None:
+        """One walk, if it is due, for all of ``cgroup_ids`` that are not known."""
+        wanted = [
+            cgroup_id
+            for cgroup_id in cgroup_ids
+            if cgroup_id and self.known(cgroup_id) is None and cgroup_id not in self._absent
+        ]
+        if not wanted:
+            return
+        if self._clock() < self._next_walk or self._root is None:
+            self._deferred += len(wanted)
+            return
+        self.walk()
+        # The kernel named these before the walk began: what it did not find is gone, or outside our namespace.
+        for cgroup_id in wanted:
+            if cgroup_id not in self._live:
+                self._absent[cgroup_id] = None
+        while len(self._absent) > self._remembered:
+            self._absent.popitem(last=False)
+
+    def observe(self, cgroup_id: int, path: str) -> None:
+        """A cgroup was made (tracepoint ``cgroup:cgroup_mkdir``, v2 hierarchy): known before any process runs in it."""
+        self._add(cgroup_id, path)
+
+    def observe_removed(self, cgroup_id: int) -> None:
+        """A cgroup was removed (tracepoint ``cgroup:cgroup_rmdir``)."""
+        self._remove(cgroup_id)
+
+    def walk(self) -> None:
+        """Read the whole hierarchy now."""
+        if self._root is None:
+            return
+        began = time.perf_counter_ns()
+        seen = set()
+        for cgroup_id, path in _folders(str(self._root)):
+            seen.add(cgroup_id)
+            self._add(cgroup_id, path)
+        for cgroup_id in self._live.keys() - seen:
+            self._remove(cgroup_id)
+        took = time.perf_counter_ns() - began
+        self._walks += 1
+        self._walk_ns += took
+        self._next_walk = self._clock() + max(self._interval_s, 20 * took / 1e9)
+
+    def _add(self, cgroup_id: int, path: str) -> None:
+        if cgroup_id in self._live:
+            return
+        self._absent.pop(cgroup_id, None)
+        cgroup = Cgroup(cgroup_id, path, parse_path(path), self._now_ns())
+        self._live[cgroup_id] = cgroup
+        self.changes.note(cgroup_id, cgroup)
+
+    def _remove(self, cgroup_id: int) -> None:
+        cgroup = self._live.pop(cgroup_id, None)
+        if cgroup is None:
+            return
+        cgroup = replace(cgroup, valid_to=self._now_ns())
+        self._removed[cgroup_id] = cgroup
+        self.changes.note(cgroup_id, cgroup)
+        while len(self._removed) > self._remembered:
+            self._removed.popitem(last=False)
+
+    def statistics(self) -> dict[str, int]:
+        """Cgroups known, removed and remembered, not found; walks and their time; look-ups put off to a later walk."""
+        return {
+            "cgroups": len(self._live),
+            "removed": len(self._removed),
+            "not_found": len(self._absent),
+            "walks": self._walks,
+            "walk_us": self._walk_ns // 1000,
+            "deferred": self._deferred,
+        }
+
+
+def _folders(root: str) -> Iterator[tuple[int, str]]:
+    """Inode number and path of every folder from ``root`` ("/") down; folders that vanish meanwhile are passed over."""
+    try:
+        yield Path(root).stat().st_ino, "/"
+    except OSError:
+        return
+    waiting = [("", root)]
+    while waiting:
+        path, folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield entry.inode(), f"{path}/{entry.name}"
+                        waiting.append((f"{path}/{entry.name}", entry.path))
+        except OSError:
+            continue

@@ -1,0 +1,208 @@
+"""Who is behind the keys of a batch: process, container, pod.
+
+Facts carry keys alone; this turns them into columns.  Work is done once for each distinct owner in a batch; rows
+only take from the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beespace.enrich.addresses import Addresses, host_addresses
+from beespace.enrich.cgroup import NOTHING, Membership
+from beespace.enrich.cgroup_tree import CgroupTree
+from beespace.enrich.container import Containers
+from beespace.enrich.dimensions import Dimensions
+from beespace.enrich.process import Process, Processes
+from beespace.enrich.sources import standard_sources
+
+__all__ = ["COLUMNS", "Who"]
+
+COLUMNS = (
+    "process_name",
+    "process_executable",
+    "container_id",
+    "container_name",
+    "container_image",
+    "pod_name",
+    "pod_uid",
+    "namespace",
+    "workload",
+)
+
+Names: TypeAlias = "pa.Array | npt.NDArray[Any] | Sequence[str | bytes]"
+Row: TypeAlias = tuple[str | None, ...]  # one value per name in COLUMNS
+
+NOBODY: Row = (None,) * len(COLUMNS)
+
+
+class Who:
+    """Resolves whole batches.  A context manager; :meth:`open` puts the parts together as an agent needs them.
+
+    ``budget_s``: how long one batch may spend reading ``/proc``; owners beyond it have their kernel name for now and
+    are read with a later batch (counted as ``deferred``).
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        cgroups: CgroupTree,
+        containers: Containers,
+        *,
+        addresses: Addresses | None = None,
+        budget_s: float = 0.1,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.processes = processes
+        self.cgroups = cgroups
+        self.containers = containers
+        self.addresses = addresses or Addresses(containers)
+        self.dimensions = Dimensions(processes, cgroups, containers)
+        self._budget_s = budget_s
+        self._clock = clock
+        self._deferred = self._owners = 0
+
+    @classmethod
+    def open(cls, *, root: Path = Path("/"), endpoint: str | None = None) -> Self:
+        """``root``: the host's root as we see it (``/host`` in a pod); ``endpoint``: one CRI socket to use.
+
+        ``root`` is for a runtime's sockets and state; processes come from ``root/proc`` if that is a procfs.
+        Raises UsageError for an endpoint that is none.
+        """
+        proc = root / "proc" if (root / "proc/self").exists() else Path("/proc")
+        containers = Containers(standard_sources(root, endpoint))
+        containers.start()
+        return cls(
+            Processes(proc),
+            CgroupTree(),
+            containers,
+            addresses=Addresses(containers, host=lambda: host_addresses(proc)),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the look-up thread and give up descriptors."""
+        self.containers.close()
+        self.cgroups.close()
+
+    def resolve(
+        self,
+        pids: npt.NDArray[np.uint32],
+        starts: npt.NDArray[np.uint64],
+        cgroup_ids: npt.NDArray[np.uint64],
+        *,
+        uids: npt.NDArray[np.uint32] | None = None,
+        names: Names | None = None,
+    ) -> dict[str, pa.Array]:
+        """The columns :data:`COLUMNS`, text, null where unknown, one row for each row of the arguments.
+
+        ``pids`` with ``starts`` (ns since boot) are a row's process, 0 if it has none; ``cgroup_ids`` the cgroup that
+        its socket or event belongs to, 0 if unknown; ``uids`` and ``names`` what the kernel noted with them.
+        """
+        first, codes = _distinct(pids, starts, cgroup_ids)
+        self._owners += len(first)
+        self.cgroups.prepare(dict.fromkeys(cgroup_ids[first].tolist()))
+        deadline = self._clock() + self._budget_s
+        rows: list[Row] = []
+        for index in first.tolist():
+            pid, start = int(pids[index]), int(starts[index])
+            name = "" if names is None else _text(names[index])
+            uid = None if uids is None else int(uids[index])
+            process = self._process(pid, start, uid, name, int(cgroup_ids[index]), deadline)
+            rows.append(self._row(process, int(cgroup_ids[index]), name))
+        indices = pa.array(codes)
+        return {
+            column: pa.array(values, pa.string()).take(indices)
+            for column, values in zip(COLUMNS, zip(*(rows or [NOBODY]), strict=True), strict=True)
+        }
+
+    def remote(self, addresses: pa.Array | npt.NDArray[np.uint8] | npt.NDArray[np.void]) -> dict[str, pa.Array]:
+        """``remote_pod`` and ``remote_namespace`` of a column of addresses; see :meth:`Addresses.columns`."""
+        return self.addresses.columns(addresses)
+
+    def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
+        """Counters by part; ``who.deferred`` are owners whose ``/proc`` look-up was put off."""
+        processes: dict[str, int | str] = dict(self.processes.statistics())
+        if self.processes.distrusted:
+            processes["proc_unused"] = self.processes.distrusted
+        return {
+            "who": {"owners": self._owners, "deferred": self._deferred},
+            "processes": processes,
+            "cgroups": dict(self.cgroups.statistics()),
+            "containers": self.containers.statistics(),
+        }
+
+    def _process(
+        self, pid: int, start: int, uid: int | None, name: str, cgroup_id: int, deadline: float
+    ) -> Process | None:
+        """Without a start time a pid names nobody."""
+        if not pid or not start:
+            return None
+        self.processes.observe_owner(pid, start, uid, name, cgroup_id)
+        look = True
+        if self.processes.wants_look(pid, start) and self._clock() > deadline:
+            look = False
+            self._deferred += 1
+        return self.processes.get(pid, start, look=look)
+
+    def _row(self, process: Process | None, cgroup_id: int, name: str) -> Row:
+        membership = self._membership(process, cgroup_id)
+        container_id, pod_uid = membership.container_id, membership.pod_uid
+        container = self.containers.get(container_id) if container_id else None
+        if container is not None:
+            pod_uid = container.pod_uid or pod_uid
+            if container.sandbox:  # it holds the pod's namespaces; to a user it is the pod itself
+                container_id = None
+        pod = self.containers.pod(pod_uid) if pod_uid else None
+        shown = container if container is not None and not container.sandbox else None
+        return (
+            (process.name if process else None) or name or None,
+            process.executable if process else None,
+            container_id,
+            shown.name if shown else None,
+            shown.image if shown else None,
+            (container.pod_name if container else None) or (pod.name if pod else None),
+            pod_uid,
+            (container.namespace if container else None) or (pod.namespace if pod else None),
+            (container.workload if container else None) or (pod.workload if pod else None),
+        )
+
+    def _membership(self, process: Process | None, cgroup_id: int) -> Membership:
+        """The cgroup of the row itself decides; the process's where that says nothing (cgroup v1: one id for all)."""
+        cgroup = self.cgroups.known(cgroup_id)
+        if cgroup is not None and (cgroup.membership.container_id or cgroup.membership.pod_uid):
+            return cgroup.membership
+        return process.membership if process else NOTHING
+
+
+def _distinct(
+    pids: npt.NDArray[np.uint32], starts: npt.NDArray[np.uint64], cgroup_ids: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The row where each distinct (pid, start, cgroup) is first met, and for each row which of them it has."""
+    codes = np.zeros(len(pids), np.int64)
+    for column in (pids, starts, cgroup_ids):
+        values, positions = np.unique(column, return_inverse=True)
+        # Renumbering after each column keeps the product of counts far from overflow.
+        codes = np.unique(codes * len(values) + positions, return_inverse=True)[1]
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    return first, codes
+
+
+def _text(value: Any) -> str:
+    if hasattr(value, "as_py"):
+        value = value.as_py()
+    if isinstance(value, bytes):
+        return value.partition(b"\0")[0].decode(errors="replace")
+    return "" if value is None else str(value)
