@@ -339,6 +339,7 @@ def test_a_bomb_of_anonymous_structs_takes_no_time() -> None:
         (lambda d: d[:20] + b"\xff\xff\xff\xff" + d[24:], "string section of"),
         (lambda d: d[:-1] + b"x", "does not end with a zero byte"),
         (lambda d: d[:31] + b"\x1f" + d[32:], "kind 31"),
+        (lambda d: d[:4] + b"\x20" + d[5:24] + b"\0\0\0\0\xff\0\0\0" + d[24:], "layout section of"),
         (lambda d: d[:28] + b"\xff\xff\0\4" + d[32:], "runs past the end"),
     ],
 )
@@ -348,6 +349,21 @@ def test_wrong_data_is_told_with_its_offset(change: object, message: str) -> Non
     with pytest.raises(FormatError, match=message) as caught:
         Btf(change(builder.bytes()))  # type: ignore[operator]
     assert caught.value.offset is not None
+
+
+def test_a_kind_of_a_newer_kernel_is_skipped_if_its_length_is_told() -> None:
+    strings = b"\0int\0new\0"
+    words = [5, 25 << 24 | 2, 0, *range(5), 1, 1 << 24, 4, 32]  # 3 words, one more, and two items of two
+    types = struct.pack("=12I", *words)
+    rows = b"".join(bytes([0, 0, 0, 0]) for _ in range(25)) + bytes([4, 8, 0, 0])
+    layout = struct.pack("=II", len(types) + len(strings), len(rows))
+    header = struct.pack("=HBBIIIII", 0xEB9F, 1, 0, 32, 0, len(types), len(types), len(strings))
+    btf = Btf(header + layout + types + strings + rows)
+    assert btf.count == 3
+    assert btf.type(btf.find("int")) == Int("int", 4, IntEncoding.NONE, 32)
+    assert btf.kind(btf.find("new")) is Kind.UNKNOWN
+    with pytest.raises(FormatError, match="kind 25 is not known, in type 1"):
+        btf.type(1)
 
 
 def test_an_unknown_id_is_told() -> None:

@@ -35,7 +35,7 @@ from beespace.btf.types import (
 
 __all__ = ["BtfBuilder"]
 
-MAX_ITEMS = 0xFFFF  # BTF_MAX_VLEN
+MAX_ITEMS = 0xFFFF  # BTF_MAX_VLEN of the kernels that there are; the newest headers allow more
 _U32 = 0xFFFFFFFF
 
 # The builder has methods int() and bytes(), which hide the built-in types inside the class.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from beespace.btf.kinds import Kind
+from beespace.btf.kinds import ITEMS, Kind, kind_of
 from beespace.btf.types import (
     Array,
     DataSection,
@@ -70,19 +70,19 @@ def _struct(words: Words, name: Name) -> Type:
     # With kind_flag the offset word is bitfield_size << 24 | bit_offset, without it it is bit_offset.
     info = words[1]
     bitfields = bool(info >> 31)
-    end = 3 + 3 * (info & 0xFFFF)
+    end = 3 + 3 * (info & ITEMS)
     columns = zip(words[3:end:3], words[4:end:3], words[5:end:3], strict=True)
     if bitfields:
         members = tuple(Member(name(n), t, o & 0xFFFFFF, o >> 24) for n, t, o in columns)
     else:
         members = tuple(Member(name(n), t, o) for n, t, o in columns)
-    return Struct(name(words[0]), words[2], members, info >> 24 & 0x1F == Kind.UNION, bitfields)
+    return Struct(name(words[0]), words[2], members, kind_of(info) is Kind.UNION, bitfields)
 
 
 def _enum(words: Words, name: Name) -> Type:
     info = words[1]
     signed = bool(info >> 31)
-    end = 3 + 2 * (info & 0xFFFF)
+    end = 3 + 2 * (info & ITEMS)
     # Encoders before Linux 6.0 never set the flag: a value with the top bit set was then meant as negative,
     # but nothing in the record says so; the flag is what the kernel and libbpf go by.
     value = _signed if signed else int
@@ -93,7 +93,7 @@ def _enum(words: Words, name: Name) -> Type:
 def _enum64(words: Words, name: Name) -> Type:
     info = words[1]
     signed = bool(info >> 31)
-    end = 3 + 3 * (info & 0xFFFF)
+    end = 3 + 3 * (info & ITEMS)
     columns = zip(words[3:end:3], words[4:end:3], words[5:end:3], strict=True)
     values = tuple(Enumerator(name(n), (_signed(high) if signed else high) << 32 | low) for n, low, high in columns)
     return Enum(name(words[0]), words[2], values, signed, is_64=True)
@@ -108,16 +108,16 @@ def _typedef(words: Words, name: Name) -> Type:
 
 
 def _modifier(words: Words, name: Name) -> Type:
-    return Modifier(Kind(words[1] >> 24 & 0x1F), words[2], name(words[0]), bool(words[1] >> 31))
+    return Modifier(kind_of(words[1]), words[2], name(words[0]), bool(words[1] >> 31))
 
 
 def _function(words: Words, name: Name) -> Type:
     # The one kind whose linkage lives in vlen.
-    return Function(name(words[0]), words[2], _linkage(words[1] & 0xFFFF))
+    return Function(name(words[0]), words[2], _linkage(words[1] & ITEMS))
 
 
 def _prototype(words: Words, name: Name) -> Type:
-    end = 3 + 2 * (words[1] & 0xFFFF)
+    end = 3 + 2 * (words[1] & ITEMS)
     parameters = tuple(Parameter(name(n), t) for n, t in zip(words[3:end:2], words[4:end:2], strict=True))
     return FunctionPrototype(words[2], parameters, name(words[0]))
 
@@ -127,7 +127,7 @@ def _variable(words: Words, name: Name) -> Type:
 
 
 def _section(words: Words, name: Name) -> Type:
-    end = 3 + 3 * (words[1] & 0xFFFF)
+    end = 3 + 3 * (words[1] & ITEMS)
     columns = zip(words[3:end:3], words[4:end:3], words[5:end:3], strict=True)
     return DataSection(name(words[0]), words[2], tuple(SectionVariable(t, o, s) for t, o, s in columns))
 
@@ -161,4 +161,4 @@ _DECODERS: dict[int, Callable[[Words, Name], Type]] = {
 
 def decode_record(words: Words, name: Name) -> Type:
     """The type of a record; ``words`` is the whole record, ``name`` turns a string offset into text."""
-    return _DECODERS[words[1] >> 24 & 0x1F](words, name)
+    return _DECODERS[kind_of(words[1])](words, name)

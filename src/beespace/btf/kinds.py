@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["FIXED_WORDS", "ITEM_WORDS", "Kind", "record_words"]
+__all__ = ["FIXED_WORDS", "ITEM_WORDS", "ITEMS", "KIND", "Kind", "kind_of", "record_words"]
+
+# The info word: vlen in bits 0-23 and kind in bits 24-30 since libbpf 1.8
+# (0-15 and 24-28 before, and the others had to be zero), a flag in bit 31.
+ITEMS = 0xFFFFFF
+KIND = 0x7F
 
 
 class Kind(IntEnum):
@@ -30,6 +35,7 @@ class Kind(IntEnum):
     DECL_TAG = 17
     TYPE_TAG = 18
     ENUM64 = 19
+    UNKNOWN = 128  # of a newer kernel; its record can be skipped if the blob says how long it is
 
 
 # A record is struct btf_type (3 words: name, info, size or type), then words that depend on the kind:
@@ -38,9 +44,15 @@ FIXED_WORDS = (-1, 4, 3, 6, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 4, 3, 3)
 ITEM_WORDS = (0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3)
 
 
+def kind_of(info: int) -> Kind:
+    """The kind in an info word."""
+    kind = info >> 24 & KIND
+    return Kind(kind) if kind < len(FIXED_WORDS) else Kind.UNKNOWN
+
+
 def record_words(info: int) -> int:
     """Length in 32-bit words of the record whose ``info`` word is given; ``-1`` if its kind is unknown."""
-    kind = info >> 24 & 0x1F
+    kind = info >> 24 & KIND
     if not 0 < kind < len(FIXED_WORDS):
         return -1
-    return FIXED_WORDS[kind] + ITEM_WORDS[kind] * (info & 0xFFFF)
+    return FIXED_WORDS[kind] + ITEM_WORDS[kind] * (info & ITEMS)

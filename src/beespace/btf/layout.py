@@ -12,10 +12,11 @@ import struct
 import zlib
 from array import array
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from beespace.btf.kinds import record_words
+from beespace.btf.kinds import FIXED_WORDS, ITEMS, KIND, record_words
 from beespace.errors import FormatError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["Index", "Sections", "build_index", "read_header", "unpack_index"]
 
 MAGIC = 0xEB9F
 _HEADER = struct.Struct("HBBIIIII")
+_LAYOUT = struct.Struct("II")  # follows the header in newer blobs
 
 _INDEX = struct.Struct("=8sIIIII")  # magic, types, named types, type bytes, string bytes, sample checksum
 _INDEX_MAGIC = b"beebtf\x01" + struct.pack("=H", 1)[:1]  # the last byte tells the byte order
@@ -40,7 +42,7 @@ class Sections:
     types_start: int
     strings_start: int
     strings_end: int
-    swapped: bool
+    record_sizes: Mapping[int, tuple[int, int]]  # of kinds that we do not know: bytes, bytes an item
 
 
 def read_header(buffer: ReadableBuffer, *, is_split: bool) -> Sections:
@@ -81,14 +83,34 @@ def read_header(buffer: ReadableBuffer, *, is_split: bool) -> Sections:
         turned = array("I", types.tobytes())
         turned.byteswap()
         words = memoryview(turned)
-    return Sections(data, words, types_start, strings_start, strings_end, not native)
+    return Sections(data, words, types_start, strings_start, strings_end, _record_sizes(data, length, header))
+
+
+def _record_sizes(data: memoryview, length: int, header: struct.Struct) -> dict[int, tuple[int, int]]:
+    """The layout section (newer encoders): how long a record of each kind is, so that new kinds can be skipped."""
+    if length < _HEADER.size + _LAYOUT.size:
+        return {}
+    order = header.format[0]
+    offset, size = struct.unpack_from(order + _LAYOUT.format, data, _HEADER.size)
+    start = length + offset
+    if start + size > len(data):
+        raise FormatError(f"BTF: layout section of {size} bytes at {start} does not fit {len(data)} bytes", offset=24)
+    rows = struct.iter_unpack(order + "BBH", data[start : start + size // 4 * 4])
+    return {kind: (fixed, item) for kind, (fixed, item, _flags) in enumerate(rows) if kind >= len(FIXED_WORDS)}
 
 
 class _Lengths(dict[int, int]):
     """info word -> record length.  Few distinct words occur, so most look-ups stay in C."""
 
+    def __init__(self, record_sizes: Mapping[int, tuple[int, int]]) -> None:
+        super().__init__()
+        self._record_sizes = record_sizes
+
     def __missing__(self, info: int) -> int:
         length = record_words(info)
+        if length < 0 and (info >> 24 & KIND) in self._record_sizes:
+            fixed, item = self._record_sizes[info >> 24 & KIND]
+            length = 3 + (fixed + item * (info & ITEMS) + 3) // 4
         if length > 0:
             self[info] = length
         return length
@@ -132,7 +154,7 @@ class Index:
 def build_index(sections: Sections) -> Index:
     """Walk all records once."""
     words = sections.types
-    lengths = _Lengths()
+    lengths = _Lengths(sections.record_sizes)
     total = len(words)
     positions: list[int] = []
     append = positions.append
@@ -142,7 +164,7 @@ def build_index(sections: Sections) -> Index:
             append(position)
             length = lengths[words[position + 1]]
             if length < 0:
-                kind = words[position + 1] >> 24 & 0x1F
+                kind = words[position + 1] >> 24 & KIND
                 raise FormatError(
                     f"BTF: record {len(positions)} is of kind {kind}, which is not known",
                     offset=sections.types_start + 4 * position,

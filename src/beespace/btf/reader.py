@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from beespace.btf.decode import decode_record
-from beespace.btf.kinds import Kind, record_words
+from beespace.btf.kinds import KIND, Kind, kind_of, record_words
 from beespace.btf.layout import build_index, read_header, unpack_index
 from beespace.btf.types import (
     Array,
@@ -148,7 +148,7 @@ class Btf:
         if type_id == 0:
             return Kind.VOID
         owner, position = self._record(type_id)
-        return Kind(owner._sections.types[position + 1] >> 24 & 0x1F)
+        return kind_of(owner._sections.types[position + 1])
 
     def name(self, type_id: int) -> str:
         """The name of a type, without decoding it; ``""`` if it has none."""
@@ -163,8 +163,11 @@ class Btf:
         if found is None:
             owner, position = self._record(type_id)
             words = owner._sections.types
-            length = record_words(words[position + 1])
+            info = words[position + 1]
+            length = record_words(info)
             try:
+                if length < 0:
+                    raise FormatError(f"BTF: kind {info >> 24 & KIND} is not known")
                 if position + length > len(words):
                     raise FormatError("BTF: the record runs past the end of the type section")
                 found = decode_record(tuple(words[position : position + length]), owner.string)
