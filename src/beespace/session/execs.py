@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from beespace.enrich import Who
 from beespace.probes.execs import What
+from beespace.session.dimensions import start_times
 from beespace.stream import Batch
 from beespace.stream.dtype import TIME
 from beespace.stream.tables import EXECS
@@ -20,8 +21,9 @@ CUT = "…"
 class ExecRows:
     """Makes batches of the ``execs`` table; tells the memory of processes about each event first."""
 
-    def __init__(self, who: Who) -> None:
+    def __init__(self, who: Who, booted: int) -> None:
         self._who = who
+        self._booted = booted
 
     def batch(self, events: pa.RecordBatch, boot_offset: int, lost: int) -> Batch:
         """``events`` as decoded from the ring, times still in nanoseconds since boot."""
@@ -34,7 +36,7 @@ class ExecRows:
         ]
         self._tell(column, time, start, exits, arguments)
         pid, uid, cgroup = (_integers(column[name]) for name in ("pid", "uid", "cgroup"))
-        names = self._who.resolve(pid, start, uid, cgroup, column["name"])
+        names = self._who.resolve(pid, start, cgroup, uids=uid, names=column["name"])
         # Of an exit the probe knows neither path nor arguments any more; the memory of processes does.
         known = [self._who.processes.get(int(p), int(s), look=False) for p, s in zip(pid, start, strict=True)]
         lines = [
@@ -48,7 +50,7 @@ class ExecRows:
             **names,
             "time": _times(time + boot_offset),
             "process_pid": column["pid"],
-            "process_start_time": _times(start + boot_offset),
+            "process_start_time": start_times(start, self._booted),
             "parent_pid": column["parent_pid"],
             "process_uid": column["uid"],
             "process_name": column["name"],

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from beespace.enrich import Who
 from beespace.lang.packet import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
+from beespace.session.dimensions import start_times
 from beespace.stream import Batch, records_of
 from beespace.stream.dtype import TIME
 from beespace.stream.tables import FLOWS
@@ -51,9 +52,10 @@ class Unattributed:
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
-    def __init__(self, who: Who, node: str) -> None:
+    def __init__(self, who: Who, node: str, booted: int) -> None:
         self._who = who
         self._node = node
+        self._booted = booted
         self._first: OrderedDict[bytes, int] = OrderedDict()
 
     def batch(
@@ -76,7 +78,7 @@ class FlowRows:
         _hand_over(rows, moved)
         first = self._first_seen(keys, rows)
         names = self._who.resolve(
-            rows["pid"], rows["start"], rows["uid"], rows["cgroup"], text_column(_matrix(rows["name"]))
+            rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(_matrix(rows["name"]))
         )
         remote = address_column(_matrix(rows["remote"]))
         tcp = rows["protocol"] == IPPROTO_TCP
@@ -86,7 +88,7 @@ class FlowRows:
             "interval_s": pa.array(np.full(count, interval)),
             "node": pa.array([self._node] * count, pa.string()),
             "process_pid": _known(rows["pid"], owned),
-            "process_start_time": _times(rows["start"].astype(np.int64), boot_offset, owned),
+            "process_start_time": start_times(rows["start"].astype(np.int64), self._booted, owned),
             "process_uid": _known(rows["uid"], owned),
             "cgroup_id": _known(rows["cgroup"], owned),
             "local_address": address_column(_matrix(rows["local"])),

@@ -6,15 +6,13 @@ closed and the summary is given back.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
 
 import pyarrow.compute as pc
 
+from beespace.session.signals import stopped_by_signals
 from beespace.session.watch import Watch
 from beespace.sinks import Sink, Summary
 from beespace.stream import Batch, Stage, run
@@ -38,7 +36,6 @@ class Tally:
 
     def add(self, batch: Batch) -> None:
         """Count a batch that has come through the stages."""
-        self._lost.update({f"{batch.table} {stage}": rows for stage, rows in batch.lost.items() if rows})
         if batch.table == "flows":
             sums = {name: pc.sum(batch.records.column(name)).as_py() or 0 for name in _SUMS}
             sums["flows"] = len(batch)
@@ -48,6 +45,10 @@ class Tally:
             self._flows.update(zip(*(batch.records.column(name).to_pylist() for name in ends), strict=True))
         elif batch.table == "execs":
             self._sums["execs"] += len(batch)
+
+    def losses(self, batch: Batch) -> None:
+        """Count what was lost before ``batch``, shown or not."""
+        self._lost.update({f"{batch.table} {stage}": rows for stage, rows in batch.lost.items() if rows})
 
     def unattributed(self, reason: str, packets: int) -> None:
         """Packets that no process could be found for."""
@@ -93,15 +94,16 @@ def pump(
     stages: Sequence[Stage] = (),
     interval: float = 1.0,
     duration: float | None = None,
+    recorder: Sink | None = None,
     show: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
     """Run ``watch`` into ``sinks`` for ``duration`` seconds (None: until a signal); returns the final summary.
 
-    ``tables`` are those that are written; ``stages`` see each of their batches first.  A sink whose reader has gone
-    ends the loop.  ``show`` is called with the summary of each interval.
+    ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorder`` gets every batch
+    of every table, dimensions too, before any stage.  A sink whose reader has gone ends the loop.  ``show`` is called with the summary of each interval.
     """
     tally = Tally()
-    with Poller[str]() as poller, _stopped_by_signals(poller) as stopped:
+    with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
         began = due = time.monotonic()
         end = None if duration is None else began + duration
         while True:
@@ -112,6 +114,8 @@ def pump(
                 continue  # woken for another reason than the time
             try:
                 for batch in watch.collect():
+                    if recorder is not None:
+                        recorder.write(batch)
                     _deliver(batch, sinks, tables, stages, tally)
             except BrokenPipeError:
                 break
@@ -126,25 +130,9 @@ def pump(
 def _deliver(
     batch: Batch, sinks: Sequence[Sink], tables: Sequence[str], stages: Sequence[Stage], tally: Tally
 ) -> None:
+    tally.losses(batch)
     if batch.table in tables:
         batch = run(stages, batch)
         tally.add(batch)
         for sink in sinks:
             sink.write(batch)
-
-
-@contextmanager
-def _stopped_by_signals(poller: Poller[str]) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM are noted, and wake the poller, instead of interrupting whatever runs."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        poller.wake()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -17,6 +17,7 @@ from typing import Self
 from beespace.enrich import Who
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
+from beespace.session.dimensions import DimensionRows
 from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.running import LiveRing
@@ -50,9 +51,11 @@ class Watch:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._who = stack.enter_context(Who(cri=self._options.cri))
-            self._exec_rows = ExecRows(self._who)
-            self._flow_rows = FlowRows(self._who, self._options.node)
+            booted = boottime_offset_ns()
+            self._who = stack.enter_context(Who.open(endpoint=self._options.cri))
+            self._exec_rows = ExecRows(self._who, booted)
+            self._flow_rows = FlowRows(self._who, self._options.node, booted)
+            self._dimensions = DimensionRows(self._who, booted)
             stack.callback(self._execs.close)
             self._execs.start()
             stack.callback(self._flows.close)
@@ -72,7 +75,7 @@ class Watch:
         return self._who
 
     def collect(self) -> list[Batch]:
-        """One batch of ``execs`` (if there was any) and one of ``flows``."""
+        """A batch of ``execs`` and of each dimension, if there was anything new, and one of ``flows``."""
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         taken = self._flows.flows.take()
@@ -86,7 +89,7 @@ class Watch:
             interval=now - before,
             lost=self._flow_losses(),
         )
-        return [*batches, batch]
+        return [*batches, batch, *self._dimensions.batches()]
 
     def _collect_execs(self) -> list[Batch]:
         batches: list[Batch] = []
@@ -105,7 +108,7 @@ class Watch:
 
     def _flow_losses(self) -> Mapping[str, int]:
         now = {
-            "flow table full": self._flows.lost_packets.value,
+            "table full": self._flows.lost_packets.value,
             "unparsed": self._flows.unparsed.value,
             "owner changes": self._flows.moved.lost,
         }

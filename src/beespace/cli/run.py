@@ -1,0 +1,93 @@
+"""``beespace run``: run a probe; print its events as they come and its maps at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from beespace.errors import UsageError
+from beespace.lang import Counter, Global, Interval, Map, Program, Ring, SocketStorage
+from beespace.schema import BoolKind, Event
+from beespace.session.events import follow
+from beespace.session.files import program_of
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until the time is over or a signal comes."""
+    program = program_of(options.file, options.program)
+    probe = program(**_options(program, options.options))
+    show = _print_json if options.output == "json" else _print_text
+    with probe.start(cgroup=options.cgroup):
+        rings = {name: live for name, live in probe.live_maps() if isinstance(live, Ring)}
+        for name, event in follow(rings, options.duration):
+            show(name, event)
+        _print_maps(probe, options.output == "json")
+    return 0
+
+
+def _options(program: type[Program], given: list[str]) -> dict[str, int]:
+    """``NAME=VALUE`` arguments as the program's options."""
+    declared = program.declaration().options
+    values: dict[str, int] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.lstrip("-").replace("-", "_")
+        if not equals:
+            raise UsageError(f"{text!r} is no option", help="write it as NAME=VALUE")
+        if name in declared and isinstance(declared[name].kind, BoolKind):
+            if value not in ("true", "false", "0", "1"):
+                raise UsageError(f"option {name!r} is true or false, not {value!r}")
+            values[name] = value in ("true", "1")
+            continue
+        try:
+            values[name] = int(value, 0)
+        except ValueError:
+            raise UsageError(f"option {name!r} takes a number, not {value!r}") from None
+    return values
+
+
+def _print_json(ring: str, event: Event) -> None:
+    print(json.dumps({"ring": ring, **_plain(event)}), flush=True)
+
+
+def _print_text(ring: str, event: Event) -> None:
+    print(" ".join(f"{name}={value!r}" for name, value in _plain(event).items()), flush=True)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {name: _value(part) for name, part in vars(value).items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return _plain(value) if hasattr(value, "layout") else value
+
+
+def _print_maps(probe: Program, as_json: bool) -> None:
+    for name, live in probe.live_maps():
+        shown = _contents(live)
+        lost = live.lost if isinstance(live, Ring) else 0
+        if lost:
+            print(f"beespace: {lost} events of {name} were lost: the ring was full", file=sys.stderr)
+        if shown is None:
+            continue
+        if as_json:
+            print(json.dumps({"map": name, "value": shown}))
+        elif isinstance(shown, list):
+            print(f"{name}: {len(shown)} entries")
+            for key, value in shown:
+                print(f"  {key!r}: {value!r}")
+        else:
+            print(f"{name}: {shown!r}")
+
+
+def _contents(live: Map) -> Any:
+    """What a map holds at the end; None for those that cannot be listed."""
+    if isinstance(live, Counter | Global):
+        return live.value
+    if isinstance(live, Ring | SocketStorage | Interval):
+        return None
+    return [[_value(key), _value(value)] for key, value in live.items()]  # type: ignore[attr-defined]

@@ -1,0 +1,28 @@
+"""Events of several rings in the order they are found, until a time or a signal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from beespace.lang import Ring
+from beespace.schema import Event
+from beespace.session.signals import stopped_by_signals
+from beespace.syscall.poll import Poller
+
+
+def follow(rings: Mapping[str, Ring[Any]], duration: float | None) -> Iterator[tuple[str, Event]]:
+    """Events with their ring's name for ``duration`` seconds (None: until SIGINT or SIGTERM)."""
+    end = None if duration is None else time.monotonic() + duration
+    with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
+        for name, ring in rings.items():
+            poller.register(ring.fileno(), name)
+        while not stopped:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            poller.wait(left)
+            for name, ring in rings.items():
+                for event in ring.events(0):
+                    yield name, event

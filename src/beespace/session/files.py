@@ -1,0 +1,60 @@
+"""Probes from files: a Python file's ``Program`` class."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from beespace.errors import BeespaceError, UsageError
+from beespace.lang import Program
+
+
+def program_of(file: Path, name: str | None = None) -> type[Program]:
+    """The program class that ``file`` defines; ``name`` chooses if there are several.
+
+    The file is imported, so what stands in it outside of classes runs.
+    """
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}")
+    if file.suffix != ".py":
+        raise UsageError(f"{file} is no Python file", help="a compiled object ends in .bpf.o")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    sys.path.insert(0, str(file.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except BeespaceError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}") from error
+    finally:
+        sys.path.remove(str(file.parent.resolve()))
+    programs = {
+        value.__name__: value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Program) and value.__module__ == module.__name__
+    }
+    if name is not None:
+        if name not in programs:
+            raise UsageError(f"{file} has no program {name!r}", help=f"it has: {', '.join(programs) or 'none'}")
+        return programs[name]
+    if len(programs) != 1:
+        found = "no Program class" if not programs else f"several programs: {', '.join(programs)}"
+        raise UsageError(
+            f"{file} has {found}",
+            help="choose with --program" if programs else "write `class MyProbe(Program):` in it",
+        )
+    return next(iter(programs.values()))
+
+
+def _last_lines(error: Exception, file: Path) -> str:
+    """The error, and the line of the user's file it came from; none of our own frames."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return f"line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
+    where = f"line {frames[-1].lineno}: " if frames else ""
+    return f"{where}{type(error).__name__}: {error}"
