@@ -90,7 +90,7 @@ def header_types(header: Path) -> Btf:
         uses = [f"enum {row[2]} {row[2]}_;" for row in ENUMS] + ["enum bpf_func_id bpf_func_id_;"]
         source.write_text("\n".join([f'#include "{header.resolve()}"', *uses]))
         asm = f"/usr/include/{sysconfig.get_config_var('MULTIARCH')}"  # where Debian keeps <asm/types.h>
-        command = ["clang", "-target", "bpf", "-g", "-idirafter", asm, "-c", source, "-o", compiled]
+        command = ["clang", "-target", "bpf", "-g", "-idirafter", asm, "-c", str(source), "-o", str(compiled)]
         subprocess.run(command, check=True)
         subprocess.run(["llvm-objcopy", f"--dump-section=.BTF={section}", compiled, "/dev/null"], check=True)
         return Btf(section.read_bytes())
@@ -153,7 +153,8 @@ def helpers(btf: Btf, newer: list[Btf], names: dict[str, dict[str, list[str]]]) 
         exec((ISA / "helpers.py").read_text(), namespace)
         for name, helper in namespace["HELPERS"].items():  # type: ignore[attr-defined]
             numbers.setdefault(name, helper.number)
-            since[name] = helper.since
+            if helper.since:
+                since[name] = helper.since
     except FileNotFoundError:
         pass
     surveyed = sorted(names, key=lambda v: [int(n) for n in v.split(".")])
