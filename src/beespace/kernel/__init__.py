@@ -4,3 +4,21 @@ May import: ``spec``, ``elf``, ``reloc`` and rows below; the standard library.  
 made here has one owner that closes it, and nothing outlives the process: an error leaves no map, program or
 attachment behind, and so does ``kill -9``.
 """
+
+from beespace.kernel.create import create_map
+from beespace.kernel.links import IteratorLink, Link, Where
+from beespace.kernel.loader import load
+from beespace.kernel.maps import Entries, Map
+from beespace.kernel.object import LoadedObject
+from beespace.kernel.program import LoadedProgram
+from beespace.kernel.ring import RingBuffer
+from beespace.kernel.swapped import SwappedMap
+from beespace.kernel.variables import Variable
+from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
+
+__all__ = [
+    "load", "LoadedObject", "LoadedProgram", "Variable",
+    "create_map", "Map", "Entries", "SwappedMap", "RingBuffer",
+    "Link", "IteratorLink", "Where",
+    "vmlinux_btf", "cache_directory",
+]  # fmt: skip

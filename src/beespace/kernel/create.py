@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from beespace.errors import FormatError, KernelError, NotPermitted, UsageError
 from beespace.isa.constants import MapType
-from beespace.kernel.cpus import possible_cpus
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.swapped import SwappedMap, is_swapped
 from beespace.spec import MapSpec, ObjectSpec
-from beespace.syscall import Descriptor, bpf
+from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.syscall.process import possible_cpus
 
-__all__ = ["create_map", "create_maps", "fill_maps"]
+__all__ = ["create_map", "create_maps", "fill_maps", "fill_programs"]
 
 _OF_MAPS = {MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS}
 
@@ -54,7 +54,7 @@ def create_map(spec: MapSpec, *, types: ObjectTypes | None = None, note: Callabl
 
 def _sized(spec: MapSpec) -> MapSpec:
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
-        return replace(spec, max_entries=possible_cpus())
+        return replace(spec, max_entries=len(possible_cpus()))
     if spec.type == MapType.RINGBUF:
         page = os.sysconf("SC_PAGE_SIZE")
         return replace(spec, max_entries=max(page, 1 << max(spec.max_entries - 1, 0).bit_length()))
@@ -162,3 +162,11 @@ def fill_maps(spec: ObjectSpec, maps: Mapping[str, Map], data: Mapping[str, byte
                 maps[name].update(key, maps[value].fileno().to_bytes(4, "little"))
             elif value not in spec.programs:
                 raise FormatError(f"map {name!r} should hold {value!r}, which is no map or program of {spec.name!r}")
+
+
+def fill_programs(spec: ObjectSpec, maps: Mapping[str, Map], programs: Mapping[str, HasFileno]) -> None:
+    """Write the programs that maps of them begin with (``BPF_MAP_TYPE_PROG_ARRAY``); those not loaded are left out."""
+    for name, each in spec.maps.items():
+        for key, value in each.contents:
+            if isinstance(value, str) and value not in maps and value in programs:
+                maps[name].update(key, programs[value].fileno().to_bytes(4, "little"))

@@ -6,16 +6,19 @@ programs.  Whatever fails, everything made so far is closed; nothing is attached
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
+from types import MappingProxyType
 
 from beespace.btf import Btf
-from beespace.errors import FormatError, UsageError
+from beespace.errors import UsageError, VerifierError
 from beespace.hooks import resolve
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.image import assemble
+from beespace.kernel.maps import Map
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.object_types import ObjectTypes, load_types
 from beespace.kernel.program import LoadedProgram
@@ -25,19 +28,20 @@ from beespace.kernel.targets import attach_btf_id
 from beespace.kernel.variables import Variable, initial_data, is_signed
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.reloc import Report, relocate
-from beespace.spec import FunctionSpec, ObjectSpec
-from beespace.errors import VerifierError
+from beespace.spec import ObjectSpec
 from beespace.syscall import bpf
 
 __all__ = ["load"]
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 def load(
     spec: ObjectSpec,
     *,
     btf: Btf | None = None,
-    variables: Mapping[str, int | bytes] = {},
-    max_entries: Mapping[str, int] = {},
+    variables: Mapping[str, int | bytes] = _NOTHING,
+    max_entries: Mapping[str, int] = _NOTHING,
     programs: Collection[str] | None = None,
 ) -> LoadedObject:
     """Relocate ``spec``, create its maps and load its programs.
@@ -51,20 +55,82 @@ def load(
     that is refused, :class:`NotPermitted` and :class:`KernelError` else.  Linux 5.8.
     """
     chosen = _chosen(spec, programs)
-    data = initial_data(spec, variables)
+    data = initial_data(spec, _kernel_version(spec) | dict(variables))
     kernel_types = cache(lambda: vmlinux_btf() if btf is None else btf)
     spec, report = _relocated(spec, chosen, kernel_types)
-    notes: list[str] = []
     with ExitStack() as undo:
-        types = load_types(spec.btf)
-        notes += types.notes
-        with ExitStack() as only_now:
+        with ExitStack() as meanwhile:
+            types = load_types(spec.btf)
             if types.descriptor is not None:
-                only_now.callback(types.descriptor.close)  # maps and programs hold the types themselves
+                meanwhile.callback(types.descriptor.close)  # maps and programs hold it themselves
+            notes = list(types.notes)
             maps = create_maps(spec, max_entries, types, undo, notes.append)
             fill_maps(spec, maps, data)
             loaded: dict[str, LoadedProgram] = {}
             for name in chosen:
-                pass
-        undo.pop_all()
-    raise NotImplementedError
+                loaded[name] = _load_program(spec, name, maps, types, kernel_types, report)
+                undo.callback(loaded[name].close)
+            fill_programs(spec, maps, loaded)
+        own_types = Btf(spec.btf) if spec.btf and spec.variables else None
+        live = {
+            name: Variable(each, maps[each.map], is_signed(each, own_types)) for name, each in spec.variables.items()
+        }
+        return LoadedObject(spec, maps, loaded, live, tuple(notes), undo.pop_all())
+
+
+def _chosen(spec: ObjectSpec, programs: Collection[str] | None) -> list[str]:
+    if programs is None:
+        return list(spec.programs)
+    for name in programs:
+        if name not in spec.programs:
+            known = ", ".join(spec.programs) or "none"
+            raise UsageError(f"object {spec.name!r} has no program {name!r}", help=f"its programs: {known}")
+    return [name for name in spec.programs if name in programs]
+
+
+def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> tuple[ObjectSpec, Report]:
+    entries = [spec.programs[name].entry for name in chosen]
+    if not any(function.core for function in (*entries, *spec.subprograms.values())):
+        return spec, Report()
+    return relocate(spec, Btf(spec.btf), [btf()])
+
+
+def _load_program(
+    spec: ObjectSpec,
+    name: str,
+    maps: Mapping[str, Map],
+    types: ObjectTypes,
+    btf: Callable[[], Btf],
+    report: Report,
+) -> LoadedProgram:
+    program = spec.programs[name]
+    attachment = resolve(program.section)
+    target = attach_btf_id(attachment, btf)
+    image = assemble(spec, program.entry)
+    code = fill_symbols(image, maps, btf)
+    typed = types.descriptor is not None and bool(image.func_info)
+    try:
+        descriptor, _ = bpf.prog_load(
+            attachment.hook.program_type,
+            code,
+            license=spec.license,
+            name=program.name,
+            expected_attach_type=attachment.hook.attach_type,
+            attach_btf_id=target,
+            prog_btf_fd=types.descriptor if typed else None,
+            func_info=image.func_info if typed else b"",
+            line_info=image.line_info if typed else b"",
+        )
+    except VerifierError as error:
+        raise explain(error, image, report) from None
+    return LoadedProgram(descriptor, program, attachment, image)
+
+
+def _kernel_version(spec: ObjectSpec) -> dict[str, int | bytes]:
+    """``LINUX_KERNEL_VERSION`` of ``.kconfig``, for objects that declare it: ``KERNEL_VERSION(a, b, c)``."""
+    variable = spec.variables.get("LINUX_KERNEL_VERSION")
+    if variable is None or variable.map != ".kconfig":
+        return {}
+    numbers = [int(number) for number in re.findall(r"\d+", os.uname().release.partition("-")[0])]
+    major, minor, patch = (*numbers, 0, 0)[:3]
+    return {variable.name: major << 16 | minor << 8 | min(patch, 255)}

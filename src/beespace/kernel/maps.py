@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol, Self
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.isa.constants import MapType
-from beespace.kernel.cpus import possible_cpus
 from beespace.spec import MapSpec
 from beespace.syscall import Descriptor, bpf
 from beespace.syscall.memory import MappedMemory, map_memory
+from beespace.syscall.process import possible_cpus
 
 __all__ = ["Entries", "Map"]
 
@@ -47,11 +47,11 @@ _CHUNK = 8192
 
 
 class Entries(NamedTuple):
-    """``count`` entries, packed: key after key, value after value (per CPU: see :attr:`Map.value_stride`)."""
+    """``number`` entries, packed: key after key, value after value (per CPU: see :attr:`Map.value_stride`)."""
 
     keys: bytearray
     values: bytearray
-    count: int
+    number: int
 
 
 class _ReadBatch(Protocol):
@@ -81,7 +81,7 @@ class Map:
         self.spec = spec
         self.name = spec.name
         self.per_cpu = spec.type in _PER_CPU
-        stride = -(-spec.value_size // 8) * 8 * possible_cpus() if self.per_cpu else spec.value_size
+        stride = -(-spec.value_size // 8) * 8 * len(possible_cpus()) if self.per_cpu else spec.value_size
         #: Bytes of one value as :meth:`get` and the batches give it: of a per-CPU map, the value
         #: size rounded up to 8, times the possible CPUs.
         self.value_stride = 4 if spec.type in _OF_OBJECTS else stride
@@ -126,7 +126,7 @@ class Map:
         if len(value) != self.value_stride:
             if not self.per_cpu or len(value) != self.spec.value_size:
                 raise UsageError(f"map {self.name!r} has values of {self.spec.value_size} bytes, not {len(value)}")
-            value = value.ljust(self.value_stride // possible_cpus(), b"\0") * possible_cpus()
+            value = value.ljust(self.value_stride // len(possible_cpus()), b"\0") * len(possible_cpus())
         bpf.map_update(self._descriptor, key, value, flags)
 
     def delete(self, key: bytes) -> bool:
@@ -150,7 +150,7 @@ class Map:
         key_size, stride = self.spec.key_size, self.value_stride
         entries = self.entries()
         keys, values = memoryview(entries.keys), memoryview(entries.values)
-        for number in range(entries.count):
+        for number in range(entries.number):
             at = number * stride
             yield bytes(keys[number * key_size : (number + 1) * key_size]), bytes(values[at : at + stride])
 

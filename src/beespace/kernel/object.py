@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 from beespace.errors import UsageError
-from beespace.kernel import links
+from beespace.kernel.links import Link, accepted, check
 from beespace.kernel.maps import Map
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
@@ -39,31 +39,29 @@ class LoadedObject:
         self.variables: Mapping[str, Variable] = MappingProxyType(dict(variables))
         self.notes = notes
         self._owned = owned
-        self._links: list[links.Link] = []
+        self._links: list[Link] = []
 
     @property
-    def links(self) -> tuple[links.Link, ...]:
+    def links(self) -> tuple[Link, ...]:
         """Everything that :meth:`attach` attached and that still is."""
         return tuple(link for link in self._links if not link.closed)
 
-    def attach(self, name: str | None = None, **where: object) -> tuple[links.Link, ...]:
+    def attach(self, name: str | None = None, **where: object) -> tuple[Link, ...]:
         """Attach program ``name``, or all programs in the order of the object.
 
-        With ``None`` each program is told what of ``where`` it has a use for, and at least one must
-        have.  Either everything is attached or nothing.  The object owns the links.
+        ``where`` holds fields of :class:`beespace.kernel.links.Where`; each program is told those that its
+        hook has a use for.  Either everything is attached or nothing.  The object owns the links.
         """
         if name is not None and name not in self.programs:
             known = ", ".join(self.programs) or "none"
             raise UsageError(f"object {self.spec.name!r} has no program {name!r} loaded", help=f"its programs: {known}")
-        chosen = list(self.programs.values()) if name is None else [self.programs[name]]
-        told = [where if name is not None else _useful(program, where) for program in chosen]
-        for keyword in where:
-            if not any(keyword in each for each in told):
-                raise UsageError(f"no program of object {self.spec.name!r} has a use for {keyword!r}")
-        made: list[links.Link] = []
+        check(where)
+        made: list[Link] = []
         with ExitStack() as undo:
-            for program, each in zip(chosen, told, strict=True):
-                made.append(undo.enter_context(program.attach(**each)))
+            for program in self.programs.values() if name is None else [self.programs[name]]:
+                takes = accepted(program)
+                told = {key: value for key, value in where.items() if key in takes}
+                made.append(undo.enter_context(program.attach(**told)))
             undo.pop_all()
         self._links.extend(made)
         return tuple(made)
@@ -91,7 +89,3 @@ class LoadedObject:
     def __repr__(self) -> str:
         return f"<LoadedObject {self.spec.name!r}: {len(self.programs)} programs, {len(self.maps)} maps>"
 
-
-def _useful(program: LoadedProgram, where: Mapping[str, object]) -> dict[str, object]:
-    takes = links.accepted(program)
-    return {name: value for name, value in where.items() if name in takes}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Self
 
 from beespace.hooks import Attachment
-from beespace.kernel import links
 from beespace.kernel.image import Image
+from beespace.kernel.links import Link, attach
 from beespace.spec import ProgramSpec
 from beespace.syscall import Descriptor, bpf
 from beespace.syscall.layout import Buffer
@@ -51,12 +51,12 @@ class LoadedProgram:
         """
         return bpf.prog_test_run(self._descriptor, data_in=data_in, ctx_in=ctx_in, repeat=repeat)
 
-    def attach(self, **where: object) -> links.Link:
+    def attach(self, **where: object) -> Link:
         """Attach it; the caller owns the link, which must be closed.
 
         Keywords are those of :class:`beespace.kernel.links.Where` that the hook can use.
         """
-        return links.attach(self, where)
+        return attach(self, where)
 
     def close(self) -> None:
         """Close the descriptor; links keep the program alive.  Calling it again does nothing."""

@@ -15,7 +15,8 @@ __all__ = ["Verdict", "read_log"]
 # Lines of the trace, in any kernel since 5.10: instructions and states, source, branches, the walk back.
 _TRACE = re.compile(
     r"\s*$|;|\d+: |from \d+ to |mark_precise: |regs=|last_idx |parent |propagating |caller:|callee:|returning from"
-    r"|to caller at|frame ?\d+: | R\d|func#\d+ @|Func#\d+ |Validating .*\(\) func#|live regs|func .* live|\s+\d+: |arg#\d+ "
+    r"|to caller at|frame ?\d+: | R\d|func#\d+ @|Func#\d+ |Validating .*\(\) func#|live regs|func .* live|\s+\d+: "
+    r"|arg#\d+ "
 )
 _STATISTICS = re.compile(
     r"processed \d+ insns|verification time|stack depth|max_states|total_states|peak_states|mark_read|insns processed"
@@ -29,7 +30,7 @@ _SHOWN = 3  # complaints come in one to three lines: what was done, then which b
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` in one line; ``index`` is the instruction, ``called`` the number of an unknown function called there."""
+    """``reason`` in one line; ``index`` is the instruction, ``called`` the unknown function's number, if one was called."""
 
     reason: str
     index: int | None

@@ -6,7 +6,7 @@ the process (nothing is pinned).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 
 from beespace.errors import NotSupported, UsageError
@@ -14,7 +14,7 @@ from beespace.kernel.links import cgroup, iterator, raw_tracepoint, tracepoint
 from beespace.kernel.links.iterator import IteratorLink
 from beespace.kernel.links.link import Attachable, Link, Where
 
-__all__ = ["Attachable", "IteratorLink", "Link", "Where", "accepted", "attach"]
+__all__ = ["Attachable", "IteratorLink", "Link", "Where", "accepted", "attach", "check"]
 
 _CGROUP = (cgroup.attach, frozenset({"cgroup"}))
 # The first part of a hook's name (beespace.hooks) -> how it is attached, and what it wants to know.
@@ -47,19 +47,26 @@ def accepted(program: Attachable) -> frozenset[str]:
     return _kind(program)[1]
 
 
-def attach(program: Attachable, where: dict[str, object]) -> Link:
+def check(where: Mapping[str, object]) -> None:
+    """:class:`UsageError` names a keyword that is no field of :class:`Where`."""
+    known = [field.name for field in fields(Where)]
+    for name in where:
+        if name not in known:
+            raise UsageError(f"no hook can be told {name!r}", help=f"what there is: {', '.join(known)}")
+
+
+def attach(program: Attachable, where: Mapping[str, object]) -> Link:
     """Attach ``program``; ``where`` holds fields of :class:`Where`.
 
     :class:`UsageError` names a keyword that the hook has no use for.
     """
     make, takes = _kind(program)
+    check(where)
     for name in where:
         if name not in takes:
             known = ", ".join(sorted(takes)) or "nothing"
-            every = {field.name for field in fields(Where)}
-            what = "has no use for" if name in every else "does not know"
             raise UsageError(
-                f"program {program.name!r} at {program.attachment.section!r} {what} {name!r}",
+                f"program {program.name!r} at {program.attachment.section!r} has no use for {name!r}",
                 help=f"it can be told: {known}",
             )
     return make(program, Where(**where))  # type: ignore[arg-type]

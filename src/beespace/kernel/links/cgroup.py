@@ -10,14 +10,13 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import ExitStack
-from pathlib import Path
 
-from beespace.errors import KernelError, NotSupported, UsageError
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.links.link import Attachable, Cgroup, Link, Where
 from beespace.syscall import Descriptor, bpf
-from beespace.syscall.mounts import detached_mount
+from beespace.syscall.mounts import cgroup2_root
 
-__all__ = ["attach", "open_cgroup", "root_directory"]
+__all__ = ["attach", "open_cgroup"]
 
 _BPF_F_ALLOW_MULTI = 2
 
@@ -48,7 +47,7 @@ def attach(program: Attachable, where: Where) -> Link:
 def open_cgroup(cgroup: Cgroup | None) -> Descriptor:
     """A descriptor of the cgroup's directory.  :class:`UsageError` if there is none of that path."""
     if cgroup is None:
-        return root_directory()
+        return cgroup2_root()
     if not isinstance(cgroup, str | os.PathLike):
         return Descriptor(os.dup(cgroup if isinstance(cgroup, int) else cgroup.fileno()), "cgroup")
     try:
@@ -58,26 +57,3 @@ def open_cgroup(cgroup: Cgroup | None) -> Descriptor:
             f"{os.fspath(cgroup)} is no cgroup: {os.strerror(error.errno or 0)}",
             help="give a directory below the cgroup v2 mount, as /sys/fs/cgroup/system.slice",
         ) from None
-
-
-def root_directory() -> Descriptor:
-    """The root of the cgroup v2 hierarchy, as this process' cgroup namespace shows it.
-
-    Mounted nowhere, as on hosts that use v1 alone, it is mounted for this descriptor only.
-    """
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, point, kind, *_ = line.split(" ")
-        if kind == "cgroup2":
-            # Spaces and backslashes are written as octal escapes (proc_pid_mounts(5)).
-            path = point.encode().decode("unicode_escape")
-            return Descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), "cgroup")
-    try:
-        return detached_mount("cgroup2")
-    except KernelError as error:
-        raise NotSupported(
-            "cgroup v2 here: it is mounted nowhere and cannot be mounted",
-            since="4.5",
-            call=error.call,
-            errno=error.errno,
-            help="mount -t cgroup2 none /sys/fs/cgroup/unified",
-        ) from error

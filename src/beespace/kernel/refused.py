@@ -1,0 +1,40 @@
+"""Why a program was refused: the verifier's words, the line of source, or the CO-RE record behind it."""
+
+from __future__ import annotations
+
+from beespace.errors import RelocationError, VerifierError
+from beespace.kernel.image import Image
+from beespace.kernel.symbols import MISSING_KFUNC
+from beespace.kernel.verdict import read_log
+from beespace.reloc import Report
+
+__all__ = ["explain"]
+
+
+def explain(error: VerifierError, image: Image, report: Report) -> VerifierError | RelocationError:
+    """The error to raise instead of ``error``, which came without knowledge of the object.
+
+    A call that cannot be stands where a CO-RE relocation could not be met, or a weak kernel function is
+    missing.  If that is what the verifier stopped at, the program used what this kernel does not have.
+    """
+    verdict = read_log(error.log)
+    source = (image.source(verdict.index) if verdict.index is not None else None) or error.source
+    where = f" at {source}" if source else ""
+    if verdict.called is not None:
+        weak = verdict.called - MISSING_KFUNC
+        if 0 <= weak < len(image.symbols):
+            return RelocationError(
+                f"program {image.name!r}{where} calls {image.symbols[weak].symbol}(), which this kernel does not have",
+                help="test whether it is there before the call: bpf_ksym_exists()",
+            )
+        if verdict.index is not None:
+            function, index = image.locate(verdict.index)
+            missing = report.poisoned(function.name, index)
+            if missing is not None:
+                return RelocationError(
+                    f"program {image.name!r}{where} uses {missing}, which this kernel does not have",
+                    help="test for it before: bpf_core_field_exists() or bpf_core_type_exists()",
+                )
+    return VerifierError(
+        error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source
+    )

@@ -1,0 +1,113 @@
+"""``vmlinux_btf``: the running kernel's types, with their index kept on disk.
+
+Indexing the records takes some tens of milliseconds, reading an index back one or two.  The index is
+kept by the kernel's build id, so that it cannot be taken for another kernel's.  Whatever is wrong with the
+cache (no home, read-only, somebody else's, damaged), the index is simply made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import tempfile
+import zlib
+from functools import cache
+from pathlib import Path
+
+from beespace.btf import Btf
+from beespace.errors import KernelError, NotSupported
+from beespace.syscall import Descriptor
+from beespace.syscall.memory import map_memory
+
+__all__ = ["cache_directory", "vmlinux_btf"]
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
+_NOTES = Path("/sys/kernel/notes")
+_CHECK = struct.Struct("=II")  # CRC-32 and length of the index that follows
+
+
+@cache
+def vmlinux_btf() -> Btf:
+    """The types of the running kernel (Linux 5.4 with ``CONFIG_DEBUG_INFO_BTF``), once a process.
+
+    The data is mapped, not read, where the kernel allows it (Linux 6.16).  Raises
+    :class:`NotSupported` if the kernel tells nothing about its types.
+    """
+    data = _data()
+    kept = _kept_index(data)
+    index = None if kept is None else _read(kept)
+    btf = Btf(data, index=index)
+    if kept is not None and not btf.index_was_used:
+        _write(kept, btf.index())
+    return btf
+
+
+def _data() -> memoryview | bytes:
+    try:
+        with Descriptor(os.open(VMLINUX, os.O_RDONLY | os.O_CLOEXEC), "vmlinux BTF") as file:
+            try:
+                # Mapped until the process ends; the kernel's types do not change.
+                return map_memory(file, os.fstat(file.fileno()).st_size, 0, writable=False).view
+            except KernelError:
+                return VMLINUX.read_bytes()
+    except OSError as error:
+        raise NotSupported(
+            f"type information about itself: {VMLINUX} cannot be read ({os.strerror(error.errno or 0)})",
+            since="5.4, CONFIG_DEBUG_INFO_BTF=y",
+            call="open",
+            errno=error.errno or 0,
+            help="use a kernel built with CONFIG_DEBUG_INFO_BTF; the kernels of current distributions are",
+        ) from None
+
+
+def cache_directory() -> Path | None:
+    """``$XDG_CACHE_HOME/beespace`` or ``~/.cache/beespace``; ``None`` if there is no home."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(root) if root.startswith("/") else Path.home() / ".cache") / "beespace"
+    except RuntimeError:
+        return None
+
+
+def _kept_index(data: memoryview | bytes) -> Path | None:
+    """Where the index of these types is kept: the name says which kernel's."""
+    directory = cache_directory()
+    if directory is None:
+        return None
+    try:
+        build = _NOTES.read_bytes()  # holds the linker's build id, a hash of the whole kernel
+    except OSError:
+        build = bytes(data)
+    digest = hashlib.blake2b(build + bytes(data[:24]) + struct.pack("=Q", len(data)), digest_size=16)
+    return directory / f"vmlinux-{digest.hexdigest()}.index"
+
+
+def _read(path: Path) -> bytes | None:
+    """A kept index, if it is whole and nobody else could have written it (``sudo`` may keep the user's home)."""
+    try:
+        with Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "index") as file:
+            status = os.fstat(file.fileno())
+            others = stat.S_IWGRP | stat.S_IWOTH
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
+                return None
+            content = os.read(file.fileno(), status.st_size)
+    except OSError:
+        return None
+    index = content[_CHECK.size :]
+    if len(content) < _CHECK.size or _CHECK.unpack_from(content) != (zlib.crc32(index), len(index)):
+        return None
+    return index
+
+
+def _write(path: Path, index: bytes) -> None:
+    """Keep an index; whoever reads meanwhile sees the old one or the whole new one."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            file.write(_CHECK.pack(zlib.crc32(index), len(index)))
+            file.write(index)
+        Path(file.name).replace(path)
+    except OSError:
+        return  # no room, no right: the next start indexes again

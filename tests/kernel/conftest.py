@@ -1,0 +1,89 @@
+"""What the tests on this kernel share: a leak check, a cgroup of their own, small objects from C."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from beespace.elf import read
+from beespace.errors import KernelError
+from beespace.spec import ObjectSpec
+from beespace.syscall import bpf, mounts
+
+CFLAGS = ["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-D__TARGET_ARCH_x86", "-I/usr/include/x86_64-linux-gnu"]
+
+
+def descriptors() -> set[tuple[str, str]]:
+    """The open descriptors of this process and what they refer to."""
+    found: set[tuple[str, str]] = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
+        except FileNotFoundError:
+            continue  # the descriptor of the listing itself
+    return found
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fails a test that leaves descriptors open (and with them maps, programs, links)."""
+    before = descriptors()
+    yield
+    gc.collect()
+    assert descriptors() - before == set()
+
+
+@pytest.fixture
+def in_kernel() -> Callable[[str], set[int]]:
+    """Ids of the programs and maps of a name in the kernel now (others on this machine load theirs meanwhile)."""
+
+    def look(name: str) -> set[int]:
+        found: set[int] = set()
+        for following, open_id, ask in (
+            (bpf.prog_get_next_id, bpf.prog_get_fd_by_id, bpf.prog_info),
+            (bpf.map_get_next_id, bpf.map_get_fd_by_id, bpf.map_info),
+        ):
+            for number in bpf.ids(following):
+                try:
+                    with open_id(number) as descriptor:
+                        info = ask(descriptor)
+                except KernelError:
+                    continue  # gone since it was listed
+                if info.name == name:
+                    found.add(number)
+        return found
+
+    return look
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """A cgroup (v2) made for this test, as a path that works while the test runs."""
+    with mounts.cgroup2_root() as root:
+        path = Path(f"/proc/self/fd/{root.fileno()}/beespace-test-{os.getpid()}")
+        path.mkdir()
+        try:
+            yield path
+        finally:
+            path.rmdir()
+
+
+@pytest.fixture
+def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
+    """Compiles C with clang for BPF and reads the object."""
+
+    def compile_text(source: str, *flags: str) -> ObjectSpec:
+        (tmp_path / "probe.c").write_text(source)
+        done = subprocess.run(
+            ["clang", *CFLAGS, *flags, "-c", "probe.c", "-o", "probe.bpf.o"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return read((tmp_path / "probe.bpf.o").read_bytes(), "probe")
+
+    return compile_text
