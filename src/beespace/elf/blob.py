@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from beespace.btf import Btf, BtfBuilder, Kind, Member
-from beespace.elf.datasec import HEADER, MAGIC, records, string_section
-from beespace.elf.maps import MAPS, PROG_ARRAY, SLOT_SIZE
+from beespace.elf.datasec import HEADER, join, records, string_section, types_of
+from beespace.elf.maps import MAPS, SLOT_SIZE
 from beespace.elf.strings import StringTable
 from beespace.errors import FormatError
+from beespace.isa import MapType
 from beespace.spec import MapSpec, Pinning
 
 #: Members of a map definition that are numbers, in the order in which they are written.
 _NUMBERS = ("type", "max_entries", "flags", "numa_node", "pinning", "map_extra")
 _NAMES = {"flags": "map_flags"}
-
-
-def types_of(data: bytes) -> bytes:
-    """The type section of a BTF blob whose header has been checked."""
-    header = HEADER.unpack_from(data)
-    start = header[3] + header[4]
-    return data[start : start + header[5]]
-
-
-def join(types: bytes, strings: bytes) -> bytes:
-    """A BTF blob of these two sections."""
-    header = HEADER.pack(MAGIC, 1, 0, HEADER.size, 0, len(types), len(types), len(strings))
-    return header + types + strings
 
 
 def with_strings(data: bytes, strings: StringTable) -> bytes:
@@ -86,7 +74,7 @@ def _definition(builder: BtfBuilder, old: Btf | None, spec: MapSpec) -> tuple[in
         value = value.value if isinstance(value, Pinning) else value
         if value:
             number(_NAMES.get(attribute, attribute), value)
-    holds = spec.inner is not None or (spec.type == PROG_ARRAY and bool(spec.contents))
+    holds = spec.inner is not None or (spec.type == MapType.PROG_ARRAY and bool(spec.contents))
     for what, type_id, size in (("key", spec.key_type, spec.key_size), ("value", spec.value_type, spec.value_size)):
         if type_id:
             if old is None or type_id >= old.count:

@@ -11,6 +11,8 @@ from struct import Struct
 
 from beespace.btf import Btf, Kind, Linkage
 from beespace.btf.kinds import FIXED_WORDS, ITEM_WORDS, record_words
+from beespace.elf.externs import KCONFIG, KSYMS
+from beespace.elf.relocations import Relocation
 from beespace.elf.sections import Section
 from beespace.elf.strings import Strings
 from beespace.elf.symbols import STT_FUNC, STT_OBJECT, Symbol
@@ -34,6 +36,19 @@ def string_section(data: bytes) -> bytes:
     return data[start : start + header[7]]
 
 
+def types_of(data: bytes) -> bytes:
+    """The type section of a BTF blob whose header has been checked."""
+    header = HEADER.unpack_from(data)
+    start = header[3] + header[4]
+    return data[start : start + header[5]]
+
+
+def join(types: bytes, strings: bytes) -> bytes:
+    """A BTF blob of these two sections."""
+    header = HEADER.pack(MAGIC, 1, 0, HEADER.size, 0, len(types), len(types), len(strings))
+    return header + types + strings
+
+
 def records(data: bytes | bytearray) -> Iterator[tuple[int, int, int, int]]:
     """``(position, name offset, info, length)`` of each type record, in bytes; the first one is type 1."""
     header = HEADER.unpack_from(data)
@@ -46,12 +61,15 @@ def records(data: bytes | bytearray) -> Iterator[tuple[int, int, int, int]]:
         position += length
 
 
-def fix_up(section: Section, sections: Sequence[Section], symbols: Sequence[Symbol]) -> bytes:
+def fix_up(
+    section: Section, sections: Sequence[Section], symbols: Sequence[Symbol], relocations: Sequence[Relocation]
+) -> bytes:
     """The bytes of ``section`` (``.BTF``) with DATASEC sizes, offsets of variables and linkage as they are.
 
-    Symbols hidden from other objects become static, as in libbpf: the verifier then follows calls of such
-    a function instead of checking it on its own.  Raises FormatError for damaged BTF, and for a variable
-    that has no symbol.
+    Static variables that clang has moved elsewhere (strings, into ``.rodata.str1.1``) leave the DATASEC
+    that still lists them; only ``relocations``, those of ``.BTF``, tell.  Symbols hidden from other objects
+    become static, as in libbpf: the verifier then follows calls of such a function instead of checking it
+    on its own.  Raises FormatError for damaged BTF, and for a variable that has no symbol.
     """
     data = bytearray(section.data)
     if data[:2] != _WORD.pack(MAGIC)[:2]:
@@ -74,22 +92,53 @@ def fix_up(section: Section, sections: Sequence[Section], symbols: Sequence[Symb
                 _WORD.pack_into(data, position + 4, info & ~0xFFFF | Linkage.STATIC)
         elif kind == Kind.DATASEC:
             sections_of_data.append((position, strings.at(name_offset), info & 0xFFFF))
+    homes = {row.offset: symbols[row.symbol].section for row in relocations}
+    changes: list[tuple[int, int, bytes]] = []
     for position, name, count in sections_of_data:
-        rows = list(_RECORD.iter_unpack(data[position + 12 : position + 12 + 12 * count]))
-        if name == ".kconfig":
+        start = position + _RECORD.size
+        rows = list(_RECORD.iter_unpack(data[start : start + _RECORD.size * count]))
+        name_offset, info, size = _RECORD.unpack_from(data, position)
+        if name == KCONFIG:
             size, rows = _lay_out(btf, rows)
         elif name in by_name:
-            size = by_name[name].size
+            home = by_name[name]
+            size = home.size
             if size > 0xFFFF_FFFF:
                 raise FormatError(f"section {name!r} of {size} bytes is too big", offset=section.offset + position)
-            rows = [_placed(data, positions, strings, row, exported, by_name[name], section.offset) for row in rows]
+            placed = (_placed(data, positions, strings, row, exported, home, section.offset) for row in rows)
+            there = (homes.get(start + _RECORD.size * number + 4, home.index) for number in range(count))
+            rows = [row for row, index in zip(placed, there, strict=True) if index == home.index]
             rows.sort(key=lambda row: row[1])
+            for type_id, offset, length in rows:
+                if offset + length > size:
+                    raise FormatError(f"BTF: variable {type_id} ends beyond {name!r}", offset=section.offset + position)
+        elif name != KSYMS and size == 0:
+            rows = []
         else:
             continue
-        _WORD.pack_into(data, position + 8, size)
-        for number, row in enumerate(rows):
-            _RECORD.pack_into(data, position + 12 + 12 * number, *row)
-    return bytes(data)
+        if rows:
+            head = name_offset, info & ~0xFFFF | len(rows), size
+        else:  # the kernel refuses an empty DATASEC; its id has to stay, so it becomes an empty struct
+            head = 0, Kind.STRUCT << 24, 0
+        new = b"".join(_RECORD.pack(*row) for row in (head, *rows))
+        changes.append((position, _RECORD.size * (count + 1), new))
+    return _changed(data, changes)
+
+
+def _changed(data: bytearray, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """The blob with ``length`` bytes at each ``position`` exchanged for others, which may be fewer."""
+    if all(len(new) == length for _, length, new in changes):
+        for position, length, new in changes:
+            data[position : position + length] = new
+        return bytes(data)
+    pieces: list[bytes | bytearray] = []
+    header = HEADER.unpack_from(data)
+    at = header[3] + header[4]
+    end = at + header[5]
+    for position, length, new in changes:
+        pieces += [data[at:position], new]
+        at = position + length
+    return join(b"".join((*pieces, data[at:end])), string_section(bytes(data)))
 
 
 def _placed(
@@ -118,8 +167,6 @@ def _placed(
         raise FormatError(
             f"BTF has a variable {name!r} in {section.name!r}, the symbol table has not", offset=base + position
         )
-    if symbol.value > section.size:
-        raise FormatError(f"variable {name!r} is beyond section {section.name!r}", offset=base + position)
     if not symbol.exported and section.name != ".maps":  # a static map would be none to libbpf
         _WORD.pack_into(data, position + 12, Linkage.STATIC)
     return type_id, symbol.value, size

@@ -18,13 +18,13 @@ from beespace.elf.sections import Section
 from beespace.elf.symbols import Symbol
 from beespace.elf.types import size_of
 from beespace.errors import FormatError
+from beespace.isa import MapType
 from beespace.spec import MapSpec, Pinning
 
 MAPS = ".maps"
-#: ``enum bpf_map_type``: those that hold maps or programs, with what their slots are.
-PROG_ARRAY, ARRAY_OF_MAPS, HASH_OF_MAPS = 3, 12, 13
 #: A slot of ``values`` is a pointer; in the map it is a descriptor.
 SLOT_SIZE, DESCRIPTOR_SIZE = 8, 4
+_KEY_SIZES = (4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ def _read_definition(btf: Btf, name: str, definition: Struct, *, inner_allowed: 
     if "type" not in numbers:
         raise FormatError(f"map {name!r} does not say its type", help="__uint(type, BPF_MAP_TYPE_HASH);")
     kind = numbers["type"]
-    if draft.inner is not None and kind not in (ARRAY_OF_MAPS, HASH_OF_MAPS):
+    if draft.inner is not None and kind not in (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS):
         raise FormatError(f"map {name!r} of type {kind} has maps for values; only maps of maps have")
-    if draft.programs and kind != PROG_ARRAY:
+    if draft.programs and kind != MapType.PROG_ARRAY:
         raise FormatError(f"map {name!r} of type {kind} has programs for values; only program arrays have")
     pinning = numbers.get("pinning", 0)
     if pinning not in (0, 1):
@@ -210,22 +210,23 @@ def fill_in(
         addend = int.from_bytes(section.data[relocation.offset : relocation.offset + SLOT_SIZE], "little")
         target = symbol.value + addend
         spec = definition.spec
-        if spec.type == PROG_ARRAY:
+        if spec.type == MapType.PROG_ARRAY:
             name = functions.starting_at(symbol.section, target)
             known = name in functions.programs
         else:
             name = offsets.get(target) if symbol.section == section.index else None
             known = name is not None
         if name is None or not known:
-            what = "program" if spec.type == PROG_ARRAY else "map"
+            what = "program" if spec.type == MapType.PROG_ARRAY else "map"
             raise FormatError(
                 f"value {slot} of map {spec.name!r} is {symbol.name!r}, which is no {what} of this object",
                 offset=relocation.where,
             )
-        try:
-            key = slot.to_bytes(spec.key_size, "little")
-        except OverflowError:
-            raise FormatError(f"map {spec.name!r} has a value {slot}; its keys have {spec.key_size} bytes") from None
+        if spec.key_size not in _KEY_SIZES:
+            raise FormatError(
+                f"map {spec.name!r} has initial values but keys of {spec.key_size} bytes; they are numbers of 4 or 8"
+            )
+        key = slot.to_bytes(spec.key_size, "little")
         contents.setdefault(at, []).append((key, name))
     return {
         definition.spec.name: replace(definition.spec, contents=tuple(contents.get(at, ())))

@@ -49,7 +49,9 @@ def read(data: bytes, name: str) -> ObjectSpec:
     functions = find_functions(sections, symbols)
 
     btf_section, ext_section = _only(sections, ".BTF"), _only(sections, ".BTF.ext")
-    btf_bytes = fix_up(btf_section, sections, symbols) if btf_section is not None else b""
+    btf_bytes = b""
+    if btf_section is not None:
+        btf_bytes = fix_up(btf_section, sections, symbols, relocations.get(btf_section.index, []))
     btf = Btf(btf_bytes) if btf_bytes else None
     data_types = data_sections(btf) if btf is not None else {}
     externs = read_externs(btf, data_types) if btf is not None else {}

@@ -10,14 +10,12 @@ from beespace.elf.relocations import R_BPF_NONE, Relocation
 from beespace.elf.sections import SHT_NOBITS, SHT_PROGBITS, Section
 from beespace.elf.symbols import STT_OBJECT, Symbol
 from beespace.errors import FormatError
+from beespace.isa import MapType
+from beespace.isa.constants import MapFlag
 from beespace.spec import MapSpec, VariableSpec
 
-BPF_MAP_TYPE_ARRAY = 2
-BPF_F_RDONLY_PROG = 1 << 7
-BPF_F_MMAPABLE = 1 << 10
-
 #: Names of data sections, exact or before a further dot, and the flags of their maps.
-_FLAGS = {".data": 0, ".bss": 0, ".rodata": BPF_F_RDONLY_PROG, KCONFIG: BPF_F_RDONLY_PROG}
+_FLAGS = {".data": MapFlag(0), ".bss": MapFlag(0), ".rodata": MapFlag.RDONLY_PROG, KCONFIG: MapFlag.RDONLY_PROG}
 
 
 def is_data(section: Section) -> bool:
@@ -32,13 +30,14 @@ def data_map(name: str, size: int, type_id: int, *, visible: bool) -> MapSpec:
     One that has only static variables is private to the programs, as in libbpf: the kernel allows spin
     locks and the like in such a map alone.
     """
+    flags = _FLAGS[".".join(name.split(".", 2)[:2])] | (MapFlag.MMAPABLE if visible else MapFlag(0))
     return MapSpec(
         name=name,
-        type=BPF_MAP_TYPE_ARRAY,
+        type=int(MapType.ARRAY),
         key_size=4,
         value_size=size,
         max_entries=1,
-        flags=_FLAGS[".".join(name.split(".", 2)[:2])] | (BPF_F_MMAPABLE if visible else 0),
+        flags=int(flags),
         value_type=type_id,
     )
 

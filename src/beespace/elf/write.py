@@ -11,13 +11,14 @@ from beespace.elf.datasec import string_section
 from beespace.elf.externs import KCONFIG, KSYMS, data_sections
 from beespace.elf.image import Image
 from beespace.elf.lines import write_info
-from beespace.elf.maps import MAPS, PROG_ARRAY, SLOT_SIZE, MapDefinition, read_maps
+from beespace.elf.maps import MAPS, SLOT_SIZE, MapDefinition, read_maps
 from beespace.elf.read import LICENSE, read
 from beespace.elf.relocations import R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, place
 from beespace.elf.sections import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE
 from beespace.elf.strings import StringTable
 from beespace.elf.symbols import STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION
 from beespace.errors import FormatError
+from beespace.isa import MapType
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, SymbolKind, SymbolReloc
 
 TEXT = ".text"
@@ -251,7 +252,7 @@ class _Writer:
         rows: list[_Row] = []
         for name, definition in self.definitions.items():
             spec = self.spec.maps[name]
-            kind = _FUNCTION if spec.type == PROG_ARRAY else _VARIABLE
+            kind = _FUNCTION if spec.type == MapType.PROG_ARRAY else _VARIABLE
             for key, value in spec.contents:
                 if not self.image.has_symbol((kind, value)):
                     raise FormatError(f"map {name!r} holds {value!r}, which the object has not")
