@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,9 +22,9 @@ CFLAGS = ["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-D__TARGET_ARCH_x8
 def descriptors() -> set[tuple[str, str]]:
     """The open descriptors of this process and what they refer to."""
     found: set[tuple[str, str]] = set()
-    for name in os.listdir("/proc/self/fd"):
+    for entry in Path("/proc/self/fd").iterdir():
         try:
-            found.add((name, os.readlink(f"/proc/self/fd/{name}")))
+            found.add((entry.name, str(entry.readlink())))
         except FileNotFoundError:
             continue  # the descriptor of the listing itself
     return found
@@ -59,6 +60,21 @@ def in_kernel() -> Callable[[str], set[int]]:
         return found
 
     return look
+
+
+@pytest.fixture
+def gone(in_kernel: Callable[[str], set[int]]) -> Callable[..., bool]:
+    """Whether nothing of these names is left in the kernel, which frees some things a grace period later."""
+
+    def wait(*names: str) -> bool:
+        deadline = time.monotonic() + 10
+        while any(in_kernel(name) for name in names):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    return wait
 
 
 @pytest.fixture

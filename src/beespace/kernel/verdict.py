@@ -30,7 +30,7 @@ _SHOWN = 3  # complaints come in one to three lines: what was done, then which b
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` in one line; ``index`` is the instruction, ``called`` the unknown function's number, if one was called."""
+    """``reason`` in one line; ``index`` is the instruction; ``called`` the unknown function that was called there."""
 
     reason: str
     index: int | None
