@@ -1,0 +1,76 @@
+"""Maps and variables as an object file has them.
+
+Invariant: the dialect is libbpf's: a map is a variable in ``.maps`` whose *type* says everything (numbers
+are array lengths, types are pointers); its value is zeros.  Variables keep their initial bytes, and
+LLVM must not believe them: options are set before the load, so they are ``externally_initialized``.
+"""
+
+from __future__ import annotations
+
+from beespace.compiler import ir
+from beespace.compiler.llvm.debug import Debug
+from beespace.schema.kinds import kind_align
+
+__all__ = ["global_line", "map_line"]
+
+_PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
+_POINTER = 8
+
+
+def map_line(debug: Debug, definition: ir.MapDefinition) -> str:
+    """The global that defines a map."""
+    members = _members(debug, definition)
+    type = _definition(debug, members)
+    size = len(members) * _POINTER
+    return (
+        f"@{definition.name} = dso_local global [{size} x i8] zeroinitializer, "
+        f'section ".maps", align {_POINTER}, !dbg {debug.variable(definition.name, type)}'
+    )
+
+
+def _number(debug: Debug, value: int) -> str:
+    """``int (*name)[value]``, the way a number is written as a type."""
+    return debug.pointer(debug.array(debug.integer(32, True), value, value * 4))
+
+
+def _members(debug: Debug, definition: ir.MapDefinition) -> list[tuple[str, str]]:
+    members = [("type", _number(debug, definition.type))]
+    if definition.key is not None:
+        members.append(("key", debug.pointer(debug.kind(definition.key))))
+    elif definition.key_size:
+        members.append(("key_size", _number(debug, definition.key_size)))
+    if definition.value is not None:
+        members.append(("value", debug.pointer(debug.kind(definition.value))))
+    elif definition.value_size:
+        members.append(("value_size", _number(debug, definition.value_size)))
+    if definition.max_entries:
+        members.append(("max_entries", _number(debug, definition.max_entries)))
+    if definition.flags:
+        members.append(("map_flags", _number(debug, definition.flags)))
+    if definition.pinned:
+        members.append(("pinning", _number(debug, _PIN_BY_NAME)))
+    if definition.inner is not None:
+        inner = _definition(debug, _members(debug, definition.inner))
+        members.append(("values", debug.array(debug.pointer(inner), 0, 0)))
+    return members
+
+
+def _definition(debug: Debug, members: list[tuple[str, str]]) -> str:
+    nodes = [
+        debug.member(name, type, offset=number * _POINTER, size=0 if name == "values" else _POINTER)
+        for number, (name, type) in enumerate(members)
+    ]
+    size = _POINTER * sum(name != "values" for name, _ in members)
+    return debug.composite("", nodes, size)
+
+
+def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
+    """The global that holds an option or a variable."""
+    size = len(variable.initial)
+    bytes_ = "".join(f"\\{byte:02X}" for byte in variable.initial)
+    value = "zeroinitializer" if variable.section is ir.Section.BSS else f'c"{bytes_}"'
+    storage = "externally_initialized constant" if variable.section is ir.Section.RODATA else "global"
+    return (
+        f'@{variable.name} = dso_local {storage} [{size} x i8] {value}, section "{variable.section.value}", '
+        f"align {kind_align(variable.kind)}, !dbg {debug.variable(variable.name, debug.kind(variable.kind))}"
+    )

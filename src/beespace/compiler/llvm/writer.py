@@ -1,0 +1,158 @@
+"""One function's LLVM IR, line by line.
+
+Invariant: every block ends in exactly one terminator, every local is an alloca of the entry block
+(mem2reg makes registers of them), and every instruction has a source location.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from beespace.compiler import ir
+from beespace.compiler.llvm.core import Core
+from beespace.compiler.llvm.debug import Debug
+from beespace.compiler.llvm.metadata import quoted
+
+__all__ = ["FunctionWriter", "Unit", "llvm_type", "symbol"]
+
+_I1 = "i1"
+
+
+def llvm_type(type: ir.Type) -> str:
+    """The type of a value in a register."""
+    match type:
+        case ir.IntType():
+            return f"i{type.bits}"
+        case ir.BoolType():
+            return _I1
+        case ir.PointerType():
+            return "ptr"
+        case ir.VoidType():
+            return "void"
+
+
+def symbol(name: str) -> str:
+    """The name of a function, map or variable."""
+    return "@" + quoted(name)
+
+
+@dataclass(slots=True)
+class Unit:
+    """What the functions of one module share."""
+
+    debug: Debug
+    core: Core
+    functions: dict[str, ir.Function]
+    pass_through: int = 0
+    used: set[str] = field(default_factory=set)  # LLVM intrinsics to declare
+
+    def intrinsic(self, declaration: str) -> None:
+        self.used.add(declaration)
+
+
+class FunctionWriter:
+    """Blocks, registers and locals of one function under construction."""
+
+    def __init__(self, unit: Unit, function: ir.Function) -> None:
+        self.unit = unit
+        self.function = function
+        self.scope = unit.debug.function(function)
+        self.locals: dict[str, str] = {}
+        self.loops: list[tuple[str, str]] = []  # (where continue goes, where break goes)
+        self.open = True  # whether the current block still lacks its terminator
+        self._spans: list[ir.Span | None] = [function.span]
+        self._allocas: list[str] = []
+        self._memory: dict[str, str] = {}
+        self._lines: list[str] = []
+        self._block = "entry"
+        self._count = 0
+
+    # --- instructions ---
+
+    def fresh(self, what: str = "t") -> str:
+        self._count += 1
+        return f"{what}{self._count}"
+
+    def value(self, text: str) -> str:
+        """Append an instruction that gives a value; its register."""
+        register = f"%{self.fresh()}"
+        self.effect(f"{register} = {text}")
+        return register
+
+    def effect(self, text: str) -> None:
+        """Append an instruction."""
+        location = self.unit.debug.location(self._spans[-1], self.function, self.scope)
+        self._lines.append(f"  {text}, !dbg {location}")
+
+    def at(self, span: ir.Span | None) -> _At:
+        """A context in which instructions come from ``span``."""
+        return _At(self._spans, span or self._spans[-1])
+
+    # --- blocks ---
+
+    @property
+    def block(self) -> str:
+        return self._block
+
+    def start(self, label: str) -> None:
+        """Go on in a new block."""
+        self._lines.append(f"{label}:")
+        self._block = label
+        self.open = True
+
+    def jump(self, label: str) -> None:
+        self._end(f"br label %{label}")
+
+    def branch(self, condition: str, then: str, otherwise: str) -> None:
+        self._end(f"br i1 {condition}, label %{then}, label %{otherwise}")
+
+    def leave(self, type: str, value: str = "") -> None:
+        self._end(f"ret {type} {value}".rstrip())
+
+    def _end(self, text: str) -> None:
+        if self.open:
+            self.effect(text)
+            self.open = False
+
+    def phi(self, type: str, incoming: list[tuple[str, str]]) -> str:
+        """A value that depends on the block before; ``incoming`` are (value, block)."""
+        return self.value(f"phi {type} " + ", ".join(f"[ {value}, %{block} ]" for value, block in incoming))
+
+    # --- locals ---
+
+    def local(self, name: str, type: ir.Type) -> str:
+        """Make room for a local; the address of its register."""
+        register = f"%{quoted('v.' + name)}"
+        self._allocas.append(f"  {register} = alloca {llvm_type(type)}, align {max(1, type.size)}")
+        self.locals[name] = register
+        return register
+
+    def memory(self, name: str, size: int, align: int) -> str:
+        """The address of ``size`` bytes of this call's stack, the same for the same name."""
+        register = f"%{quoted('s.' + name)}"
+        if name not in self._memory:
+            self._memory[name] = register
+            self._allocas.append(f"  {register} = alloca [{size} x i8], align {align}")
+        return register
+
+    def lines(self) -> list[str]:
+        """The whole definition."""
+        function = self.function
+        parameters = ", ".join(f"{llvm_type(item.type)} %{quoted('p.' + item.name)}" for item in function.parameters)
+        if function.section is None:
+            linkage, place = "internal", ""
+        else:
+            linkage, place = "dso_local", f" section {quoted(function.section)}"
+        head = f"define {linkage} {llvm_type(function.result)} {symbol(function.name)}({parameters}) #0{place}"
+        return [f"{head} !dbg {self.scope} {{", "entry:", *self._allocas, *self._lines, "}"]
+
+
+class _At:
+    def __init__(self, spans: list[ir.Span | None], span: ir.Span | None) -> None:
+        self._spans, self._span = spans, span
+
+    def __enter__(self) -> None:
+        self._spans.append(self._span)
+
+    def __exit__(self, *_: object) -> None:
+        self._spans.pop()

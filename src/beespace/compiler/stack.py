@@ -1,0 +1,195 @@
+"""The 512-byte stack: slots that do not fit move to per-CPU memory.
+
+Invariant: no two runs ever use the same memory at once, and a run that finds none is counted.
+
+A frame of scratch memory is an entry of one per-CPU array.  The same program can be running more than
+once on a CPU (a softirq interrupts a task; a preempted task makes way for another), so each function
+has several frames, and takes one by an atomic add that must make its counter 1.  If all are taken, the
+function returns its fallback, and the frame's second word counts the loss (sum it over the CPUs of
+the last frame of each function: entries ``COPIES - 1``, ``2 * COPIES - 1``, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from beespace.compiler import ir
+from beespace.compiler.ir_walk import rewrite
+from beespace.elf import read
+from beespace.errors import InternalError
+from beespace.isa import InsnClass, MapType, decode
+from beespace.spec import FunctionSpec, SymbolKind
+
+__all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "depth_of", "spill"]
+
+#: Bytes of slots a function may keep, tried in turn; what is left of 512 is for registers and callees.
+BUDGETS = (400, 320, 240, 160, 80, 0)
+SCRATCH = "scratch_memory"
+COPIES = 3
+_HEADER = 16  # frame in use (u64), how often it was found in use (u64)
+_MAX_VALUE = 32 << 10  # PCPU_MIN_UNIT_SIZE
+_ROUND = 32  # the verifier rounds a frame up to this
+
+_FRAME, _ENTRY = ".frame", ".entry"
+_VALUE = ir.PointerType(ir.Region.MAP_VALUE)
+_LOOKUP = 1  # bpf_map_lookup_elem()
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """``slots`` of ``function`` live in scratch memory: ``size`` bytes, in frames from entry ``entry`` on."""
+
+    function: str
+    slots: tuple[str, ...]
+    size: int
+    entry: int
+
+
+def spill(module: ir.Module, budget: int) -> tuple[ir.Module, tuple[Spill, ...]]:
+    """Move the largest slots out until each function keeps at most ``budget`` bytes of slots."""
+    functions: list[ir.Function] = []
+    spills: list[Spill] = []
+    for function in module.functions:
+        moved = _choose(function, budget)
+        if not moved:
+            functions.append(function)
+            continue
+        offsets, size = _place(moved)
+        if size > _MAX_VALUE:
+            raise InternalError(f"function {function.name!r} needs {size} bytes of memory, more than {_MAX_VALUE}")
+        entry = len(spills) * COPIES
+        functions.append(_with_frame(function, offsets, entry))
+        spills.append(Spill(function.name, tuple(offsets), size, entry))
+    if not spills:
+        return module, ()
+    scratch = ir.MapDefinition(
+        SCRATCH, MapType.PERCPU_ARRAY, key_size=4, value_size=max(item.size for item in spills),
+        max_entries=len(spills) * COPIES,
+    )  # fmt: skip
+    return replace(module, functions=tuple(functions), maps=(*module.maps, scratch)), tuple(spills)
+
+
+def _room(slot: ir.Slot) -> int:
+    return -(-slot.size // 8) * 8
+
+
+def _choose(function: ir.Function, budget: int) -> list[ir.Slot]:
+    """The slots that go; the largest first, and of equal ones the first."""
+    kept = sum(_room(slot) for slot in function.slots)
+    moved = []
+    for slot in sorted(function.slots, key=_room, reverse=True):
+        if kept <= budget:
+            break
+        moved.append(slot)
+        kept -= _room(slot)
+    return moved
+
+
+def _place(slots: list[ir.Slot]) -> tuple[dict[str, int], int]:
+    """Offsets in the frame, and the frame's size."""
+    offsets, end = {}, _HEADER
+    for slot in slots:
+        offsets[slot.name] = end
+        end += _room(slot)
+    return offsets, end
+
+
+def _with_frame(function: ir.Function, offsets: dict[str, int], entry: int) -> ir.Function:
+    """``function`` with a frame taken at the start, used in place of the slots, and given back at each return."""
+    frame = ir.Local(_FRAME, _VALUE)
+    results = iter(range(1 << 30))
+
+    def change(node: Any) -> Any:
+        match node:
+            case ir.StackSlot() if node.name in offsets:
+                pointer = ir.Convert(frame, ir.PointerType(ir.Region.STACK), node.span)
+                return ir.Offset(pointer, offsets[node.name], node.span)
+            case ir.Return(value=None):
+                return (_count(frame, -1), node)
+            case ir.Return(value=value) if value is not None:
+                name = f".result{next(results)}"
+                result = ir.Declare(name, value.type, value, node.span)
+                return (result, _count(frame, -1), ir.Return(ir.Local(name, value.type), node.span))
+            case _:
+                return node
+
+    body = (*_take(function, entry), *rewrite(function.body, change))
+    if function.result == ir.VOID:
+        body = (*body, _count(frame, -1), ir.Return())
+    kept = tuple(slot for slot in function.slots if slot.name not in offsets)
+    return replace(function, body=body, slots=(*kept, ir.Slot(_ENTRY, 4, 4)))
+
+
+def _count(pointer: ir.Expression, change: int) -> ir.Statement:
+    return ir.AtomicAdd(pointer, ir.Const(change, ir.I64))
+
+
+def _take(function: ir.Function, entry: int) -> Iterator[ir.Statement]:
+    """Take the first frame that is free, or return the fallback."""
+    found = ir.Local(".found", _VALUE)
+    null = ir.Const(0, _VALUE)
+    number = ir.Binary(ir.BinaryOp.ADD, ir.Local(".copy", ir.U32), ir.Const(entry, ir.U32))
+    lookup = ir.Helper(_LOOKUP, "map_lookup_elem", (ir.MapAddress(SCRATCH), ir.StackSlot(_ENTRY)), _VALUE)
+    mine = ir.Compare(ir.CompareOp.EQ, ir.Load(found, ir.U64, volatile=True), ir.Const(1, ir.U64))
+    yield ir.Declare(_FRAME, _VALUE)
+    yield ir.Loop((
+        ir.Store(ir.StackSlot(_ENTRY), number),
+        ir.Declare(".found", _VALUE, lookup),
+        ir.If(ir.Compare(ir.CompareOp.EQ, found, null), (ir.Break(),)),
+        _count(found, 1),
+        ir.If(mine, (ir.Assign(_FRAME, found), ir.Break())),
+        _count(found, -1),
+        _count(ir.Offset(found, 8), 1),
+    ), limit=COPIES, index=".copy")  # fmt: skip
+    fallback = None if function.result == ir.VOID else ir.Const(_fitting(function), function.result)
+    yield ir.If(ir.Compare(ir.CompareOp.EQ, ir.Local(_FRAME, _VALUE), null), (ir.Return(fallback),))
+
+
+def _fitting(function: ir.Function) -> int:
+    return function.fallback if isinstance(function.result, ir.IntType) else 0
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def depth_of(code: bytes, module: ir.Module) -> dict[str, int]:
+    """Bytes of stack that each program of the object ``code`` needs, callees included, as the verifier counts."""
+    spec = read(code, module.name)
+    functions = dict(spec.subprograms)
+    called = {
+        name: [reloc.symbol for reloc in function.symbols if reloc.kind in (SymbolKind.CALL, SymbolKind.FUNCTION)]
+        for name, function in (*functions.items(), *((name, item.entry) for name, item in spec.programs.items()))
+    }
+    known: dict[str, int] = {}
+
+    def deepest(name: str, function: FunctionSpec) -> int:
+        if name not in known:
+            below = max((deepest(callee, functions[callee]) for callee in called[name]), default=0)
+            known[name] = _frame(function.code) + below
+        return known[name]
+
+    return {name: deepest(name, program.entry) for name, program in spec.programs.items()}
+
+
+_MOVE, _ADD, _FRAME_POINTER = 0xBF, 0x07, 10  # r1 = r10; r1 += constant
+
+
+def _frame(code: bytes) -> int:
+    """Bytes below r10 that a function's instructions name."""
+    lowest = 0
+    addresses: dict[int, int] = {}
+    for insn in decode(code):
+        kind = insn.opcode & 7
+        stores = kind in (InsnClass.ST, InsnClass.STX) and insn.dst == _FRAME_POINTER
+        if stores or (kind == InsnClass.LDX and insn.src == _FRAME_POINTER):
+            lowest = min(lowest, insn.off)
+        if insn.opcode == _MOVE and insn.src == _FRAME_POINTER:
+            addresses[insn.dst] = 0
+        elif insn.opcode == _ADD and insn.dst in addresses:
+            addresses[insn.dst] += insn.imm
+            lowest = min(lowest, addresses[insn.dst])
+        elif kind in (InsnClass.ALU, InsnClass.ALU64, InsnClass.LD, InsnClass.LDX):
+            addresses.pop(insn.dst, None)
+    return max(_ROUND, -(lowest // _ROUND) * _ROUND)

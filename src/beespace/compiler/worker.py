@@ -1,0 +1,158 @@
+"""LLVM in a process of its own: modules of IR in, objects out.
+
+Invariant: whatever LLVM does (report, exit, abort, fault), the caller gets an object or an exception.
+
+:func:`compile_module` starts a process for one module.  Who compiles many keeps a :class:`Worker`, whose
+process stays warm; starting it early lets LLVM load while the front half still reads Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from beespace.compiler import ir
+from beespace.compiler.ir_verify import verify
+from beespace.compiler.llvm.emit import emit
+from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
+from beespace.errors import BeespaceError, InternalError
+
+__all__ = ["Build", "Worker", "compile_module"]
+
+CPU = "v3"  # instruction set level; Linux 5.10 runs all of it
+_SCRIPT = Path(__file__).parent / "llvm" / "__main__.py"
+_STACK_WORDS = ("BPF stack limit", "stack limit of 512")
+_KERNEL_STACK = 512  # MAX_BPF_STACK, over a whole chain of calls
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """An object, and what the compiler had to do to make it.
+
+    ``stack`` is the deepest chain of frames of each program in bytes; ``spills`` are the slots that did not fit.
+    """
+
+    object: bytes
+    stack: dict[str, int]
+    spills: tuple[Spill, ...] = ()
+
+
+class _Died(Exception):
+    """The process has ended; the argument is what LLVM said."""
+
+
+class Worker:
+    """A process that runs LLVM.  A context manager; not to be shared between threads."""
+
+    def __init__(self, cpu: str = CPU) -> None:
+        self._cpu = cpu
+        self._process: subprocess.Popen[bytes] | None = None
+        self._start()
+
+    def build(self, module: ir.Module) -> Build:
+        """Verify, translate and compile ``module``.
+
+        Raises BeespaceError if llvmlite is not installed, InternalError for whatever else goes wrong:
+        the front half refuses every program that cannot be compiled.
+        """
+        verify(module)
+        needed: dict[str, int] = {}
+        for budget in BUDGETS:
+            fitted, spills = spill(module, budget)
+            try:
+                code = self.compile(emit(fitted), module.name)
+            except _StackOverflow:
+                continue
+            needed = depth_of(code, fitted)
+            if max(needed.values(), default=0) <= _KERNEL_STACK:
+                return Build(code, needed, spills)
+        raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
+
+    def compile(self, text: str, name: str) -> bytes:
+        """LLVM assembly to an object; ``name`` is for messages."""
+        if self._process is None:
+            self._start()
+        data = text.encode()
+        try:
+            answer, code = self._ask(json.dumps({"cpu": self._cpu, "size": len(data)}).encode() + b"\n" + data)
+        except _Died as death:
+            raise _explain(name, str(death)) from None
+        if "missing" in answer:
+            self.close()
+            raise BeespaceError(
+                f"compiling {name!r} takes llvmlite, which cannot be imported ({answer['missing']})",
+                help="pip install 'beespace[compile]'",
+            )
+        if "error" in answer:
+            raise _explain(name, answer["error"])
+        return code
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
+        process.wait()
+        self._errors.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and self._process is not None:
+            self._process.kill()
+        self.close()
+
+    def _start(self) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        # -P: the script's own folder does not belong on the path.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+        )
+
+    def _ask(self, request: bytes) -> tuple[dict[str, Any], bytes]:
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # it has already answered, or died: reading tells
+            process.stdin.write(request)
+            process.stdin.flush()
+        line = process.stdout.readline()
+        if line.endswith(b"\n"):
+            answer: dict[str, Any] = json.loads(line)
+            body = process.stdout.read(answer["size"])
+            if len(body) == answer["size"]:
+                return answer, body
+        status = process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()
+        self.close()
+        raise _Died(said or (signal.strsignal(-status) if status < 0 else None) or f"exit status {status}")
+
+
+class _StackOverflow(InternalError):
+    """A function's frame is larger than the machine's stack."""
+
+
+def _explain(name: str, said: str) -> InternalError:
+    kind = _StackOverflow if any(words in said for words in _STACK_WORDS) else InternalError
+    return kind(f"LLVM does not take the code for module {name!r}:\n{said}")
+
+
+def compile_module(module: ir.Module, *, cpu: str = CPU) -> bytes:
+    """The ELF object of ``module``: :meth:`Worker.build` in a process for this one module."""
+    with Worker(cpu) as worker:
+        return worker.build(module).object
