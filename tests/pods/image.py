@@ -43,7 +43,13 @@ def build(busybox: Path, tags: list[str], target: Path) -> None:
 
 
 def _add(
-    tar: tarfile.TarFile, name: str, data: bytes = b"", *, kind: bytes = tarfile.REGTYPE, mode: int = 0o644, link: str = ""
+    tar: tarfile.TarFile,
+    name: str,
+    data: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    mode: int = 0o644,
+    link: str = "",
 ) -> None:
     info = tarfile.TarInfo(name)
     info.type, info.mode, info.size, info.linkname = kind, mode, len(data), link

@@ -39,7 +39,7 @@ PLACES = (
     Place("containerd", "var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task/*", "config.json"),
     Place("cri-o", "run/containers/storage/overlay-containers", "userdata/config.json"),
     Place("cri-o", "var/lib/containers/storage/overlay-containers", "userdata/config.json"),
-    Place("runc", "run/containerd/runc/*", "state.json"),
+    Place("containerd", "run/containerd/runc/*", "state.json"),
     Place("runc", "run/runc", "state.json"),
 )
 CNI_RESULTS = ("var/lib/cni/results", "var/lib/cni/cache/results")
