@@ -47,7 +47,7 @@ def for_attaching(prog_type: int) -> tuple[str, ...]:
 
 
 def for_attach_type(attach_type: int) -> tuple[str, ...]:
-    """What attaching a loaded program takes besides (``enum bpf_attach_type``): cgroup packet filters are asked again."""
+    """What attaching a loaded program takes besides (``enum bpf_attach_type``): only cgroup packet filters do."""
     return (NET_ADMIN,) if attach_type in _CGROUP_SKB_ATTACH else ()
 
 

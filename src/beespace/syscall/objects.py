@@ -241,8 +241,16 @@ def btf_data(fd: Fd) -> bytes:
     return bytes(data)
 
 
+_PLURAL = {
+    Command.PROG_GET_NEXT_ID: "programs",
+    Command.MAP_GET_NEXT_ID: "maps",
+    Command.BTF_GET_NEXT_ID: "type information",
+    Command.LINK_GET_NEXT_ID: "links",
+}
+
+
 def _next_id(command: Command, start: int) -> int | None:
-    what = f"list {command.name.partition('_')[0].lower()} ids"
+    what = f"list the ids of {_PLURAL[command]}"
     answer = ask(
         command,
         what,

@@ -122,10 +122,10 @@ def reason(
     lacking = rights.lacks(needs)
     if lacking:
         missing = f"this process (user {rights.uid}) lacks {' and '.join(lacking)}"
-        name = sysctl or ("kernel.unprivileged_bpf_disabled" if call.startswith("BPF_") else None)
+        name = sysctl or ("kernel.unprivileged_bpf_disabled" if "CAP_BPF" in lacking else None)
         value = None if name is None else process.sysctl(name)
         if value is not None and value > 0:
-            missing += f", which {name} = {value} asks for"
+            missing += f" ({name} = {value})"
         return missing, granting(lacking)
     if not rights.initial_user_namespace:
         return (
