@@ -143,6 +143,10 @@ class Btf:
             raise FormatError(f"BTF: there is no type {type_id}; ids run from 0 to {self.count - 1}")
         return owner, owner._index.positions[type_id - owner._first_id]
 
+    def owns(self, type_id: int) -> bool:
+        """Whether the type is of this blob, not of its base."""
+        return self._first_id <= type_id < self.count
+
     def kind(self, type_id: int) -> Kind:
         """The kind of a type, without decoding it."""
         if type_id == 0:
