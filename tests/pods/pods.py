@@ -132,7 +132,7 @@ def missing() -> str | None:
         import grpc  # noqa: F401
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'beespace[containers]'"
-    if not _hierarchies():
+    if not hierarchies():
         return "no cgroup hierarchy is mounted"
     return None
 
@@ -141,7 +141,7 @@ class Node:
     """A node on which pods run; a context manager.  ``root`` is its host root, ``socket`` its CRI socket."""
 
     def __init__(self) -> None:
-        _remove_leftovers()
+        remove_leftovers()
         self.name = f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.root = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/tmp"))
         self.socket = self.root / "run/containerd/containerd.sock"
@@ -239,7 +239,7 @@ class Node:
         self._call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=pod.id))
         self._call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
         self.pods.remove(pod)
-        for hierarchy in _hierarchies():
+        for hierarchy in hierarchies():
             _remove_cgroup(hierarchy / self.name / f"kubepods/besteffort/pod{pod.uid}")
 
     @property
@@ -260,7 +260,7 @@ class Node:
         (self.root / "etc/cni/net.d/10-pods.conflist").write_text(json.dumps(NETWORK))
         archive = self.root / "busybox.tar"
         image.build(Path(shutil.which("busybox") or "busybox"), [IMAGE, PAUSE], archive)
-        cgroup = _unified() / self.name / "node"
+        cgroup = unified() / self.name / "node"
         cgroup.mkdir(parents=True)
         self._process = subprocess.Popen(
             [
@@ -324,19 +324,19 @@ class Node:
             self._process.kill()  # the PID namespace dies with it, and so do the mounts and the network
             self._process.wait()
             self._process = None
-        _wait_until_empty(self.name)
-        for hierarchy in _hierarchies():
+        wait_until_empty(self.name)
+        for hierarchy in hierarchies():
             _remove_cgroup(hierarchy / self.name)
         if self.root.exists():
             shutil.rmtree(self.root)
 
 
-def _hierarchies() -> list[Path]:
+def hierarchies() -> list[Path]:
     """Where cgroup hierarchies are mounted, v1 and v2."""
     return [Path(point) for point, kind in _mounts() if kind in ("cgroup", "cgroup2")]
 
 
-def _unified() -> Path:
+def unified() -> Path:
     return next(Path(point) for point, kind in _mounts() if kind == "cgroup2")
 
 
@@ -348,7 +348,7 @@ def _mounts() -> Iterator[tuple[str, str]]:
 
 def _first_process(cgroup: str) -> int:
     """The process of ``cgroup`` that is number 1 in its own PID namespace, as the host numbers it."""
-    for text in (_unified() / cgroup.lstrip("/") / "cgroup.procs").read_text().split():
+    for text in (unified() / cgroup.lstrip("/") / "cgroup.procs").read_text().split():
         status = Path(f"/proc/{text}/status").read_text()
         numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
         if numbers[-1] == "1":
@@ -356,7 +356,7 @@ def _first_process(cgroup: str) -> int:
     raise RuntimeError(f"no first process in cgroup {cgroup}")
 
 
-def _wait_until_empty(name: str) -> None:
+def wait_until_empty(name: str) -> None:
     """Until no process is left in our cgroups: the kernel kills a PID namespace, but not at once."""
     deadline = time.monotonic() + 20
     while left := _processes(name):
@@ -367,7 +367,7 @@ def _wait_until_empty(name: str) -> None:
 
 def _processes(name: str) -> set[str]:
     found: set[str] = set()
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         for file in (hierarchy / name).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):  # a cgroup that goes away while we look has no processes
                 found.update(file.read_text().split())
@@ -388,14 +388,14 @@ def _remove_cgroup(top: Path) -> None:
                 time.sleep(0.02)
 
 
-def _remove_leftovers() -> None:
+def remove_leftovers() -> None:
     """What a killed test run left: cgroups and folders named after a process that is gone."""
-    for place in (*_hierarchies(), Path("/tmp")):
+    for place in (*hierarchies(), Path("/tmp")):
         for entry in place.glob(f"{PREFIX}*"):
             owner = entry.name.removeprefix(PREFIX).split("-")[0]
             if not Path(f"/proc/{owner}").exists():
                 if place == Path("/tmp"):
                     shutil.rmtree(entry)
                 else:
-                    _wait_until_empty(entry.name)
+                    wait_until_empty(entry.name)
                     _remove_cgroup(entry)
