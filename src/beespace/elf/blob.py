@@ -37,7 +37,10 @@ def with_maps(data: bytes, maps: list[MapSpec]) -> bytes:
         size += slots * SLOT_SIZE
         rows.append((builder.variable(spec.name, definition), offset, size))
         offset += size
-    builder.section(MAPS, offset, rows)
+    if rows:
+        builder.section(MAPS, offset, rows)
+    else:  # the kernel refuses an empty DATASEC, and the id of the old one has to stay
+        builder.struct("", 0, [])
     added = builder.bytes()
     types = types_of(data) if data else b""
     new_types = types_of(added)

@@ -12,12 +12,13 @@ from beespace.elf.externs import data_sections, read_externs
 from beespace.elf.functions import Function, find_functions
 from beespace.elf.header import Header
 from beespace.elf.maps import MAPS, fill_in, read_maps
-from beespace.elf.relocations import CALL, Relocation, Targets, read_relocations
+from beespace.elf.relocations import Relocation, Targets, read_relocations
 from beespace.elf.sections import Section, read_sections
 from beespace.elf.strings import Strings
 from beespace.elf.symbols import read_symbols
 from beespace.elf.variables import is_data, read_variables, refuse_pointers
 from beespace.errors import FormatError
+from beespace.isa.opcodes import CALL, CALL_LOCAL
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SymbolReloc
 
 LICENSE = "license"
@@ -161,7 +162,7 @@ def _function(
         symbols[reloc.index] = reloc
     # Calls inside of one section need no relocation in the file, but do as soon as functions move.
     for at in _find_all(code[0::8], CALL):
-        if code[at * 8 + 1] >> 4 == 1 and at not in symbols:
+        if code[at * 8 + 1] >> 4 == CALL_LOCAL and at not in symbols:
             symbols[at] = targets.call_without_relocation(function, at, code)
     return FunctionSpec(
         name=function.name,

@@ -11,6 +11,7 @@ from beespace.elf.functions import Function, Functions
 from beespace.elf.sections import SHT_REL, SHT_RELA, Section, section_at, table_of
 from beespace.elf.symbols import STB_WEAK, STT_SECTION, Symbol
 from beespace.errors import FormatError
+from beespace.isa.opcodes import CALL, CALL_KFUNC, CALL_LOCAL, LD_IMM64, Pseudo
 from beespace.spec import SymbolKind, SymbolReloc
 
 # Relocation types of BPF (llvm/BinaryFormat/ELFRelocs/BPF.def; Documentation/bpf/llvm_reloc.rst).
@@ -24,15 +25,14 @@ R_BPF_64_32 = 10  # the immediate of a call
 #: offset info (symbol index in the upper half, type in the lower)
 LAYOUT = Struct("<QQ")
 
-LD_IMM64, CALL = 0x18, 0x85
 #: source register of a placeholder, which tells the kernel what the immediate is (``BPF_PSEUDO_*``)
 PSEUDO = {
-    SymbolKind.MAP: 1,
-    SymbolKind.MAP_VALUE: 2,
-    SymbolKind.KSYM: 3,
-    SymbolKind.FUNCTION: 4,
-    SymbolKind.CALL: 1,
-    SymbolKind.KFUNC: 2,
+    SymbolKind.MAP: Pseudo.MAP_FD,
+    SymbolKind.MAP_VALUE: Pseudo.MAP_VALUE,
+    SymbolKind.KSYM: Pseudo.BTF_ID,
+    SymbolKind.FUNCTION: Pseudo.FUNC,
+    SymbolKind.CALL: CALL_LOCAL,
+    SymbolKind.KFUNC: CALL_KFUNC,
 }
 _IMMEDIATE = Struct("<i")
 

@@ -82,9 +82,11 @@ class _Writer:
             found = {definition.spec.name: definition for definition in known}
             if found.keys() == wanted.keys() and all(_defines(found[name], spec) for name, spec in wanted.items()):
                 return found
-        if not wanted and not self.btf_bytes:
+        elif not wanted:
             return {}
         self.btf_bytes = with_maps(self.btf_bytes, list(wanted.values()))
+        if not wanted:
+            return {}
         btf = Btf(self.btf_bytes)
         return {definition.spec.name: definition for definition in read_maps(btf, data_sections(btf)[MAPS][1])}
 
