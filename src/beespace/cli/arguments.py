@@ -95,7 +95,7 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("file", type=Path, help="a Python file with a Program class, or a .bpf.o object")
+    add("file", type=Path, help="a Python file with a Program class")
     add("options", nargs="*", metavar="NAME=VALUE", help="options of the program: its typed class attributes")
     add("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long")

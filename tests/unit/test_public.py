@@ -1,0 +1,48 @@
+"""The public interface: its snapshot, what importing it costs, and the exception tree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import beespace
+from beespace import errors
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_names_are_those_of_the_snapshot() -> None:
+    snapshot = (ROOT / "api.txt").read_text().split()
+    assert sorted(beespace.__all__) == snapshot, "api.txt is older: change it with the names, and say so in CHANGELOG.md"
+    assert len(snapshot) <= 30
+    for name in snapshot:
+        assert getattr(beespace, name) is not None
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_language_needs_neither_numpy_nor_llvm() -> None:
+    heavy = {"numpy", "pyarrow", "llvmlite", "duckdb", "rich", "ctypes", "beespace.kernel", "beespace.compiler"}
+    assert not heavy & modules_after("import beespace")
+
+
+def test_the_loader_needs_the_standard_library_only() -> None:
+    loaded = modules_after("import beespace.session, beespace.kernel, beespace.elf")
+    assert not {"numpy", "pyarrow", "llvmlite", "duckdb", "rich"} & loaded
+
+
+def test_help_imports_no_room() -> None:
+    loaded = modules_after("import beespace.cli.main as m; m.make_parser()")
+    assert not {"numpy", "pyarrow", "llvmlite", "beespace.kernel", "beespace.session", "beespace.sinks"} & loaded
+
+
+def test_every_exception_stands_in_the_drawn_tree() -> None:
+    assert errors.__doc__ is not None
+    for name in errors.__all__:
+        assert name in errors.__doc__
+        assert issubclass(getattr(errors, name), Exception)
+    assert not issubclass(errors.InternalError, errors.BeespaceError)
