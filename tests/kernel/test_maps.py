@@ -95,7 +95,7 @@ def test_taking_gives_everything_once(kind: MapType, batched: bool) -> None:
     with make(kind, 20_000, value=8) as table:
         table._batched = batched
         wanted = {}
-        for number in range(0, 3000):
+        for number in range(3000):
             wanted[u32(number * 7919)] = u64(number)
             table.update(u32(number * 7919), u64(number))
         taken = table.take()

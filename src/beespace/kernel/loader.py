@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -89,10 +90,13 @@ def _chosen(spec: ObjectSpec, programs: Collection[str] | None) -> list[str]:
 
 
 def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> tuple[ObjectSpec, Report]:
-    entries = [spec.programs[name].entry for name in chosen]
-    if not any(function.core for function in (*entries, *spec.subprograms.values())):
+    """The object with CO-RE applied to the programs that are wanted; the others stay as they are."""
+    wanted = {name: spec.programs[name] for name in chosen}
+    functions = [*(program.entry for program in wanted.values()), *spec.subprograms.values()]
+    if not any(function.core for function in functions):
         return spec, Report()
-    return relocate(spec, Btf(spec.btf), [btf()])
+    done, report = relocate(replace(spec, programs=wanted), Btf(spec.btf), [btf()])
+    return replace(done, programs={**spec.programs, **done.programs}), report
 
 
 def _load_program(

@@ -173,9 +173,13 @@ def _kernel_takes(newer: _Newer) -> bool:
 
 def _split(data: bytes) -> tuple[list[_Record], bytes]:
     """The records and the strings of BTF in native byte order."""
+    if len(data) < _HEADER.size:
+        raise FormatError(f"the object's BTF has {len(data)} bytes, too few for a header", offset=0)
     magic, _, _, header, types_at, types_size, strings_at, strings_size = _HEADER.unpack_from(data)
     if magic != 0xEB9F:
         raise FormatError("the object's BTF is of the other byte order, or damaged", offset=0)
+    if types_size % 4 or header + max(types_at + types_size, strings_at + strings_size) > len(data):
+        raise FormatError(f"the object's BTF has sections that do not fit its {len(data)} bytes", offset=8)
     words = array("I", data[header + types_at : header + types_at + types_size])
     records: list[_Record] = []
     at = 0

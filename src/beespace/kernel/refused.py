@@ -19,20 +19,21 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
     """
     verdict = read_log(error.log)
     source = (image.source(verdict.index) if verdict.index is not None else None) or error.source
-    where = f" at {source}" if source else ""
+    where = f", at {source}" if source else ""
     if verdict.called is not None:
         weak = verdict.called - MISSING_KFUNC
         if 0 <= weak < len(image.symbols):
             return RelocationError(
-                f"program {image.name!r}{where} calls {image.symbols[weak].symbol}(), which this kernel does not have",
+                f"program {image.name!r} calls {image.symbols[weak].symbol}(), which this kernel does not have{where}",
                 help="test whether it is there before the call: bpf_ksym_exists()",
             )
         if verdict.index is not None:
             function, index = image.locate(verdict.index)
             missing = report.poisoned(function.name, index)
             if missing is not None:
+                reason = f" ({missing.reason})" if missing.reason else ""
                 return RelocationError(
-                    f"program {image.name!r}{where} uses {missing}, which this kernel does not have",
+                    f"program {image.name!r} uses {missing.what}, which this kernel does not have{reason}{where}",
                     help="test for it before: bpf_core_field_exists() or bpf_core_type_exists()",
                 )
     return VerifierError(

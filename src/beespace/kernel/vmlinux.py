@@ -105,9 +105,13 @@ def _write(path: Path, index: bytes) -> None:
     """Keep an index; whoever reads meanwhile sees the old one or the whole new one."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(_CHECK.pack(zlib.crc32(index), len(index)))
-            file.write(index)
-        Path(file.name).replace(path)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     except OSError:
         return  # no room, no right: the next start indexes again
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_CHECK.pack(zlib.crc32(index), len(index)))
+            file.write(index)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
