@@ -132,8 +132,8 @@ def missing() -> str | None:
         import grpc  # noqa: F401
     except ImportError as error:
         return f"{error.name} is not installed: pip install 'beespace[containers]'"
-    if not hierarchies():
-        return "no cgroup hierarchy is mounted"
+    if not any(kind == "cgroup2" for _, kind in _mounts()):
+        return "no cgroup v2 hierarchy is mounted"
     return None
 
 

@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ def canonical(address: str | bytes) -> bytes | None:
     """An address as its 16 bytes, IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2); None if it is none."""
     if isinstance(address, bytes):
         return address if len(address) == 16 else None
+    return _parsed(address)
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(address: str) -> bytes | None:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -264,6 +264,8 @@ class Containers:
 
     def _find(self, container_id: str) -> tuple[Container | None, ContainerSource | None]:
         for source in self._sources:
+            if self._stop:
+                break
             try:
                 if found := source.find(container_id):
                     return found, source
@@ -276,6 +278,8 @@ class Containers:
         listed: dict[str, set[str]] = {}
         pods: dict[str, tuple[Pod, str]] = {}
         for source in self._sources:
+            if self._stop:
+                return
             try:
                 ids = source.running()
                 if ids is None:
