@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +50,11 @@ def _pid(text: str) -> int:
     return int(text)
 
 
+def default_store() -> Path:
+    """Where the history is if nobody says otherwise."""
+    return Path(os.environ.get("BEESPACE_STORE", "/var/lib/beespace"))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     from beespace import __version__
@@ -78,7 +84,8 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     add("--port", type=_port, action="append", default=[], help="only this local or remote port; may be repeated")
     add("-n", "--namespace", metavar="NAME", help="only this Kubernetes namespace")
     add("-p", "--pod", metavar="NAME", help="only this pod")
-    add("--store", type=Path, metavar="DIR", help="keep the history here, for `beespace query`")
+    add("--store", type=Path, nargs="?", const=default_store(), metavar="DIR",
+        help="keep the history, for `beespace query` (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
     add("--keep", type=duration, default=7 * 86400.0, metavar="TIME", help="age limit of the history (default: 7d)")
     add("--keep-bytes", type=size, default=10 << 30, metavar="SIZE", help="size limit of the history (default: 10GiB)")
     add("--cgroup", metavar="DIR", help="only sockets of this cgroup v2 (default: the root, all of them)")
@@ -89,7 +96,8 @@ def _watch(parser: argparse.ArgumentParser) -> None:
 def _query(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("sql", help='as in "select process_name, sum(tx_bytes) from flows group by 1 order by 2 desc limit 5"')
-    add("--store", type=Path, metavar="DIR", help="the history (default: $BEESPACE_STORE, /var/lib/beespace)")
+    add("--store", type=Path, default=default_store(), metavar="DIR",
+        help="the history (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
     add("-o", "--output", choices=("table", "json", "csv", "arrow"), default="table", help="default: table")
 
 

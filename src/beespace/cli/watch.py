@@ -11,7 +11,8 @@ from beespace.errors import UsageError
 from beespace.session.filters import only, only_port
 from beespace.session.pump import pump
 from beespace.session.watch import Watch, WatchOptions
-from beespace.sinks import ArrowSink, JsonSink, Sink, StoreSink, Summary, TerminalSink
+from beespace.sinks import Sink, Summary
+from beespace.sinks.terminal import TerminalSink
 from beespace.stream import Stage
 from beespace.stream.tables import table
 
@@ -28,10 +29,13 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("an Arrow stream holds one table", help="name one: beespace watch flows -o arrow")
     if not 0 < options.max_flows <= 1 << 22:
         raise UsageError(f"--max-flows takes 1 to {1 << 22}, not {options.max_flows}")
+    troubles: list[str] = []
     with ExitStack() as stack:
         recorder: Sink | None = None
         if options.store is not None:
-            recorder = StoreSink(options.store, keep_seconds=options.keep, keep_bytes=options.keep_bytes)
+            from beespace.sinks.store.sink import StoreSink
+
+            recorder = StoreSink(options.store, keep_s=options.keep, keep_bytes=options.keep_bytes)
             stack.callback(recorder.close)
         watch = stack.enter_context(
             Watch(
@@ -53,20 +57,27 @@ def run(options: argparse.Namespace) -> int:
             interval=options.interval,
             duration=options.duration,
             recorder=recorder,
+            trouble=lambda error: troubles.append(str(error)),
             show=terminal.show if terminal is not None else _silent,
         )
         if terminal is not None:
             terminal.show(summary)
         else:
             print("beespace: " + "  ".join(summary.parts()), file=sys.stderr)
-    return 0
+    for trouble in dict.fromkeys(troubles):
+        print(f"beespace: {trouble}", file=sys.stderr)
+    return 1 if troubles else 0
 
 
 def _file_sink(output: str) -> Sink:
     if output == "arrow":
         if sys.stdout.isatty():
             raise UsageError("an Arrow stream is not for terminals", help="send it to a file or a program: > FILE")
+        from beespace.sinks.arrow import ArrowSink
+
         return ArrowSink(sys.stdout.buffer)
+    from beespace.sinks.json import JsonSink
+
     return JsonSink(sys.stdout.buffer)
 
 

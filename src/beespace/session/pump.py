@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow.compute as pc
 
+from beespace.errors import StoreError
 from beespace.session.signals import stopped_by_signals
 from beespace.session.watch import Watch
 from beespace.sinks import Sink, Summary
@@ -95,12 +96,13 @@ def pump(
     interval: float = 1.0,
     duration: float | None = None,
     recorder: Sink | None = None,
+    trouble: Callable[[StoreError], None] = lambda error: None,
     show: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
     """Run ``watch`` into ``sinks`` for ``duration`` seconds (None: until a signal); returns the final summary.
 
     ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorder`` gets every batch
-    of every table, dimensions too, before any stage.  A sink whose reader has gone ends the loop.  ``show`` is called with the summary of each interval.
+    of every table, dimensions too, before any stage; its failures go to ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``show`` is called with the summary of each interval.
     """
     tally = Tally()
     with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
@@ -115,7 +117,10 @@ def pump(
             try:
                 for batch in watch.collect():
                     if recorder is not None:
-                        recorder.write(batch)
+                        try:
+                            recorder.write(batch)
+                        except StoreError as error:  # it counts what it could not keep
+                            trouble(error)
                     _deliver(batch, sinks, tables, stages, tally)
             except BrokenPipeError:
                 break
