@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from beespace.errors import UsageError
@@ -32,9 +33,7 @@ class CsvSink(Closing):
 
 def write_csv(output: Output, records: pa.RecordBatch, *, header: bool) -> None:
     """``records`` as CSV: times in RFC 3339, texts quoted where they must be."""
-    columns = [
-        column if _numeric(column.type) else text_of(column) for column in records.columns
-    ]  # Arrow's own text of a time lacks the T
+    columns = [_plain(column) for column in records.columns]
     plain = pa.RecordBatch.from_arrays(columns, names=records.schema.names)
     options = pa.csv.WriteOptions(include_header=header, quoting_style="needed")
     buffer = pa.BufferOutputStream()
@@ -52,5 +51,11 @@ def one_table(seen: str | None, table: str, format: str) -> str:
     return table
 
 
-def _numeric(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind))
+def _plain(values: pa.Array) -> pa.Array:
+    """Numbers as they are (Arrow quotes texts), the rest as text: Arrow's own text of a time lacks the T."""
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+        return values
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_finite(values), values, None)
+    return text_of(values)

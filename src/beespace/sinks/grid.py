@@ -109,9 +109,10 @@ def cut(text: str, width: int) -> str:
 
 def cut_middle(text: str, width: int) -> str:
     """The same, keeping the last places: ``[2001:db8…]:443``."""
-    if cell_len(text) <= width or width < 2 * _END:
+    end = text[-_END:]
+    if cell_len(text) <= width or width < 2 * _END or cell_len(end) > _END:
         return cut(text, width)
-    return cut(text[:-_END] + _ELLIPSIS, width - _END) + text[-_END:]
+    return cut(text[:-_END] + _ELLIPSIS, width - _END) + end
 
 
 def clean(text: str) -> str:

@@ -94,8 +94,8 @@ FLOWS = Table(
         Column("rx_packets", _COUNT, "packets received, as on the wire", "{packet}", "obi.network.flow.packets"),
         Column("retransmits", _COUNT, "TCP segments sent again", "{packet}", "obi.stat.tcp.retransmits"),
         Column("rtt_us", _COUNT, "smoothed TCP round-trip time", "us", "obi.stat.tcp.rtt"),
-        Column("first_seen", TIME, "first packet of the interval"),
-        Column("last_seen", TIME, "last packet of the interval"),
+        Column("first_seen", TIME, "when its first packet was seen"),
+        Column("last_seen", TIME, "when its last packet was seen, up to the end of the interval"),
     ),
 )
 

@@ -25,9 +25,10 @@ from beespace.stream.table import Table
 from beespace.stream.tables import TABLES
 
 FAN = 8  # so many segments of one size become one of the next
-BIG = 64 << 20  # bytes; segments of this size are left alone
+BIG = 32 << 20  # bytes; segments of this size are left alone
 GRACE_MS = 60_000  # how long a covered segment stays for those who are reading it
-ROW_GROUP = 122_880
+ROW_GROUP = 65_536  # rows; also what a merge holds in memory (of flows, some 50 MB)
+_PIECE = 16_384
 _SPANS = 16  # no segment covers more than this fraction of what is kept, so that age is exact enough
 _PRUNE_MS = 3_600_000
 
@@ -81,6 +82,15 @@ class Writer:
         try:
             with segment.path.open("rb") as file:
                 return pq.read_table(file, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            self._damaged.add(segment.path)
+            raise damaged(segment.path) from error
+
+    def _pieces(self, segment: Segment) -> Iterator[pa.RecordBatch]:
+        """The rows of a segment, never many at once."""
+        try:
+            with pq.ParquetFile(segment.path) as file:
+                yield from file.iter_batches(_PIECE)
         except (OSError, pa.ArrowException) as error:
             self._damaged.add(segment.path)
             raise damaged(segment.path) from error
@@ -142,7 +152,7 @@ class Writer:
         return Segment(path, first, last, oldest, newest, size)
 
     def _merge(self, table: Table, group: Sequence[Segment]) -> None:
-        parts = (to_stored(self.read(segment), table) for segment in group)
+        parts = (to_stored(piece, table) for segment in group for piece in self._pieces(segment))
         merged = self._put(table, group[0].first, group[-1].last, parts)
         if merged is None:
             return
