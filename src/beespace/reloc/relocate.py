@@ -95,10 +95,8 @@ class _Session:
         if value is not None and value.size and _is_access(code, record.index):
             target = self.found[record.type_id][0].btf
             if not may_resize(self.local, expected, target, value):
-                value, reason = (
-                    None,
-                    f"it is {target.describe(value.type_id)} there: a load of {expected.size} bytes errs",
-                )
+                reason = f"it is {target.describe(value.type_id)} there: a load of {expected.size} bytes errs"
+                value = None
         if value is None:
             poison(code, record.index)
         else:

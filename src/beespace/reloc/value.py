@@ -71,6 +71,8 @@ def _place(path: Path) -> _Place:
     size = _size(path.btf, path.btf.resolve(member.type))
     if not member.bitfield_size:
         return _Place(path.bit_offset // 8, size, path.bit_offset, 8 * size, False)
+    if not size:
+        raise RelocationError(f"bitfield {path} has a type of no size")
     end = path.bit_offset + member.bitfield_size
     start = path.bit_offset // 8 // size * size
     while end - 8 * start > 8 * size:
