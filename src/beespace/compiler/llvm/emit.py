@@ -11,7 +11,7 @@ from beespace.compiler.ir_walk import walk
 from beespace.compiler.llvm import statements
 from beespace.compiler.llvm.core import Core, accesses_of
 from beespace.compiler.llvm.debug import Debug
-from beespace.compiler.llvm.maps import global_line, map_line
+from beespace.compiler.llvm.maps import event_lines, global_line, map_line
 from beespace.compiler.llvm.metadata import Metadata, quoted
 from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type
 
@@ -37,6 +37,7 @@ def emit(module: ir.Module) -> str:
     unit = Unit(debug, core, {function.name: function for function in module.functions})
     maps = [map_line(debug, definition) for definition in module.maps]
     variables = [global_line(debug, variable) for variable in module.globals]
+    events = event_lines(debug, module.events)
     functions = [line for function in module.functions for line in ("", *_function(unit, function))]
     license_ = quoted(module.license.encode() + b"\0")
     license_line = (
@@ -45,7 +46,7 @@ def emit(module: ir.Module) -> str:
     debug.finish()
     return "\n".join([
         f"source_filename = {quoted(module.name)}",
-        *_HEAD, "", *maps, *variables, license_line, *core.lines(),
+        *_HEAD, "", *maps, *variables, license_line, *events, *core.lines(),
         *functions, "", *sorted(unit.used), *_ATTRIBUTES, "", *metadata.lines(), "",
     ])  # fmt: skip
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.llvm.debug import Debug
+from beespace.compiler.llvm.metadata import quoted
+from beespace.schema import Struct
 from beespace.schema.kinds import kind_align
 
-__all__ = ["global_line", "map_line"]
+__all__ = ["event_lines", "global_line", "map_line"]
 
 _PIN_BY_NAME = 1  # LIBBPF_PIN_BY_NAME
 _POINTER = 8
@@ -74,3 +76,20 @@ def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
         f'@{variable.name} = dso_local {storage} [{size} x i8] {value}, section "{variable.section.value}", '
         f"align {kind_align(variable.kind)}, !dbg {debug.variable(variable.name, debug.kind(variable.kind))}"
     )
+
+
+def event_lines(debug: Debug, events: tuple[type[Struct], ...]) -> list[str]:
+    """Globals that keep the types of events in the BTF, which nothing else in the object names.
+
+    They have no bytes and no symbol; they stand in the license section because it always exists.
+    """
+    names = [f"@{quoted(f'event.{event.__name__}.{number}')}" for number, event in enumerate(events)]
+    lines = [
+        f'{name} = private global [0 x i8] zeroinitializer, section "license", '
+        f"!dbg {debug.variable(event.__name__, debug.kind(event))}"
+        for name, event in zip(names, events, strict=True)
+    ]
+    if not names:
+        return []
+    kept = ", ".join(f"ptr {name}" for name in names)
+    return [*lines, f'@llvm.compiler.used = appending global [{len(names)} x ptr] [{kept}], section "llvm.metadata"']
