@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from beespace.errors import FormatError, KernelError, RelocationError, UsageError, VerifierError
-from beespace.kernel import LoadedObject, load
+from beespace.kernel import LoadedObject, load, vmlinux
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SymbolKind, SymbolReloc
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
@@ -533,3 +533,24 @@ def test_the_version_of_the_kernel_is_filled_in(compile_c: Compile) -> None:
         release = [int(number) for number in os.uname().release.partition("-")[0].split(".")]
         version = loaded.variables["LINUX_KERNEL_VERSION"].get()
         assert version == release[0] << 16 | release[1] << 8 | min(release[2], 255)
+
+
+# -- the kernel's types ----------------------------------------------------------------------------------------
+
+
+def test_the_types_of_this_kernel_are_mapped_where_it_allows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    release = tuple(int(number) for number in os.uname().release.partition("-")[0].split(".")[:2])
+    data = vmlinux._data()
+    if release >= (6, 16):  # kernel commit a539e2a6d51d
+        assert isinstance(data, memoryview) and data.readonly
+    assert bytes(data[:2]) == (0xEB9F).to_bytes(2, sys.byteorder)
+    vmlinux.vmlinux_btf.cache_clear()
+    try:
+        assert not vmlinux.vmlinux_btf().index_was_used
+        vmlinux.vmlinux_btf.cache_clear()
+        again = vmlinux.vmlinux_btf()
+        assert again.index_was_used
+        assert again.member(again.find("task_struct"), "tgid").byte_offset > 0
+    finally:
+        vmlinux.vmlinux_btf.cache_clear()

@@ -12,7 +12,6 @@ import os
 import stat
 import struct
 import tempfile
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +24,6 @@ __all__ = ["cache_directory", "vmlinux_btf"]
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 _NOTES = Path("/sys/kernel/notes")
-_CHECK = struct.Struct("=II")  # CRC-32 and length of the index that follows
 
 
 @cache
@@ -49,7 +47,7 @@ def _data() -> memoryview | bytes:
         with Descriptor(os.open(VMLINUX, os.O_RDONLY | os.O_CLOEXEC), "vmlinux BTF") as file:
             try:
                 # Mapped until the process ends; the kernel's types do not change.
-                return map_memory(file, os.fstat(file.fileno()).st_size, 0, writable=False).view
+                return map_memory(file, os.fstat(file.fileno()).st_size, 0, writable=False, shared=False).view
             except KernelError:
                 return VMLINUX.read_bytes()
     except OSError as error:
@@ -85,20 +83,16 @@ def _kept_index(data: memoryview | bytes) -> Path | None:
 
 
 def _read(path: Path) -> bytes | None:
-    """A kept index, if it is whole and nobody else could have written it (``sudo`` may keep the user's home)."""
+    """A kept index that nobody else could have written (``sudo`` may keep the user's home); Btf sees if it is whole."""
     try:
         with Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "index") as file:
             status = os.fstat(file.fileno())
             others = stat.S_IWGRP | stat.S_IWOTH
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
                 return None
-            content = os.read(file.fileno(), status.st_size)
+            return os.read(file.fileno(), status.st_size)
     except OSError:
         return None
-    index = content[_CHECK.size :]
-    if len(content) < _CHECK.size or _CHECK.unpack_from(content) != (zlib.crc32(index), len(index)):
-        return None
-    return index
 
 
 def _write(path: Path, index: bytes) -> None:
@@ -110,7 +104,6 @@ def _write(path: Path, index: bytes) -> None:
         return  # no room, no right: the next start indexes again
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(_CHECK.pack(zlib.crc32(index), len(index)))
             file.write(index)
         Path(name).replace(path)
     except OSError:

@@ -53,15 +53,18 @@ class MappedMemory:
         self.close()
 
 
-def map_memory(fd: Fd, length: int, offset: int = 0, *, writable: bool) -> MappedMemory:
-    """Map ``length`` bytes of ``fd`` from ``offset`` (a multiple of the page size) on, shared.
+def map_memory(fd: Fd, length: int, offset: int = 0, *, writable: bool, shared: bool = True) -> MappedMemory:
+    """Map ``length`` bytes of ``fd`` from ``offset`` (a multiple of the page size) on.
+
+    ``shared`` as maps and rings need it; vmlinux BTF can be mapped in private only (Linux 6.16).
 
     ``length`` is rounded up to whole pages by the kernel; the view has exactly ``length`` bytes.
     Arrays with ``BPF_F_MMAPABLE`` since Linux 5.5, read-only once frozen.
     """
     protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    visibility = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
     try:
-        memory = mmap.mmap(number(fd), length, flags=mmap.MAP_SHARED, prot=protection, offset=offset)
+        memory = mmap.mmap(number(fd), length, flags=visibility, prot=protection, offset=offset)
     except OSError as error:
         raise refusal.error("mmap", error.errno or 0, f"map {length} bytes of a BPF map into memory") from error
     return MappedMemory(memory)
