@@ -31,7 +31,8 @@ def with_maps(data: bytes, maps: list[MapSpec]) -> bytes:
     builder = BtfBuilder(first_id=old.count if old else 1, first_string=len(text))
     rows = []
     offset = 0
-    for spec in maps:
+    # libbpf creates maps in this order, and a map's initial contents must exist before it.
+    for spec in sorted(maps, key=lambda spec: bool(spec.contents)):
         definition, size = _definition(builder, old, spec)
         slots = 1 + max((int.from_bytes(key, "little") for key, _ in spec.contents), default=-1)
         size += slots * SLOT_SIZE

@@ -12,7 +12,6 @@ __u64 total;
 static __u64 own_total;
 __u32 start = 77;
 static volatile __u32 own_start = 5;
-__hidden __u32 shy = 6;
 __u8 flags[5] = {1, 2, 3, 4, 5};
 __u64 aside SEC(".data.aside") = 42;
 __u64 zeroes[3];
@@ -45,7 +44,7 @@ __hidden __noinline int hidden(int number)
 __weak __noinline int weak(int number)
 {
 	volatile int kept = number;
-	return kept ^ shy;
+	return kept ^ own_start;
 }
 
 static long each(void *map, const int *key, __u64 *value, void *ctx)

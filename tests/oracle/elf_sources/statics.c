@@ -1,5 +1,6 @@
-/* What libbpf 1.1 refuses and others take: static maps, static functions outside of .text, .bss.NAME, 64-bit
- * numbers in map definitions, strings that clang moves to another section without telling the BTF. */
+/* What libbpf 1.1 refuses or sees otherwise, and others take: static maps, static functions outside of .text,
+ * .bss.NAME, 64-bit numbers in map definitions, hidden variables, strings that clang moves to another section
+ * without telling the BTF. */
 #include "words.h"
 
 static struct {
@@ -16,6 +17,7 @@ struct {
 	enum { hash_functions = 0x500000005 } map_extra;
 } bloom SEC(".maps");
 
+__hidden __u32 shy = 6;
 const volatile __u32 limit = 9;
 static const char table[] = "abcdefgh";
 extern const int bpf_prog_active __ksym;
@@ -24,7 +26,7 @@ __u64 zeroes[3] SEC(".bss.more");
 __attribute__((section("socket"))) static __noinline int beside(int number)
 {
 	volatile int kept = number;
-	return kept + zeroes[1];
+	return kept + zeroes[1] + shy;
 }
 
 SEC("?raw_tp/sched_process_exec/any/text")
