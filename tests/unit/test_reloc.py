@@ -401,6 +401,13 @@ def test_candidates_that_agree_are_fine_and_others_are_ambiguous() -> None:
     assert e.value.help is not None
 
 
+def test_doubles_that_differ_only_in_their_types_agree() -> None:
+    builder = BtfBuilder()
+    for size in (4, 8):
+        builder.struct("task", 64, [Member("tgid", builder.int(f"int{size}", size), 96)])
+    assert ask(LOCAL, Btf(builder.bytes()), Kind.FIELD_BYTE_OFFSET, TASK, "0:0", mov(0))[0] == [mov(12)]
+
+
 def test_a_candidate_that_did_not_fit_once_is_out() -> None:
     local, task = types(
         lambda b: b.struct("task", 8, [Member("only", b.int("int", 4), 0), Member("tgid", b.int("int", 4), 32)])

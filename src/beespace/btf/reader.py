@@ -38,13 +38,14 @@ __all__ = ["Btf", "MemberPath", "essential_name"]
 # The kernel refuses deeper chains (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c); generous, and still no hang.
 _DEPTH = 64
 _SMALL = 1 << 16
+_SUGGESTED = 2000  # so many names are compared at most with a wrong one
 _VOID = Void()
 
 
 def essential_name(name: str) -> str:
     """``name`` without its CO-RE flavour: ``task_struct___old`` -> ``task_struct`` (libbpf's rule)."""
     # The last "___" that has a character before and after it that is no underscore.
-    match = re.match(r"(.*[^_])___[^_]", name)
+    match = re.match(r"(.*[^_])___[^_]", name, re.DOTALL)
     return match.group(1) if match else name
 
 
@@ -312,7 +313,7 @@ class Btf:
                 if isinstance(self.type(target), Struct):
                     inner.append((target, (*indices, number), base + member.bit_offset))
             todo.extend(reversed(inner))
-        near = get_close_matches(name, names, 3, 0.6)
+        near = get_close_matches(name, [n for n in names[:_SUGGESTED] if len(n) < 100], 3, 0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise KeyError(f"{self.describe(outer)} has no member {name}{hint}")
 
@@ -441,5 +442,5 @@ class Btf:
         names: set[str] = set()
         for owner in self._owners():
             names.update(found.decode("utf-8", "replace") for found in pattern.findall(owner._strings))
-        near = get_close_matches(name, sorted(names), 12, 0.7)
+        near = get_close_matches(name, sorted(names)[: 8 * _SUGGESTED], 12, 0.7) if len(name) < 100 else []
         return [candidate for candidate in near if self.find_all(candidate, *kinds)][:3]

@@ -8,7 +8,7 @@ from beespace.btf import Array, Btf, Member, Struct
 from beespace.errors import FormatError
 from beespace.reloc.compatible import fields_are_compatible
 
-__all__ = ["Path", "Step", "find_path", "read_path"]
+__all__ = ["Missing", "Path", "Step", "find_path", "read_path"]
 
 _DEPTH = 64  # BPF_CORE_SPEC_MAX_LEN of libbpf
 
@@ -50,6 +50,25 @@ class Path:
             elif number or step.index:
                 text += f"[{step.index}]"
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no such path; ``name`` is a member that struct ``holder`` of ``btf`` lacks, if that is it."""
+
+    reason: str
+    btf: Btf | None = None
+    holder: int = 0
+    name: str = ""
+
+    def suggestion(self) -> str:
+        """The reason, with the names of members that may be the new name of the one that is gone."""
+        if self.btf is not None:
+            try:
+                self.btf.member(self.holder, self.name)
+            except KeyError as error:
+                return str(error.args[0])
+        return self.reason
 
 
 def _indices(access: str) -> list[int]:
@@ -101,8 +120,8 @@ def _is_flexible(btf: Btf, step: Step, array: Array) -> bool:
     return isinstance(struct, Struct) and step.index == len(struct.members) - 1
 
 
-def find_path(local: Path, btf: Btf, root: int) -> Path | str:
-    """The path in ``btf`` that has the same names and indices, or in words why there is none."""
+def find_path(local: Path, btf: Btf, root: int) -> Path | Missing:
+    """The path in ``btf`` that has the same names and indices, or why there is none."""
     return _Search(local, btf).run(root)
 
 
@@ -113,13 +132,13 @@ class _Search:
     steps: list[Step] = field(default_factory=list)
     bit_offset: int = 0
 
-    def run(self, root: int) -> Path | str:
+    def run(self, root: int) -> Path | Missing:
         current = root
         for number, step in enumerate(self.local.steps):
             holder = self.btf.resolve(current)
             if step.name is not None:
                 found = self._member(step, holder)
-                if isinstance(found, str):
+                if isinstance(found, Missing):
                     return found
                 current = found
                 continue
@@ -127,19 +146,19 @@ class _Search:
             if number:
                 array = self.btf.type(holder)
                 if not isinstance(array, Array):
-                    return f"{self.btf.describe(holder)} there is no array"
+                    return Missing(f"{self.btf.describe(holder)} there is no array")
                 if step.index >= array.count and not _is_flexible(self.btf, self.steps[-1], array):
-                    return f"the array has only {array.count} elements there"
+                    return Missing(f"the array has only {array.count} elements there")
                 current = self.btf.resolve(array.type)
             self.steps.append(Step(current, step.index, None))
             if step.index:
                 self.bit_offset += step.index * _size(self.btf, current) * 8
         return Path(self.btf, root, tuple(self.steps), self.bit_offset)
 
-    def _member(self, step: Step, holder: int) -> int | str:
+    def _member(self, step: Step, holder: int) -> int | Missing:
         """Step to the member of that name in ``holder``; gives its type, or why there is none."""
         if not isinstance(self.btf.type(holder), Struct):
-            return f"{self.btf.describe(holder)} there has no members"
+            return Missing(f"{self.btf.describe(holder)} there has no members")
         local_struct = self.local.btf.type(step.type_id)
         assert isinstance(local_struct, Struct)
         wanted = local_struct.members[step.index]
@@ -164,12 +183,6 @@ class _Search:
                     here, there = self.local.btf.describe(wanted.type), self.btf.describe(member.type)
                     reason = f"{member.name} is {there} there, not {here}"
             todo.extend(reversed(inner))
-        return reason or self._no_member(holder, step)
-
-    def _no_member(self, holder: int, step: Step) -> str:
-        assert step.name is not None
-        try:
-            self.btf.member(holder, step.name)
-        except KeyError as error:  # knows what was perhaps meant
-            return str(error.args[0])
-        return f"{self.btf.describe(holder)} has no {step.name}"
+        if reason:
+            return Missing(reason)
+        return Missing(f"{self.btf.describe(holder)} has no member {step.name}", self.btf, holder, wanted.name)

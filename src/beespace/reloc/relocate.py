@@ -9,7 +9,7 @@ from beespace.btf import Btf, Enum, Kind, essential_name
 from beespace.errors import BeespaceError, FormatError, RelocationError
 from beespace.isa import InsnClass
 from beespace.isa.constants import CoreRelocKind
-from beespace.reloc.access import Path, find_path, read_path
+from beespace.reloc.access import Missing, Path, find_path, read_path
 from beespace.reloc.compatible import candidate_kinds, types_are_compatible, types_match
 from beespace.reloc.patch import patch, poison
 from beespace.reloc.report import Relocation, Report, source_of
@@ -25,6 +25,8 @@ from beespace.reloc.value import (
 from beespace.spec import CoreReloc, FunctionSpec, ObjectSpec
 
 __all__ = ["relocate"]
+
+_SUGGESTIONS = 20
 
 
 def relocate(spec: ObjectSpec, local: Btf, targets: Sequence[Btf]) -> tuple[ObjectSpec, Report]:
@@ -51,11 +53,16 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one candidate says; ``value`` ``None``: poison, for ``reason``."""
+    """What one candidate says; ``value`` ``None``: it does not have what is asked for."""
 
     value: Value | None
-    reason: str = ""
+    missing: Missing | None = None
     bit_offset: int = 0
+
+    def differs(self, other: _Answer) -> bool:
+        """Whether the two cannot both be right."""
+        assert self.value is not None and other.value is not None
+        return (self.bit_offset, self.value.number) != (other.bit_offset, other.value.number)
 
 
 class _Session:
@@ -64,6 +71,7 @@ class _Session:
         self.targets = targets
         self.done: list[Relocation] = []
         self.found: dict[int, list[_Candidate]] = {}
+        self.suggestions = 0
 
     def function(self, function: FunctionSpec) -> FunctionSpec:
         if not function.core:
@@ -89,8 +97,8 @@ class _Session:
         except ValueError:
             raise FormatError(f"kind {record.kind} of relocation is not known") from None
         question = _question(self.local, kind, record)
-        answer = self._answer(question)
-        value, reason = answer.value, answer.reason
+        value, missing = self._answer(question)
+        reason = self._reason(missing) if value is None and missing else ""
         expected = question.expected
         if value is not None and value.size and _is_access(code, record.index):
             target = self.found[record.type_id][0].btf
@@ -104,38 +112,38 @@ class _Session:
         number = None if value is None else value.number
         source = source_of(function, record.index)
         return Relocation(
-            function.name, record.index, kind, question.what, expected.number, number, reason if number is None else "",
-            source,
+            function.name, record.index, kind, question.what, expected.number, number, reason, source,
         )  # fmt: skip
 
-    def _answer(self, question: _Question) -> _Answer:
+    def _reason(self, missing: Missing) -> str:
+        self.suggestions += 1  # to compare names takes time, and nobody reads a hundred
+        return missing.suggestion() if self.suggestions <= _SUGGESTIONS else missing.reason
+
+    def _answer(self, question: _Question) -> tuple[Value | None, Missing | None]:
         if question.kind is CoreRelocKind.TYPE_ID_LOCAL:
-            return _Answer(question.expected)
+            return question.expected, None
         candidates = self._candidates(question.type_id)
         best: _Answer | None = None
         matching: list[_Candidate] = []
-        reason = ""
+        missing = None if candidates else Missing(f"there is no {question.type_name}")
         for candidate in candidates:
             answer = question.ask(candidate)
             if answer.value is None:
-                reason = reason or answer.reason
+                missing = missing or answer.missing
                 continue
             matching.append(candidate)
             if best is None:
                 best = answer
-            elif (answer.bit_offset, answer.value.number) != (best.bit_offset, best.value and best.value.number):
+            elif answer.differs(best):
                 first, second = (f"{c.btf.describe(c.type_id)} [{c.type_id}]" for c in (matching[0], candidate))
                 raise RelocationError(
                     f"{question.what} is ambiguous: {first} and {second} of the kernel give different answers",
                     help="give the local type more members (a flavour, type___x), so that only one of them fits",
                 )
-        if best is not None:
-            self.found[question.type_id] = matching  # candidates that do not fit are not asked again
-            return best
-        if not candidates:
-            reason = f"there is no {question.type_name}"
-        missing = question.missing()
-        return _Answer(missing, reason)
+        if best is None:
+            return question.without(), missing
+        self.found[question.type_id] = matching  # candidates that do not fit are not asked again
+        return best.value, None
 
     def _candidates(self, type_id: int) -> list[_Candidate]:
         known = self.found.get(type_id)
@@ -183,7 +191,7 @@ class _Question:
             return f"enumerator {essential_name(self.enumerator)} of {self.type_name}"
         return f"{'typedef' if self.local.kind(self.type_id) is Kind.TYPEDEF else 'type'} {self.type_name}"
 
-    def missing(self) -> Value | None:
+    def without(self) -> Value | None:
         """The answer when no type of the kernel fits: 0 where that is an answer, else poison."""
         nothing_is_an_answer = self.kind in TYPE_KINDS or self.kind in _EXISTS
         return Value(0) if nothing_is_an_answer else None
@@ -199,10 +207,10 @@ class _Question:
     def _field(self, candidate: _Candidate) -> _Answer:
         assert self.path is not None
         found = find_path(self.path, candidate.btf, candidate.type_id)
-        if isinstance(found, str):
+        if isinstance(found, Missing):
             return _Answer(None, found)
         value = Value(1) if self.kind is CoreRelocKind.FIELD_EXISTS else field_value(self.kind, found)
-        return _Answer(value, "", found.bit_offset)
+        return _Answer(value, None, found.bit_offset)
 
     def _enumerator(self, candidate: _Candidate) -> _Answer:
         target = candidate.btf.resolve(candidate.type_id)
@@ -212,12 +220,12 @@ class _Question:
             if essential_name(value.name) == wanted:
                 exists = self.kind is CoreRelocKind.ENUMVAL_EXISTS
                 return _Answer(Value(1) if exists else enumerator_value(candidate.btf, target, index))
-        return _Answer(None, f"{candidate.btf.describe(target)} has no {wanted}")
+        return _Answer(None, Missing(f"{candidate.btf.describe(target)} has no {wanted}"))
 
     def _type(self, candidate: _Candidate) -> _Answer:
         fits = types_match if self.kind is CoreRelocKind.TYPE_MATCHES else types_are_compatible
         if not fits(self.local, self.type_id, candidate.btf, candidate.type_id):
-            return _Answer(None, f"{candidate.btf.describe(candidate.type_id)} there is another type")
+            return _Answer(None, Missing(f"{candidate.btf.describe(candidate.type_id)} there is another type"))
         return _Answer(_type_value(self.kind, candidate.btf, candidate.type_id))
 
 
