@@ -45,7 +45,9 @@ def transfer(sock, size):
     import time; time.sleep(0.3)
     return {**counts(sock), "got": got, "local": sock.getsockname()[:2], "remote": sock.getpeername()[:2]}
 """
-SERVER = TRANSFER + r"""
+SERVER = (
+    TRANSFER
+    + r"""
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
 print("ready", flush=True)
@@ -53,13 +55,19 @@ sock, _ = listener.accept()
 print(json.dumps(transfer(sock, int(sys.argv[3]))), flush=True)
 sys.stdin.readline()
 """
-CLIENT = TRANSFER + r"""
+)
+CLIENT = (
+    TRANSFER
+    + r"""
 sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 print(json.dumps(transfer(sock, int(sys.argv[3]))), flush=True)
 sys.stdin.readline()
 """
+)
 # The parent listens and forks first; the child accepts, so the connection is the child's.
-FORKED_SERVER = TRANSFER + r"""
+FORKED_SERVER = (
+    TRANSFER
+    + r"""
 import os
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 child = os.fork()
@@ -70,6 +78,7 @@ if child == 0:
 print("ready", flush=True)
 os.waitpid(child, 0)
 """
+)
 
 
 @dataclass
@@ -89,9 +98,7 @@ class Net:
             (self.cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
         command = ["nsenter", f"--net=/run/netns/{self.name}{side}", sys.executable, "-c", source, *map(str, arguments)]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=enter
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=enter)
         self.processes.append(process)
         return process
 

@@ -118,7 +118,7 @@ def file_socket(file: Any) -> Any:
 
 
 def kernel_text(address: Any) -> Text:
-    """The NUL-terminated kernel text at ``address``, cut at the field it is stored in.  bpf_probe_read_kernel_str, 5.5."""
+    """The NUL-terminated kernel text at ``address``, cut at the field.  bpf_probe_read_kernel_str, 5.5."""
     _kernel_only("kernel_text")
 
 
@@ -128,5 +128,5 @@ def user_text(address: Any) -> Text:
 
 
 def user_bytes(address: u64, size: u32) -> bytes:
-    """``size`` bytes of user memory, cut at the field they are stored in; zeroes if not readable.  bpf_probe_read_user, 5.5."""
+    """``size`` bytes of user memory, cut at the field; zeroes if not readable.  bpf_probe_read_user, 5.5."""
     _kernel_only("user_bytes")

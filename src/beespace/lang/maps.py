@@ -131,7 +131,7 @@ class _Keyed(Map, Generic[K, V]):
         return self.backend.get(self._pack_key(key)) is not None
 
     def __iter__(self) -> Iterator[K]:
-        for data in self.backend.keys():
+        for data in self.backend.keys():  # noqa: SIM118 - a RawMap is no container
             yield unpack(self._key_kind, data)
 
     def __len__(self) -> int:
@@ -411,9 +411,7 @@ def _checked_kind(kind: Any, what: str) -> Kind:
     except AttributeError:
         size = 0
     if not isinstance(size, int) or size <= 0:
-        raise TypeError(
-            f"{what} must be a type from beespace.types, text(n), raw(n) or a Struct; got {kind!r}"
-        )
+        raise TypeError(f"{what} must be a type from beespace.types, text(n), raw(n) or a Struct; got {kind!r}")
     return kind  # type: ignore[no-any-return]
 
 

@@ -120,7 +120,6 @@ def _field_specifier() -> Any:  # type checkers treat text(16) and friends as re
     raise AssertionError("only a marker for dataclass_transform")
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(_field_specifier,))
 class Struct:
     """A plain C struct.  Subclass it, annotate fields with names from :mod:`beespace.types`.
 
@@ -155,4 +154,7 @@ class Struct:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(_field_specifier,))
 class Event(Struct):
-    """A struct that the kernel sends to user space, one row of a table."""
+    """A struct that the kernel sends to user space, one row of a table.
+
+    Type checkers ask for every field when one is made: a row with a field forgotten is a mistake.
+    """

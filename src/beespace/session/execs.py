@@ -36,7 +36,13 @@ class ExecRows:
         ]
         self._tell(column, time, start, exits, arguments)
         pid, uid, cgroup = (_integers(column[name]) for name in ("pid", "uid", "cgroup"))
-        names = self._who.resolve(pid, start, cgroup, uids=uid, names=column["name"])
+        names = self._who.resolve(
+            pid.astype(np.uint32),
+            start.astype(np.uint64),
+            cgroup.astype(np.uint64),
+            uids=uid.astype(np.uint32),
+            names=column["name"],
+        )
         # Of an exit the probe knows neither path nor arguments any more; the memory of processes does.
         known = [self._who.processes.get(int(p), int(s), look=False) for p, s in zip(pid, start, strict=True)]
         lines = [
@@ -70,9 +76,7 @@ class ExecRows:
         exits: NDArray[np.bool_],
         arguments: list[list[str] | None],
     ) -> None:
-        facts = [
-            column[name].to_pylist() for name in ("pid", "name", "executable", "parent_pid", "uid", "cgroup")
-        ]
+        facts = [column[name].to_pylist() for name in ("pid", "name", "executable", "parent_pid", "uid", "cgroup")]
         for row, (pid, name, executable, parent, uid, cgroup) in enumerate(zip(*facts, strict=True)):
             common = {"time_ns": int(time[row]), "name": name, "parent_pid": parent, "uid": uid, "cgroup_id": cgroup}
             if exits[row]:

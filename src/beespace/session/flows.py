@@ -28,8 +28,14 @@ Records = NDArray[np.void]
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
 _V4_MAPPED = bytes(10) + b"\xff\xff"
 
-_TRANSPORTS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp", IPPROTO_ICMP: "icmp", IPPROTO_ICMPV6: "icmpv6", 132: "sctp"}
-_ROLES = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
+_TRANSPORTS: dict[int, str | None] = {
+    IPPROTO_TCP: "tcp",
+    IPPROTO_UDP: "udp",
+    IPPROTO_ICMP: "icmp",
+    IPPROTO_ICMPV6: "icmpv6",
+    132: "sctp",
+}
+_ROLES: dict[int, str | None] = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
 # include/net/tcp_states.h
 _STATES = (
     None, "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",

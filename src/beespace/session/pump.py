@@ -71,9 +71,7 @@ class Tally:
         seconds = time.monotonic() - self._began
         return self._summary(self._sums, seconds, len(self._flows), used.cpu_seconds - self._cpu_began, final=True)
 
-    def _summary(
-        self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False
-    ) -> Summary:
+    def _summary(self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False) -> Summary:
         return Summary(
             seconds=seconds,
             flows=flows,
@@ -101,8 +99,10 @@ def pump(
 ) -> Summary:
     """Run ``watch`` into ``sinks`` for ``duration`` seconds (None: until a signal); returns the final summary.
 
-    ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorder`` gets every batch
-    of every table, dimensions too, before any stage; its failures go to ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``show`` is called with the summary of each interval.
+    ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorder``
+    gets every batch of every table, dimensions too, before any stage; its failures go to
+    ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``show`` is
+    called with the summary of each interval.
     """
     tally = Tally()
     with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
@@ -132,9 +132,7 @@ def pump(
     return tally.final()
 
 
-def _deliver(
-    batch: Batch, sinks: Sequence[Sink], tables: Sequence[str], stages: Sequence[Stage], tally: Tally
-) -> None:
+def _deliver(batch: Batch, sinks: Sequence[Sink], tables: Sequence[str], stages: Sequence[Stage], tally: Tally) -> None:
     tally.losses(batch)
     if batch.table in tables:
         batch = run(stages, batch)

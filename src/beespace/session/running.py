@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -51,7 +52,9 @@ class LiveVariable:
     def get(self, key: bytes) -> bytes:
         """The variable's bytes; ``key`` is always zero."""
         value = self._variable.get()
-        return value if isinstance(value, bytes) else (value % (1 << 64)).to_bytes(8, "little")[: self._variable.spec.size]
+        return (
+            value if isinstance(value, bytes) else (value % (1 << 64)).to_bytes(8, "little")[: self._variable.spec.size]
+        )
 
     def update(self, key: bytes, value: bytes) -> None:
         """Write the variable."""

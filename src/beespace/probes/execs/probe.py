@@ -53,11 +53,13 @@ class Execs(Program):
             Process(
                 time=bpf.now(),
                 start=task.group_leader.start_boottime,
+                duration=0,
                 cgroup=bpf.cgroup_id(),
                 what=What.EXEC,
                 pid=bpf.pid(),
                 parent_pid=u32(task.real_parent.tgid),
                 uid=bpf.uid(),
+                exit_code=0,
                 arguments_size=size,
                 name=task.comm,
                 executable=binary.filename,
@@ -86,6 +88,9 @@ class Execs(Program):
                 parent_pid=u32(task.real_parent.tgid),
                 uid=bpf.uid(),
                 exit_code=exit_code,
+                arguments_size=0,
                 name=task.group_leader.comm,
+                executable="",
+                arguments=b"",
             )
         )
