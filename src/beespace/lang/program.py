@@ -21,10 +21,10 @@ from beespace.errors import BeespaceError, UsageError
 from beespace.lang.attach import SECTION
 from beespace.lang.maps import Map, RawMap
 from beespace.schema import BoolKind, IntKind
-from beespace.spec import ObjectSpec
 
 if TYPE_CHECKING:
     from beespace.schema.kinds import Kind
+    from beespace.spec import ObjectSpec
 
 __all__ = ["Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
