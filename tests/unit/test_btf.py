@@ -83,6 +83,7 @@ types: st.SearchStrategy[Type] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(types, max_size=12))
 def test_what_is_encoded_is_decoded(given_types: list[Type]) -> None:
     builder = BtfBuilder()
@@ -99,6 +100,7 @@ def test_what_is_encoded_is_decoded(given_types: list[Type]) -> None:
             assert (each.name, type_id) in btf.with_prefix(each.name[:2])
 
 
+@settings(deadline=None)
 @given(st.lists(types, max_size=8))
 def test_the_other_byte_order_reads_the_same(given_types: list[Type]) -> None:
     builder = BtfBuilder()
@@ -113,6 +115,7 @@ def test_the_other_byte_order_reads_the_same(given_types: list[Type]) -> None:
     assert [Btf(other).type(i) for i in range(1, len(given_types) + 1)] == given_types
 
 
+@settings(deadline=None)
 @given(st.lists(types, min_size=1, max_size=10), st.integers(0, 10))
 def test_a_split_continues_its_base(given_types: list[Type], cut: int) -> None:
     base_builder = BtfBuilder()
@@ -140,7 +143,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.composite(mutated)())
 def test_damaged_data_is_refused_or_read_and_never_anything_else(data: bytes) -> None:
     try:

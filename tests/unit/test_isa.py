@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beespace.errors import FormatError
@@ -21,6 +21,7 @@ insns = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(insns, max_size=20))
 def test_what_is_encoded_is_decoded(program: list[Insn]) -> None:
     code = encode(program)
@@ -28,6 +29,7 @@ def test_what_is_encoded_is_decoded(program: list[Insn]) -> None:
     assert decode(code) == program
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200).map(lambda code: code[: len(code) // 8 * 8]))
 def test_any_code_has_text_and_comes_back_the_same(code: bytes) -> None:
     program = decode(code)

@@ -177,6 +177,7 @@ def bits(offset: int, width: int, size: int = 4, signed: bool = False) -> tuple[
     return types(make)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 90), st.integers(1, 32), st.integers(0, 2**128 - 1))
 def test_a_bitfield_is_read_by_its_relocated_load_and_shifts(offset: int, width: int, memory: int) -> None:
     assume(offset % 64 + width <= 64)
@@ -515,7 +516,7 @@ insns = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.integers(0, 13), st.integers(0, LOCAL.count), accesses, st.lists(insns, min_size=1, max_size=3))
 def test_no_record_does_worse_than_an_error(kind: int, type_id: int, access: str, code: list[Insn]) -> None:
     try:
