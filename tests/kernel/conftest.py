@@ -13,6 +13,7 @@ import pytest
 
 from beespace.elf import read
 from beespace.errors import KernelError
+from beespace.kernel import vmlinux_btf
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
 
@@ -33,6 +34,7 @@ def descriptors() -> set[tuple[str, str]]:
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Fails a test that leaves descriptors open (and with them maps, programs, links)."""
+    vmlinux_btf()  # stays mapped until the process ends
     before = descriptors()
     yield
     gc.collect()
