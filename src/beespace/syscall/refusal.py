@@ -147,7 +147,8 @@ def reason(
             "a seccomp filter refuses the call",
             "let the container use bpf and perf_event_open (seccomp profile), or run it privileged",
         )
-    return "the capabilities are there, but the kernel or a security module refuses it", None
+    unseen = " (lockdown cannot be read here)" if locked is None and call not in _MOUNT_CALLS else ""
+    return f"the capabilities are there, but the kernel or a security module refuses it{unseen}", None
 
 
 def granting(lacking: tuple[str, ...]) -> str:

@@ -19,7 +19,8 @@ class Feature:
 
     ``group`` is one of ``program``, ``map``, ``attach``, ``helper``, ``machine``.  When it is not available,
     ``why`` says so in words and ``errno`` is what the kernel answered (0: nothing was asked); EPERM means that a
-    process with more rights, or a kernel that is not locked down, may have it.
+    process with more rights, or a kernel that is not locked down, may have it.  ``help`` is what the refusal itself
+    says one can do.
     """
 
     group: str
@@ -27,6 +28,7 @@ class Feature:
     available: bool
     why: str = ""
     errno: int = 0
+    help: str = ""
 
 
 def attempt(group: str, name: str, action: Callable[[], object]) -> Feature:
@@ -34,9 +36,11 @@ def attempt(group: str, name: str, action: Callable[[], object]) -> Feature:
     try:
         action()
     except NotPermitted as error:
-        return Feature(group, name, False, error.missing, error.errno)
+        return Feature(group, name, False, error.missing, error.errno, error.help or "")
     except NotSupported as error:
-        return Feature(group, name, False, f"this kernel does not support {error.feature}", error.errno)
+        return Feature(
+            group, name, False, f"this kernel does not support {error.feature}", error.errno, error.help or ""
+        )
     except VerifierError as error:
         return Feature(group, name, False, f"the verifier refuses it: {error.reason}", error.errno)
     except KernelError as error:

@@ -23,7 +23,8 @@ _REFUSED = re.compile(
 def helper(program_type: int, name: str, like: Smallest | None = None) -> Feature:
     """Whether programs of a type may call helper ``name`` (without ``bpf_``); ``KeyError`` for an unknown name.
 
-    ``ValueError`` for extensions, which may call what the program may that they extend.  ``like`` asks for another attach type or target than the usual one of the type.
+    ``like`` asks for another attach type or target than the usual one of the type.  ``ValueError`` for
+    extensions, which may call what the program that they extend may call.
     """
     if program_type == ProgramType.EXT:
         raise ValueError("extensions may call what the program that they extend may call")

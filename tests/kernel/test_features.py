@@ -1,0 +1,281 @@
+"""What is found out about this kernel is true of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from beespace.errors import KernelError, VerifierError
+from beespace.isa import Insn, MapType, ProgramType, encode
+from beespace.isa.helpers import HELPERS
+from beespace.kernel import features
+from beespace.kernel.diagnose import PROBES, Finding, diagnose
+from beespace.kernel.features import Feature
+from beespace.syscall import bpf, mounts
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
+
+
+@pytest.fixture(scope="module")
+def everything() -> dict[tuple[str, str], Feature]:
+    return {(feature.group, feature.name): feature for feature in features.probe()}
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, Finding]:
+    return {finding.feature: finding for finding in diagnose()}
+
+
+@pytest.fixture(scope="module")
+def configuration() -> dict[str, str]:
+    """This kernel's build configuration, if it tells."""
+    packed = Path("/proc/config.gz")
+    plain = Path(f"/boot/config-{os.uname().release}")
+    if packed.exists():
+        text = gzip.decompress(packed.read_bytes()).decode()
+    elif plain.exists():
+        text = plain.read_text()
+    else:
+        pytest.skip("this kernel does not tell its configuration")
+    return dict(re.findall(r"^(CONFIG_\w+)=(\S+)$", text, re.MULTILINE))
+
+
+def test_everything_is_said_in_words_and_json(everything: dict[tuple[str, str], Feature]) -> None:
+    text = json.dumps([dataclasses.asdict(feature) for feature in everything.values()])
+    assert [Feature(**row) for row in json.loads(text)] == list(everything.values())
+    for feature in everything.values():
+        assert feature.available is (feature.why == "")
+        assert "Traceback" not in feature.why and "unknown error" not in feature.why.lower()
+
+
+def test_every_program_type_is_answered(everything: dict[tuple[str, str], Feature]) -> None:
+    names = {kind.name.lower() for kind in ProgramType if kind is not ProgramType.UNSPEC}
+    assert {name for group, name in everything if group == "program"} == names
+
+
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        (("program", "lirc_mode2"), "CONFIG_BPF_LIRC_MODE2"),
+        (("program", "netfilter"), "CONFIG_NETFILTER_BPF_LINK"),
+        (("program", "cgroup_skb"), "CONFIG_CGROUP_BPF"),
+        (("program", "struct_ops"), "CONFIG_BPF_JIT"),
+        (("map", "xskmap"), "CONFIG_XDP_SOCKETS"),
+        (("attach", "kprobe"), "CONFIG_KPROBE_EVENTS"),
+        (("attach", "uprobe"), "CONFIG_UPROBE_EVENTS"),
+        (("machine", "kernel types (BTF)"), "CONFIG_DEBUG_INFO_BTF"),
+    ],
+)
+def test_what_is_built_in_is_found(
+    key: tuple[str, str], option: str, everything: dict[tuple[str, str], Feature], configuration: dict[str, str]
+) -> None:
+    feature = everything[key]
+    if feature.errno == 1:
+        pytest.skip(f"the kernel refuses {feature.name}, whether it is built in or not: {feature.why}")
+    assert feature.available is (configuration.get(option) == "y"), feature
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ("map", "hash"), ("map", "ringbuf"), ("map", "sk_storage"), ("map", "array_of_maps"), ("map", "lpm_trie"),
+        ("program", "socket_filter"), ("program", "xdp"), ("program", "raw_tracepoint"), ("program", "sock_ops"),
+        ("attach", "raw tracepoint"), ("attach", "tracepoint"), ("attach", "cgroup_skb egress"),
+        ("attach", "btf tracepoint"), ("attach", "iterator task"), ("machine", "batch operations"),
+        ("machine", "bounded loops"), ("machine", "programs above 4096 instructions"), ("machine", "ring buffer"),
+    ],
+)  # fmt: skip
+def test_what_every_kernel_since_5_10_has_is_available(
+    key: tuple[str, str], everything: dict[tuple[str, str], Feature]
+) -> None:
+    assert everything[key].available, everything[key]
+
+
+def test_tracing_is_found_where_bpftool_of_debian_misses_it(everything: dict[tuple[str, str], Feature]) -> None:
+    # A plain load without a target is refused for these types, so that is no test of them.
+    with pytest.raises(KernelError):
+        bpf.prog_load(ProgramType.TRACING, encode((Insn(0xB7), Insn(0x95))))
+    assert everything["program", "tracing"].available
+
+
+def test_a_refusal_is_told_from_an_absence(everything: dict[tuple[str, str], Feature]) -> None:
+    locked = mounts.lockdown()
+    for name in ("fentry", "lsm"):
+        feature = everything["attach", name]
+        if feature.errno == 1 and locked not in (None, "none"):
+            assert feature.why == f"the capabilities are there, but the kernel is locked down ({locked})"
+        else:
+            assert feature.available or feature.errno != 1
+    if not Path("/sys/bus/event_source/devices/kprobe").exists():
+        assert everything["attach", "kprobe"].why == (
+            "this kernel does not support kprobes "
+            "(built without them: /sys/bus/event_source/devices/kprobe does not exist)"
+        )
+
+
+def test_nothing_stays_behind() -> None:
+    before = Path("/proc/self/mountinfo").read_text()
+    list(features.probe())
+    diagnose()
+    assert Path("/proc/self/mountinfo").read_text() == before
+    names = set()
+    for number in bpf.ids(bpf.prog_get_next_id):
+        try:
+            with bpf.prog_get_fd_by_id(number) as program:
+                names.add(bpf.prog_info(program).name)
+        except KernelError as error:
+            assert error.errno == errno.ENOENT  # somebody else's, gone meanwhile
+    assert "feature" not in names
+
+
+# -- helpers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program_type", "name", "available"),
+    [
+        (ProgramType.SOCKET_FILTER, "map_lookup_elem", True),
+        (ProgramType.SOCKET_FILTER, "skb_load_bytes", True),
+        (ProgramType.XDP, "skb_load_bytes", False),
+        (ProgramType.XDP, "xdp_adjust_head", True),
+        (ProgramType.CGROUP_SKB, "xdp_adjust_head", False),
+        (ProgramType.CGROUP_SKB, "sk_storage_get", True),
+        (ProgramType.SOCK_OPS, "sock_ops_cb_flags_set", True),
+        (ProgramType.TRACEPOINT, "get_current_comm", True),
+        (ProgramType.TRACING, "probe_read_kernel", True),
+        (ProgramType.XDP, "seq_write", False),
+    ],
+)
+def test_helpers_of_a_program_type(program_type: ProgramType, name: str, available: bool) -> None:
+    feature = features.helper(program_type, name)
+    assert (feature.available, feature.name) == (available, f"{name} in {program_type.name.lower()}")
+    assert available or feature.why
+
+
+def test_a_helper_that_no_kernel_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HELPERS, "not_invented", HELPERS["map_lookup_elem"]._replace(number=9999))
+    feature = features.helper(ProgramType.SOCKET_FILTER, "not_invented")
+    assert not feature.available
+    assert "invalid func" in feature.why
+
+
+def test_the_answer_is_that_of_a_real_call() -> None:
+    """A program that really calls the function loads exactly if the function was said to be available."""
+    for program_type, name in (
+        (ProgramType.SOCKET_FILTER, "ktime_get_ns"),
+        (ProgramType.SOCKET_FILTER, "get_prandom_u32"),
+        (ProgramType.CGROUP_SKB, "get_hash_recalc"),
+        (ProgramType.SCHED_CLS, "get_hash_recalc"),
+        (ProgramType.XDP, "get_hash_recalc"),
+    ):
+        # r1 still holds the context, which is the only argument of all of these.
+        code = encode((Insn(0x85, imm=HELPERS[name].number), Insn(0xB7), Insn(0x95)))
+        try:
+            bpf.prog_load(program_type, code)[0].close()
+            loads = True
+        except VerifierError:
+            loads = False
+        assert features.helper(program_type, name).available is loads, name
+
+
+def test_names_that_are_no_names() -> None:
+    with pytest.raises(KeyError):
+        features.helper(ProgramType.XDP, "no_such_helper")
+    with pytest.raises(KeyError):
+        features.attach_kind("nowhere")
+    with pytest.raises(ValueError, match="extensions"):
+        features.helper(ProgramType.EXT, "map_lookup_elem")
+    with pytest.raises(ValueError, match="UNSPEC"):
+        features.map_type(MapType.UNSPEC)
+
+
+# -- diagnosis -----------------------------------------------------------------------------------------------
+
+
+def test_root_has_what_the_probes_need(findings: dict[str, Finding]) -> None:
+    needed = [finding for finding in findings.values() if set(finding.needed_by) & set(PROBES)]
+    assert len(needed) > 15
+    assert [finding for finding in needed if not finding.available] == []
+
+
+def test_every_finding_says_what_to_do(findings: dict[str, Finding]) -> None:
+    for finding in findings.values():
+        assert finding.why
+        assert bool(finding.help) is not finding.available, finding
+    json.dumps([dataclasses.asdict(finding) for finding in findings.values()])
+
+
+def run_as(script: str, *prefix: str) -> list[dict[str, object]]:
+    done = subprocess.run(
+        [*prefix, sys.executable, "-W", "error", "-c", script],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, object]] = json.loads(done.stdout)
+    return rows
+
+
+DIAGNOSE = """
+import dataclasses, json, os, sys
+from beespace.kernel import features
+from beespace.kernel.diagnose import diagnose
+{before}
+list(features.probe())
+print(json.dumps([dataclasses.asdict(finding) for finding in diagnose()]))
+"""
+
+
+def test_nobody_is_told_what_to_grant() -> None:
+    before = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+    findings = {row["feature"]: row for row in run_as(DIAGNOSE.format(before=before))}
+    rights = findings["root or capabilities"]
+    assert rights["available"] is False
+    assert str(rights["why"]).startswith("this process (user 65534) lacks CAP_BPF and CAP_PERFMON and CAP_NET_ADMIN")
+    assert str(findings["least privilege of flows"]["help"]).startswith(
+        "run it as root, or grant BPF, PERFMON, NET_ADMIN"
+    )
+    assert str(findings["least privilege of execs"]["help"]).startswith("run it as root, or grant BPF, PERFMON (")
+    for row in findings.values():
+        assert row["why"]
+        assert bool(row["help"]) is not row["available"], row
+    missing = [row["feature"] for row in findings.values() if not row["available"]]
+    assert {"bpf system call", "BTF tracepoints", "packet hooks of cgroups", "ring buffer"} <= set(missing)
+
+
+def test_the_least_privilege_is_enough() -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed (util-linux)")
+    if not mounts.visible_mounts("cgroup2"):
+        pytest.skip("cgroup v2 is mounted nowhere, so CAP_SYS_ADMIN is needed too")
+    only = ("setpriv", "--bounding-set=-all,+bpf,+perfmon,+net_admin")
+    findings = run_as(DIAGNOSE.format(before=""), *only)
+    refused = [
+        row["feature"]
+        for row in findings
+        if not row["available"] and set(PROBES) & set(row["needed_by"])  # type: ignore[call-overload]
+    ]
+    assert refused == ["executables of other users"]
+
+
+def test_less_is_not_enough() -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed (util-linux)")
+    findings = {
+        str(row["feature"]): row
+        for row in run_as(DIAGNOSE.format(before=""), "setpriv", "--bounding-set=-all,+bpf,+perfmon")
+    }
+    assert findings["least privilege of execs"]["available"] is True
+    assert findings["BTF tracepoints"]["available"] is True
+    assert findings["least privilege of flows"]["available"] is False
+    assert "lacks CAP_NET_ADMIN" in str(findings["packet hooks of cgroups"]["why"])
+    assert "lacks CAP_NET_ADMIN" in str(findings["socket hooks of cgroups"]["why"])
