@@ -41,11 +41,14 @@ static __attribute__((always_inline)) void hit(void)
 }
 """
 
-SCHED = HEAD + r"""
+SCHED = (
+    HEAD
+    + r"""
 SEC("tracepoint/task/task_rename") int renamed(void *ctx) { hit(); return 0; }
 SEC("raw_tp/task_rename") int raw_renamed(__u64 *ctx) { hit(); return 0; }
 SEC("tp_btf/task_rename") int typed_renamed(__u64 *ctx) { hit(); return 0; }
 """
+)
 
 
 def hits(loaded: LoadedObject) -> int:

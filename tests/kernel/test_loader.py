@@ -70,7 +70,9 @@ def test_a_map_by_hand() -> None:
         assert loaded.programs["hand"].info().map_ids == (loaded.maps["m"].info.id,)
 
 
-GLOBALS = HEAD + r"""
+GLOBALS = (
+    HEAD
+    + r"""
 const volatile __u32 limit = 7;
 const volatile char greeting[8] = "hello";
 volatile __s32 balance = -5;
@@ -85,6 +87,7 @@ int sum(struct __sk_buff *skb)
     return ready & 1;
 }
 """
+)
 
 
 def test_variables(compile_c: Compile) -> None:
@@ -129,15 +132,15 @@ def test_variables_by_system_call(compile_c: Compile) -> None:
         ({"greeting": b"much too long"}, "has 8 bytes; 13 do not fit"),
     ],
 )
-def test_wrong_variables(
-    compile_c: Compile, values: dict[str, int | bytes], message: str, gone: Gone
-) -> None:
+def test_wrong_variables(compile_c: Compile, values: dict[str, int | bytes], message: str, gone: Gone) -> None:
     with pytest.raises(UsageError, match=message):
         load(compile_c(GLOBALS), variables=values)
     assert gone("probe.rodata")
 
 
-CALLS = HEAD + r"""
+CALLS = (
+    HEAD
+    + r"""
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 8);
@@ -169,6 +172,7 @@ int callbacks(struct __sk_buff *skb)
     return 1;
 }
 """
+)
 
 
 def test_sub_programs_and_callbacks(compile_c: Compile) -> None:
@@ -219,7 +223,9 @@ def test_a_map_that_is_missing() -> None:
         load(spec)
 
 
-MAPS_IN_MAPS = HEAD + r"""
+MAPS_IN_MAPS = (
+    HEAD
+    + r"""
 struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u32); };
 struct inner one SEC(".maps"), two SEC(".maps");
 struct {
@@ -243,6 +249,7 @@ SEC("cgroup_skb/egress") int look(struct __sk_buff *skb)
     return value && *value == 77;
 }
 """
+)
 
 
 def test_maps_in_maps_have_their_contents(compile_c: Compile) -> None:
@@ -255,7 +262,9 @@ def test_maps_in_maps_have_their_contents(compile_c: Compile) -> None:
         assert run(loaded, "look") == 1
 
 
-TAIL = HEAD + r"""
+TAIL = (
+    HEAD
+    + r"""
 int last(struct __sk_buff *skb);
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -267,6 +276,7 @@ struct {
 SEC("cgroup_skb/egress") int first(struct __sk_buff *skb) { bpf_tail_call(skb, &next, 1); return 0; }
 SEC("cgroup_skb/egress") int last(struct __sk_buff *skb) { return 1; }
 """
+)
 
 
 def test_tail_calls_have_their_programs(compile_c: Compile) -> None:
@@ -274,7 +284,9 @@ def test_tail_calls_have_their_programs(compile_c: Compile) -> None:
         assert run(loaded, "first") == 1
 
 
-REFUSED = HEAD + r"""
+REFUSED = (
+    HEAD
+    + r"""
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 8);
@@ -290,6 +302,7 @@ static __attribute__((noinline)) int helper(struct __sk_buff *skb)
 SEC("cgroup_skb/egress") int good(struct __sk_buff *skb) { return 1; }
 SEC("cgroup_skb/egress") int a_program_with_a_long_name(struct __sk_buff *skb) { return helper(skb) & 1; }
 """
+)
 
 
 def test_a_refused_program(compile_c: Compile, gone: Gone) -> None:
@@ -316,7 +329,9 @@ def test_a_refused_program_without_types() -> None:
     assert refused.value.source is None
 
 
-LONG = HEAD + r"""
+LONG = (
+    HEAD
+    + r"""
 volatile __u64 sink;
 SEC("cgroup_skb/egress") int many(struct __sk_buff *skb)
 {
@@ -325,6 +340,7 @@ SEC("cgroup_skb/egress") int many(struct __sk_buff *skb)
     return *(volatile int *)(long)skb->len & 1;
 }
 """
+)
 
 
 def test_a_long_log_is_whole(compile_c: Compile) -> None:
@@ -355,7 +371,7 @@ def test_a_target_that_does_not_exist() -> None:
 
 
 def test_an_object_whose_types_are_refused(compile_c: Compile) -> None:
-    """Names of parameters are missing, as some compilers leave them out: mended, and nothing is lost."""
+    """A name that is none: the programs are loaded without types, unless they cannot be."""
     spec = compile_c(CALLS)
     damaged = bytearray(spec.btf)
     at = damaged.rfind(b"\0skb\0") + 1
@@ -366,6 +382,9 @@ def test_an_object_whose_types_are_refused(compile_c: Compile) -> None:
         (note,) = loaded.notes
         assert "without BTF, functions and lines" in note
         assert loaded.programs["calls"].info().btf_id == 0
+    with pytest.raises(VerifierError, match="missing btf func_info") as refused:
+        load(replace(spec, btf=bytes(damaged)), programs=["callbacks"])
+    assert refused.value.__notes__ == [note]
 
 
 def test_closing_twice_and_reading_after(compile_c: Compile) -> None:
@@ -414,7 +433,9 @@ print(sorted(name for name in names if name not in sys.stdlib_module_names and n
 
 # -- CO-RE and the kernel's own symbols ------------------------------------------------------------------------
 
-CORE = HEAD + r"""
+CORE = (
+    HEAD
+    + r"""
 #define __relocated __attribute__((preserve_access_index))
 struct task_struct___here { int nonsense_before; int tgid; int pid; } __relocated;
 struct task_struct___gone { int no_such_field; } __relocated;
@@ -432,6 +453,7 @@ SEC("raw_tp/task_rename") int relocated(__u64 *ctx)
     return 0;
 }
 """
+)
 
 
 def test_fields_are_where_this_kernel_has_them(compile_c: Compile) -> None:
@@ -454,7 +476,9 @@ def test_a_field_that_is_missing_is_named_where_it_is_used(compile_c: Compile) -
     assert "bpf_core_field_exists()" in message
 
 
-KSYMS = HEAD + r"""
+KSYMS = (
+    HEAD
+    + r"""
 extern const int no_such_variable __ksym __weak;
 extern struct task_struct *bpf_task_from_pid(int pid) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;
@@ -476,6 +500,7 @@ SEC("tp_btf/task_rename") int symbols(__u64 *ctx)
     return 0;
 }
 """
+)
 
 
 def test_functions_and_variables_of_the_kernel(compile_c: Compile) -> None:
@@ -496,11 +521,14 @@ def test_a_strong_function_that_is_missing(compile_c: Compile) -> None:
         load(compile_c(KSYMS.replace("function(void) __ksym __weak", "function(void) __ksym")))
 
 
-KSYM_VARIABLE = HEAD + r"""
+KSYM_VARIABLE = (
+    HEAD
+    + r"""
 extern const int bpf_prog_active __ksym;
 volatile __u32 found = 0;
 SEC("tp_btf/task_rename") int look(__u64 *ctx) { found = !!bpf_per_cpu_ptr(&bpf_prog_active, 0); return 0; }
 """
+)
 
 
 def test_a_variable_of_the_kernel(compile_c: Compile) -> None:
@@ -521,10 +549,13 @@ def test_a_strong_variable_that_is_missing(compile_c: Compile) -> None:
         load(compile_c(KSYM_VARIABLE.replace("bpf_prog_active", "bpf_prog_passive")))
 
 
-KCONFIG = HEAD + r"""
+KCONFIG = (
+    HEAD
+    + r"""
 extern int LINUX_KERNEL_VERSION __kconfig;
 SEC("cgroup_skb/egress") int version(struct __sk_buff *skb) { return LINUX_KERNEL_VERSION >= 0x050800; }
 """
+)
 
 
 def test_the_version_of_the_kernel_is_filled_in(compile_c: Compile) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 
 from beespace.btf import Btf
-from beespace.errors import UsageError, VerifierError
+from beespace.errors import KernelError, UsageError, VerifierError
 from beespace.hooks import resolve
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.image import assemble
@@ -69,7 +69,12 @@ def load(
             fill_maps(spec, maps, data)
             loaded: dict[str, LoadedProgram] = {}
             for name in chosen:
-                loaded[name] = _load_program(spec, name, maps, types, kernel_types, report)
+                try:
+                    loaded[name] = _load_program(spec, name, maps, types, kernel_types, report)
+                except KernelError as error:
+                    for note in notes:  # what went missing before may be why
+                        error.add_note(note)
+                    raise
                 undo.callback(loaded[name].close)
             fill_programs(spec, maps, loaded)
         own_types = Btf(spec.btf) if spec.btf and spec.variables else None

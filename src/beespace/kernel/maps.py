@@ -180,9 +180,7 @@ class Map:
         buffers = bytearray(), bytearray()
         while True:
             try:
-                batch = read(
-                    self._descriptor, key_size, stride, chunk, cursor, keys=buffers[0], values=buffers[1]
-                )
+                batch = read(self._descriptor, key_size, stride, chunk, cursor, keys=buffers[0], values=buffers[1])
             except KernelError as error:
                 if error.errno not in _NO_BATCH or count:
                     raise

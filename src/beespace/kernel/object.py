@@ -88,4 +88,3 @@ class LoadedObject:
 
     def __repr__(self) -> str:
         return f"<LoadedObject {self.spec.name!r}: {len(self.programs)} programs, {len(self.maps)} maps>"
-

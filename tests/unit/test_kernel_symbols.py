@@ -1,0 +1,186 @@
+"""What is filled in at load time, and what a refusal is turned into."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, cast
+
+import pytest
+
+from beespace.btf import Btf, BtfBuilder
+from beespace.btf.types import Linkage
+from beespace.errors import FormatError, RelocationError, UsageError, VerifierError
+from beespace.isa.constants import CoreRelocKind
+from beespace.kernel.image import Image, assemble
+from beespace.kernel.maps import Map
+from beespace.kernel.refused import explain
+from beespace.kernel.symbols import MISSING_KFUNC, fill_symbols
+from beespace.kernel.variables import encode, initial_data, is_signed
+from beespace.reloc import POISON, Relocation, Report
+from beespace.spec import FunctionSpec, LineInfo, MapSpec, ObjectSpec, SymbolKind, SymbolReloc, VariableSpec
+
+EXIT = "9500000000000000"
+CALL = "8500000000000000"
+LOAD = "1801000000000000 0000000000000000"
+
+
+class Numbered:
+    """A map of which only the descriptor matters."""
+
+    def fileno(self) -> int:
+        return 77
+
+
+MAPS = cast("dict[str, Map]", {"m": Numbered()})
+
+
+def image(code: str, *symbols: SymbolReloc, lines: tuple[LineInfo, ...] = ()) -> Image:
+    entry = FunctionSpec("entry", bytes.fromhex(code), symbols, lines=lines)
+    return assemble(ObjectSpec("o", "GPL", {}), entry)
+
+
+def kernel() -> Btf:
+    builder = BtfBuilder()
+    number = builder.int("int", 4)
+    builder.variable("jiffies", number)
+    builder.function("bpf_kfunc", builder.prototype(0, []), Linkage.STATIC)
+    return Btf(builder.bytes())
+
+
+def no_types() -> Btf:
+    raise AssertionError("nothing here needs the kernel's types")
+
+
+def fill(made: Image, btf: Any = kernel) -> str:
+    return fill_symbols(made, MAPS, btf).hex()
+
+
+def test_maps_and_their_values() -> None:
+    assert fill(image(LOAD, SymbolReloc(0, SymbolKind.MAP, "m")), no_types) == "181100004d000000" + "00" * 8
+    value = image(LOAD, SymbolReloc(0, SymbolKind.MAP_VALUE, "m", addend=20))
+    assert fill(value, no_types) == "182100004d000000" + "0000000014000000"
+
+
+def test_functions_of_the_kernel() -> None:
+    number = kernel().find("bpf_kfunc")
+    assert fill(image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "bpf_kfunc"))) == f"85200000{number:02x}000000"
+    weak = image(CALL + CALL, *(SymbolReloc(at, SymbolKind.KFUNC, f"no{at}", weak=True) for at in range(2)))
+    code = bytes.fromhex(fill(weak))
+    assert [struct.unpack_from("=BBhi", code, 8 * at) for at in range(2)] == [
+        (0x85, 0, 0, MISSING_KFUNC),
+        (0x85, 0, 0, MISSING_KFUNC + 1),
+    ]
+
+
+def test_variables_of_the_kernel() -> None:
+    number = kernel().find("jiffies")
+    assert fill(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "jiffies"))) == f"18310000{number:02x}000000" + "00" * 8
+    assert fill(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "gone", weak=True))) == "18010000" + "00" * 12
+
+
+@pytest.mark.parametrize("kind", [SymbolKind.KFUNC, SymbolKind.KSYM])
+def test_what_the_kernel_does_not_have(kind: SymbolKind) -> None:
+    # A variable's name is no function, nor the other way round.
+    wrong = "jiffies" if kind is SymbolKind.KFUNC else "bpf_kfunc"
+    with pytest.raises(RelocationError, match=f"'{wrong}'"):
+        fill(image(LOAD, SymbolReloc(0, kind, wrong)))
+
+
+def test_a_map_that_the_object_does_not_hold() -> None:
+    with pytest.raises(FormatError, match="entry refers to map 'gone'"):
+        fill(image(LOAD, SymbolReloc(0, SymbolKind.MAP, "gone")))
+
+
+# -- refusals --------------------------------------------------------------------------------------------------
+
+
+def refusal(index: int, called: int) -> VerifierError:
+    log = f"{index}: (85) call unknown#{called}\ninvalid func unknown#{called}\nprocessed 1 insns (limit 1000000)\n"
+    return VerifierError("entry", errno=22, log=log, reason=f"invalid func unknown#{called}", source=None)
+
+
+def poisoned(function: str, index: int) -> Report:
+    what = "field nosuch of struct task_struct"
+    return Report((Relocation(function, index, CoreRelocKind(0), what, 0, None, "no such member"),))
+
+
+def test_a_poisoned_instruction_of_a_sub_program() -> None:
+    sub = FunctionSpec("sub", bytes.fromhex(EXIT + CALL + EXIT), lines=(LineInfo(0, "p.py", "task.nosuch", 9, 1),))
+    entry = FunctionSpec("entry", bytes.fromhex(CALL + EXIT), (SymbolReloc(0, SymbolKind.CALL, "sub"),))
+    made = assemble(ObjectSpec("o", "GPL", {}, {"sub": sub}), entry)
+    error = explain(refusal(3, POISON), made, poisoned("sub", 1))
+    assert isinstance(error, RelocationError)
+    assert error.message == (
+        "program 'entry' uses field nosuch of struct task_struct, which this kernel does not have "
+        "(no such member), at p.py:9: task.nosuch"
+    )
+    for other in (poisoned("entry", 1), poisoned("sub", 2), Report()):
+        assert isinstance(explain(refusal(3, POISON), made, other), VerifierError)
+
+
+def test_a_weak_function_that_is_called() -> None:
+    made = image(CALL + CALL, *(SymbolReloc(at, SymbolKind.KFUNC, f"no{at}", weak=True) for at in range(2)))
+    error = explain(refusal(1, MISSING_KFUNC + 1), made, Report())
+    assert isinstance(error, RelocationError)
+    assert "calls no1(), which this kernel does not have" in error.message
+
+
+def test_any_other_refusal_gets_its_line_from_the_object() -> None:
+    made = image(CALL + EXIT, lines=(LineInfo(0, "p.py", "  bpf.nonsense()", 4, 1),))
+    error = explain(refusal(0, 255), made, Report())
+    assert isinstance(error, VerifierError)
+    assert (error.source, error.reason, error.errno) == ("p.py:4: bpf.nonsense()", "invalid func unknown#255", 22)
+    assert "invalid func" in error.log
+
+
+# -- variables -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "value", "expected"),
+    [
+        (1, 255, "ff"),
+        (1, -128, "80"),
+        (2, -1, "ffff"),
+        (4, 1, "01000000"),
+        (8, 2**64 - 1, "ff" * 8),
+        (4, b"ab", "61620000"),
+        (3, b"abc", "616263"),
+        (3, b"", "000000"),
+    ],
+)
+def test_values_as_bytes(size: int, value: int | bytes, expected: str) -> None:
+    assert encode(VariableSpec("v", ".data", 0, size), value).hex() == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [(1, 256), (1, -129), (4, 2**32), (8, 2**64), (8, -(2**63) - 1), (3, 1), (2, b"abc")]
+)
+def test_values_that_do_not_fit(size: int, value: int | bytes) -> None:
+    with pytest.raises(UsageError, match="'v'"):
+        encode(VariableSpec("v", ".data", 0, size), value)
+
+
+def test_which_variables_are_numbers() -> None:
+    builder = BtfBuilder()
+    signed, unsigned = builder.int("int", 4, signed=True), builder.int("unsigned", 4)
+    array, pointer = builder.array(signed, 2), builder.pointer(0)
+    enum, tagged = builder.enum("e", [("a", 0)]), builder.const(builder.typedef("t", signed))
+    btf = Btf(builder.bytes())
+
+    def ask(type_id: int, size: int = 4) -> bool | None:
+        return is_signed(VariableSpec("v", ".data", 0, size, type_id), btf)
+
+    assert [ask(each) for each in (signed, unsigned, tagged, enum)] == [True, False, True, False]
+    assert (ask(array, 8), ask(pointer, 8), ask(0, 8), ask(0, 3)) == (None, False, False, None)
+    assert is_signed(VariableSpec("v", ".data", 0, 4, signed), None) is False
+
+
+def test_the_first_content_of_sections() -> None:
+    variables = {"a": VariableSpec("a", ".bss", 4, 4), "b": VariableSpec("b", ".rodata", 0, 2)}
+    maps = {name: MapSpec(name, 2, 4, 8, 1) for name in (".bss", ".rodata")}
+    spec = ObjectSpec("o", "GPL", {}, maps=maps, variables=variables, data={".rodata": b"12345678"})
+    assert initial_data(spec, {}) == {".rodata": b"12345678"}
+    content = {".bss": bytes([0, 0, 0, 0, 5, 0, 0, 0]), ".rodata": b"x\x00345678"}
+    assert initial_data(spec, {"a": 5, "b": b"x"}) == content
+    assert spec.data[".rodata"] == b"12345678"
