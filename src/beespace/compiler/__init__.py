@@ -7,3 +7,10 @@ the same bytes on every machine.
 Two halves meet in :mod:`beespace.compiler.ir`: the front half turns Python into checked, typed IR, the
 back half (:mod:`beespace.compiler.llvm`) turns IR into an object.
 """
+
+from __future__ import annotations
+
+from beespace.compiler.lost import LOST_MAP, lost_index
+from beespace.compiler.program import Compiled, Report, compile_program, lower
+
+__all__ = ["LOST_MAP", "Compiled", "Report", "compile_program", "lost_index", "lower"]

@@ -70,7 +70,7 @@ class Diagnostic:
         """What the templates may name; subclasses may add to the fields."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def text(self, template: str) -> str:
+    def filled(self, template: str) -> str:
         return template.format(**self.values()) if template else ""
 
     def render(self) -> str:
@@ -82,14 +82,14 @@ class Diagnostic:
         # Tabs are kept in front of the carets, so that they stand under what they mean.
         indent = "".join("\t" if char == "\t" else " " for char in source[: span.column - 1])
         carets = "^" * max(1, end - span.column)
-        label = self.text(self.label)
+        label = self.filled(self.label)
         lines = [
-            f"{span.file.path}:{span.line}:{span.column}: error: {self.text(self.title)}",
+            f"{span.file.path}:{span.line}:{span.column}: error: {self.filled(self.title)}",
             f"{span.line:>{width}} | {source}",
             f"{'':>{width}} | {indent}{carets}{' ' + label if label else ''}",
         ]
         for word, template in (("note", self.note), ("help", self.help)):
-            for line in filter(None, self.text(template).split("\n")):
+            for line in filter(None, self.filled(template).split("\n")):
                 lines.append(f"{'':>{width}} = {word}: {line}")
         return "\n".join(lines)
 
@@ -98,7 +98,7 @@ class Failure(Exception):
     """Lowering cannot go on from here; ``None`` stands for a consequence of what was reported already."""
 
     def __init__(self, diagnostic: Diagnostic | None) -> None:
-        super().__init__(diagnostic.text(diagnostic.title) if diagnostic else "reported already")
+        super().__init__(diagnostic.filled(diagnostic.title) if diagnostic else "reported already")
         self.diagnostic = diagnostic
 
 

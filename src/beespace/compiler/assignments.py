@@ -1,0 +1,268 @@
+"""Assigning to locals: storage by type, and what is known afterwards.
+
+Invariant: as in Python, numbers, texts and addresses are copied values and structs are references;
+where a reference could not stay one (a struct that a loop builds anew), the code is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import Failure
+from beespace.compiler.frame import Frame
+from beespace.compiler.memory import SLOT_ALIGN, load, store
+from beespace.compiler.numbers import default_type, fit
+from beespace.compiler.scope import Variable
+from beespace.compiler.structs import assign, materialise
+from beespace.compiler.texts import as_bytes, as_text, copied
+from beespace.compiler.types import (
+    NONE,
+    Address,
+    Array,
+    Bool,
+    Bytes,
+    Int,
+    KernelObject,
+    KernelPointer,
+    Literal,
+    MapObject,
+    MapWord,
+    NoneType,
+    Optional,
+    Poison,
+    Program,
+    Socket,
+    Static,
+    StructType,
+    SubProgram,
+    Text,
+    TextLiteral,
+    Type,
+    Void,
+)
+from beespace.compiler.values import Bounds, Value, not_null, null
+from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
+from beespace.schema.kinds import kind_align, kind_size
+
+__all__ = ["assign_local", "with_type"]
+
+_STACK = ir.PointerType(ir.Region.STACK)
+
+
+def with_type(frame: Frame, value: Value, declared: Type, node: ast.AST, name: str) -> Value:
+    """``value`` as an annotation says it is."""
+    if isinstance(value.type, Poison):
+        raise Failure(None)
+    if isinstance(declared, (Int, Bool)):
+        bounds = value.range if isinstance(value.type, (Int, Literal)) else None
+        return Value(declared, fit(frame, value, declared, node, name), bounds)
+    found = value.type
+    if isinstance(declared, (Text, Bytes)) and declared.size is None:
+        if isinstance(found, (type(declared), TextLiteral, KernelObject, KernelPointer)):
+            return value
+    elif found == declared or (isinstance(declared, Optional) and found in (declared.inner, NONE)):
+        return value
+    elif isinstance(declared, Optional) and isinstance(found, Optional) and found.inner == declared.inner:
+        return value
+    elif isinstance(declared, Address) and isinstance(found, (TextLiteral, KernelObject)):
+        return value
+    raise frame.error(rules.TypeMismatch, node, place=name, expected=declared, found=found)
+
+
+def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -> ir.Block:
+    """``name = value``."""
+    type_ = value.type
+    if isinstance(type_, Poison):
+        raise Failure(None)
+    if isinstance(type_, Void):
+        raise frame.error(rules.TypeMismatch, node, place=target.id, expected="a value", found="a call that gives none")
+    if isinstance(type_, (MapObject, MapWord)):
+        raise frame.error(rules.MapNotAValue, node, map=type_, suggestion="name it where it is used: self.map")
+    if isinstance(type_, (Static, SubProgram, Program)) or _is_context(value):
+        raise frame.error(
+            rules.NotSupported, node, what=f"a second name for {type_}", suggestion="use its own name"
+        )
+    variable = frame.scope.variables.get(target.id)
+    if isinstance(type_, NoneType):
+        return _assign_none(frame, target.id, variable, node)
+    value = _sized(frame, value, variable)
+    if variable is not None and variable.box is not None:
+        return _assign_boxed(frame, target.id, variable, value, node)
+    if isinstance(value.type, (Int, Literal, Bool)):
+        return _assign_number(frame, target.id, variable, value, node)
+    if isinstance(value.type, Optional) and value.type.kind is not None:
+        if variable is not None and variable.code_type is not None:
+            raise _cannot_become(frame, variable, value.type, node)
+        kind = _native(value.type.kind)
+        slot = frame.scope.own_slot(target.id, kind_size(kind))
+        code_name = _code_name(frame, target.id)
+        variable = frame.scope.add(Variable(target.id, code_name, value.type.inner, _STACK, slot.name, box=kind))
+        return _assign_boxed(frame, target.id, variable, value, node)
+    if isinstance(value.type, (Text, Bytes, Address, TextLiteral)):
+        return _assign_bytes(frame, target.id, variable, value, node)
+    return _assign_reference(frame, target.id, variable, value, node)
+
+
+def _is_context(value: Value) -> bool:
+    return value.code is not None and value.code.type == ir.PointerType(ir.Region.CONTEXT)
+
+
+def _code_name(frame: Frame, name: str) -> str:
+    return name if name not in frame.parameter_names else frame.scope.fresh(name)
+
+
+def _native(kind: Kind) -> Kind:
+    return replace(kind, big_endian=False) if isinstance(kind, IntKind) else kind
+
+
+def _sized(frame: Frame, value: Value, variable: Variable | None) -> Value:
+    """Kernel strings as texts or bytes."""
+    if isinstance(value.type, KernelObject):
+        wants_bytes = variable is not None and isinstance(variable.type, Bytes)
+        text = as_bytes(frame, value) if wants_bytes else as_text(frame, value)
+        return text if isinstance(text.type, Bytes) or _is_char(frame, value.type) else value
+    if variable is not None and isinstance(variable.type, Text):
+        return as_text(frame, value)
+    return value
+
+
+def _is_char(frame: Frame, type_: KernelObject) -> bool:
+    return type_.name.startswith(("char[", "const char["))
+
+
+def _cannot_become(frame: Frame, variable: Variable, found: Type, node: ast.AST) -> Exception:
+    suggestion = "use another name"
+    if isinstance(found, Optional) and isinstance(variable.type, Int):
+        suggestion = "use another name, or give a number for None: `... or 0`"
+    elif isinstance(variable.type, Int) and isinstance(found, Int):
+        suggestion = f"convert it ({variable.type}(...)), or give {variable.name} a wider type where it starts"
+    return frame.error(
+        rules.VariableType, node, name=variable.name, declared=variable.type, found=found, suggestion=suggestion
+    )
+
+
+def _assign_none(frame: Frame, name: str, variable: Variable | None, node: ast.AST) -> ir.Block:
+    if variable is None:
+        variable = frame.scope.add(Variable(name, _code_name(frame, name), NONE, None))
+    elif variable.slot is not None or (
+        variable.code_type is not None and not isinstance(variable.code_type, ir.PointerType)
+    ):
+        raise _cannot_become(frame, variable, NONE, node)
+    frame.state.assign(name, NONE)
+    # What it points into may be found later; the function's end puts it right.
+    return (ir.Assign(variable.code_name, ir.Const(0, variable.code_type or ir.PointerType(ir.Region.MAP_VALUE))),)
+
+
+def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.AST) -> ir.Block:
+    if variable is None:
+        type_ = default_type(value.type.value) if isinstance(value.type, Literal) else value.type
+        assert isinstance(type_, (Int, Bool))
+        code_type: ir.Type = type_.code if isinstance(type_, Int) else ir.BOOL
+        variable = frame.scope.add(Variable(name, _code_name(frame, name), type_, code_type))
+    elif not isinstance(variable.type, (Int, Bool)) or isinstance(variable.type, Bool) != isinstance(value.type, Bool):
+        raise _cannot_become(frame, variable, value.type, node)
+    elif isinstance(value.type, Int) and isinstance(variable.type, Int):
+        if value.type.signed != variable.type.signed or value.type.bits > variable.type.bits:
+            raise _cannot_become(frame, variable, value.type, node)
+    code = fit(frame, value, variable.type, node, name)
+    bounds = value.range if isinstance(value.type, (Int, Literal)) else None
+    if bounds is not None and isinstance(variable.type, Int):
+        whole = Bounds(variable.type.minimum, variable.type.maximum)
+        bounds = None if bounds == whole else bounds
+    frame.state.assign(name, variable.type, bounds)
+    return (ir.Assign(variable.code_name, code),)
+
+
+def _assign_boxed(frame: Frame, name: str, variable: Variable, value: Value, node: ast.AST) -> ir.Block:
+    """A number or text that may be None: a copy in a slot, and its address or null in a register."""
+    assert variable.box is not None and variable.slot is not None
+    slot = ir.StackSlot(variable.slot)
+    align = kind_align(variable.box)
+    if not isinstance(value.type, Optional):
+        block = assign(frame, slot, SLOT_ALIGN, variable.box, value, node, name)
+        bounds = value.range if isinstance(value.type, (Int, Literal)) else None
+        frame.state.assign(name, variable.type, bounds)
+        return (*block, ir.Assign(variable.code_name, slot))
+    if value.type.inner != variable.type or value.type.kind is None:
+        raise _cannot_become(frame, variable, value.type, node)
+    before, pointer = frame.bind(value.expression)
+    inside = load(pointer, value.type.kind, align)
+    copying = store(frame, slot, SLOT_ALIGN, variable.box, inside, node, name)
+    frame.state.assign(name, Optional(variable.type, variable.box))
+    return (
+        *before,
+        ir.If(
+            not_null(pointer),
+            (*copying, ir.Assign(variable.code_name, slot)),
+            (ir.Assign(variable.code_name, null(ir.Region.STACK)),),
+        ),
+    )
+
+
+def _assign_bytes(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.AST) -> ir.Block:
+    """Texts, raw bytes and addresses: copied into the local's own memory."""
+    type_: Type = value.type
+    if isinstance(type_, TextLiteral):
+        size = max(1, len(type_.value))
+        type_ = Bytes(size) if type_.raw else Text(size)
+    if variable is None:
+        if isinstance(type_, (Text, Bytes)) and type_.size is None:
+            raise frame.error(rules.TextUnsized, node, what="this text", name=name)
+        size = 16 if isinstance(type_, Address) else type_.size  # type: ignore[union-attr]
+        assert size is not None
+        slot = frame.scope.own_slot(name, size)
+        variable = frame.scope.add(Variable(name, name, type_, None, slot=slot.name))
+    elif variable.slot is None or type(variable.type) is not type(type_):
+        if not (isinstance(variable.type, Address) and isinstance(value.type, TextLiteral)):
+            raise _cannot_become(frame, variable, type_, node)
+    assert variable.slot is not None
+    kind: Kind = AddressKind()
+    if isinstance(variable.type, Text):
+        kind = TextKind(variable.type.size or 1)
+    elif isinstance(variable.type, Bytes):
+        kind = BytesKind(variable.type.size or 1)
+    block = assign(frame, ir.StackSlot(variable.slot), SLOT_ALIGN, kind, value, node, name)
+    frame.state.assign(name, variable.type)
+    return block
+
+
+def _assign_reference(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.expr) -> ir.Block:
+    """Structs, arrays, kernel pointers and sockets: another name for the same thing."""
+    inner = value.type.inner if isinstance(value.type, Optional) else value.type
+    if not isinstance(inner, (StructType, Array, KernelPointer, KernelObject, Socket)):
+        raise frame.error(rules.NotSupported, node, what=f"a local that is {inner}", suggestion="")
+    block: ir.Block = ()
+    if value.recipe is not None and isinstance(inner, StructType):
+        block, value = _built(frame, inner, value, node)
+    elif frame.loops and value.expression.type == _STACK and not isinstance(node, ast.Call):
+        raise frame.error(rules.AliasInLoop, node, name=name)
+    if value.expression.type == _STACK:
+        frame.keep_slots = True
+    code_type = value.expression.type
+    if variable is None:
+        variable = frame.scope.add(Variable(name, _code_name(frame, name), inner, code_type))
+    elif variable.code_type is None and variable.slot is None:
+        variable = frame.scope.settle(name, code_type, inner)
+    elif variable.type != inner:
+        raise _cannot_become(frame, variable, value.type, node)
+    elif variable.code_type != code_type:
+        assert isinstance(code_type, ir.PointerType) and isinstance(variable.code_type, ir.PointerType)
+        raise frame.error(
+            rules.VariableType, node, name=name, declared=f"a {inner} in a {variable.code_type.region.value}",
+            found=f"one in a {code_type.region.value}", suggestion="use another name",
+        )  # fmt: skip
+    frame.state.assign(name, value.type)
+    return (*block, ir.Assign(variable.code_name, value.expression))
+
+
+def _built(frame: Frame, type_: StructType, value: Value, node: ast.AST) -> tuple[ir.Block, Value]:
+    """A new struct in memory of its own; in a loop its old self may be among the arguments."""
+    if not (frame.loops and value.recipe is not None and value.recipe.reads):
+        return (), materialise(frame, value, type_.cls, node)
+    size = type_.cls.layout.size
+    built = materialise(frame, value, type_.cls, node)
+    before, source = frame.bind_address(built.expression)
+    slot = frame.scope.slot(size)
+    return (*before, *copied(slot, size, SLOT_ALIGN, source, size, SLOT_ALIGN)), Value(type_, slot, align=SLOT_ALIGN)

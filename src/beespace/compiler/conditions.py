@@ -1,0 +1,335 @@
+"""Truth: comparisons, and/or/not, and what each side of a condition knows.
+
+Invariant: a check narrows what it checks on both sides: None and not None, zero and not zero, below
+and above a bound; and nothing else is ever assumed.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import Failure
+from beespace.compiler.flow import State
+from beespace.compiler.frame import Condition, Frame
+from beespace.compiler.maps import contains
+from beespace.compiler.memory import compared, load
+from beespace.compiler.numbers import default_type, fit, present, unify
+from beespace.compiler.types import (
+    Address,
+    Array,
+    Bool,
+    Bytes,
+    Context,
+    Int,
+    KernelObject,
+    KernelPointer,
+    Literal,
+    MapObject,
+    NoneType,
+    Optional,
+    Poison,
+    Socket,
+    StructType,
+    Text,
+    TextLiteral,
+    Type,
+)
+from beespace.compiler.values import Bounds, Value, is_null, not_null, sequence
+
+__all__ = ["condition", "truth"]
+
+_CODES = {
+    ast.Eq: ir.CompareOp.EQ,
+    ast.NotEq: ir.CompareOp.NE,
+    ast.Lt: ir.CompareOp.LT,
+    ast.LtE: ir.CompareOp.LE,
+    ast.Gt: ir.CompareOp.GT,
+    ast.GtE: ir.CompareOp.GE,
+}
+_MIRRORED = {
+    ir.CompareOp.LT: ir.CompareOp.GT,
+    ir.CompareOp.GT: ir.CompareOp.LT,
+    ir.CompareOp.LE: ir.CompareOp.GE,
+    ir.CompareOp.GE: ir.CompareOp.LE,
+}
+_OPPOSITE = {
+    ir.CompareOp.EQ: ir.CompareOp.NE,
+    ir.CompareOp.NE: ir.CompareOp.EQ,
+    ir.CompareOp.LT: ir.CompareOp.GE,
+    ir.CompareOp.GE: ir.CompareOp.LT,
+    ir.CompareOp.GT: ir.CompareOp.LE,
+    ir.CompareOp.LE: ir.CompareOp.GT,
+}
+_SYMBOLS = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Is: "is",
+    ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+}  # fmt: skip
+
+
+def condition(frame: Frame, node: ast.expr) -> Condition:
+    """``node`` as a truth value, with the state on either side of it."""
+    if isinstance(node, ast.BoolOp):
+        return _bool_op(frame, node)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        inner = frame.condition(node.operand)
+        return Condition(ir.Not(inner.code), inner.when_false, inner.when_true)
+    if isinstance(node, ast.Compare):
+        return _compare(frame, node)
+    return truth(frame, frame.value(node), node)
+
+
+def _bool_op(frame: Frame, node: ast.BoolOp) -> Condition:
+    result = frame.condition(node.values[0])
+    for operand in node.values[1:]:
+        if isinstance(node.op, ast.And):
+            frame.state = result.when_true
+            right = frame.condition(operand)
+            result = Condition(
+                ir.And(result.code, right.code), right.when_true, result.when_false.join(right.when_false)
+            )
+        else:
+            frame.state = result.when_false
+            right = frame.condition(operand)
+            result = Condition(ir.Or(result.code, right.code), result.when_true.join(right.when_true), right.when_false)
+    return result
+
+
+def truth(frame: Frame, value: Value, node: ast.AST) -> Condition:
+    """Python's ``bool(value)``."""
+    state = frame.state
+    type_ = value.type
+    if isinstance(type_, Poison):
+        raise Failure(None)
+    if isinstance(type_, Bool):
+        return Condition(value.expression, state, state.copy())
+    if isinstance(type_, Literal):
+        return Condition(ir.Const(int(type_.value != 0), ir.BOOL), state, state.copy())
+    if isinstance(type_, Int):
+        return Condition(ir.Convert(value.expression, ir.BOOL), *_split(state, value, ir.CompareOp.NE, Bounds(0, 0)))
+    if isinstance(type_, NoneType):
+        return Condition(ir.Const(0, ir.BOOL), state, state.copy())
+    if isinstance(type_, Optional):
+        return _optional_truth(frame, value, type_, node)
+    if isinstance(type_, KernelPointer):
+        return Condition(not_null(value.expression), state, state.copy())
+    if isinstance(type_, TextLiteral):
+        return Condition(ir.Const(int(bool(type_.value)), ir.BOOL), state, state.copy())
+    if isinstance(type_, Text) and value.recipe is None:
+        first = ir.Load(value.expression, ir.U8)
+        return Condition(ir.Compare(ir.CompareOp.NE, first, ir.Const(0, ir.U8)), state, state.copy())
+    if isinstance(type_, (StructType, Socket, Context, Address, Array)):
+        raise frame.error(rules.NeverNone, node, what=ast.unparse(node), found=f"a {type_}")
+    raise frame.error(rules.Comparison, node, left=type_, right=True, operator="bool()",
+                      suggestion="compare it with something")  # fmt: skip
+
+
+def _optional_truth(frame: Frame, value: Value, type_: Optional, node: ast.AST) -> Condition:
+    state = frame.state
+    is_set, is_none = state.narrowed(value.path, none=False), state.narrowed(value.path, none=True)
+    if type_.kind is None:
+        return Condition(not_null(value.expression), is_set, is_none)
+    # A number or text that is there is still false when it is zero or empty.
+    before, pointer = frame.bind(value.expression)
+    inside = load(pointer, type_.kind, value.align)
+    frame.state = is_set
+    inner = truth(frame, inside, node)
+    frame.state = state
+    return Condition(sequence(before, ir.And(not_null(pointer), inner.code)), inner.when_true, state.copy())
+
+
+# --- comparisons ---------------------------------------------------------------------------------
+
+
+def _compare(frame: Frame, node: ast.Compare) -> Condition:
+    """A comparison; a chain evaluates what stands between two operators once."""
+    if len(node.ops) == 1:
+        return _single(frame, node, node.ops[0], node.left, node.comparators[0])
+    left = present(frame, frame.value(node.left), node.left)
+    before = frame.state.copy()
+    prefix: ir.Block = ()
+    codes: list[tuple[ir.Block, ir.Expression]] = []
+    for op, right_node in zip(node.ops, node.comparators, strict=True):
+        right = present(frame, frame.value(right_node), right_node)
+        if not isinstance(left.type, (Int, Literal)) or not isinstance(right.type, (Int, Literal)):
+            raise frame.error(
+                rules.NotSupported, node, what="a chain of comparisons of something that is no number",
+                suggestion="join two comparisons with `and`",
+            )  # fmt: skip
+        block: ir.Block = ()
+        if isinstance(left.type, Int) and not codes:
+            prefix, code = frame.bind(left.expression)
+            left = replace(left, code=code)
+        if isinstance(right.type, Int):
+            block, code = frame.bind(right.expression)
+            right = replace(right, code=code)
+        result = _numbers(frame, node, _CODES.get(type(op)), op, left, right)
+        frame.state = result.when_true
+        codes.append((block, result.code))
+        left = right
+    # a < b < c: b is in a sequence around the comparison with c, which and evaluates only if needed.
+    result_code: ir.Expression | None = None
+    for block, code in reversed(codes):
+        result_code = sequence(block, code if result_code is None else ir.And(code, result_code))
+    assert result_code is not None
+    # After a chain that is false it is not known which part was, nor how much of it has run.
+    failed = before.join(frame.state)
+    failed.bounds = {}
+    return Condition(sequence(prefix, result_code), frame.state, failed)
+
+
+def _single(
+    frame: Frame, node: ast.Compare, op: ast.cmpop, left_node: ast.expr, right_node: ast.expr
+) -> Condition:
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
+    if isinstance(op, (ast.In, ast.NotIn)):
+        return _in(frame, node, left_node, right_node, positive=isinstance(op, ast.In))
+    if isinstance(op, (ast.Eq, ast.NotEq)) and _is_none_literal(right_node):
+        return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Eq))
+    left = present(frame, frame.value(left_node), left_node)
+    right = present(frame, frame.value(right_node), right_node)
+    if isinstance(left.type, (Int, Literal)) and isinstance(right.type, (Int, Literal)):
+        return _numbers(frame, node, _CODES[type(op)], op, left, right)
+    code: ir.Expression | None = None
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        if isinstance(left.type, Bool) and isinstance(right.type, Bool):
+            code = ir.Compare(_CODES[type(op)], left.expression, right.expression)
+        elif isinstance(left.type, KernelPointer) and isinstance(right.type, KernelPointer):
+            code = ir.Compare(_CODES[type(op)], left.expression, right.expression)
+        else:
+            same = compared(frame, left, right, node, _SYMBOLS[type(op)])
+            code = same if same is None or isinstance(op, ast.Eq) else ir.Not(same)
+    if code is None:
+        raise frame.error(
+            rules.Comparison, node, left=left.type, right=right.type, operator=_SYMBOLS[type(op)],
+            suggestion=_comparison_help(left.type, right.type),
+        )  # fmt: skip
+    return Condition(code, frame.state, frame.state.copy())
+
+
+def _comparison_help(left: Type, right: Type) -> str:
+    types = (left, right)
+    if any(isinstance(type_, Bool) for type_ in types) and any(isinstance(type_, (Int, Literal)) for type_ in types):
+        return "compare a bool with True or False, or use it as it is"
+    if any(isinstance(type_, (Text, TextLiteral, Bytes)) for type_ in types):
+        return "texts and raw bytes have == and != only"
+    if any(isinstance(type_, KernelObject) for type_ in types):
+        return "compare its fields"
+    return ""
+
+
+def _numbers(
+    frame: Frame, node: ast.Compare, code: ir.CompareOp | None, op: ast.cmpop, left: Value, right: Value
+) -> Condition:
+    if code is None:
+        raise frame.error(
+            rules.Comparison, node, left=left.type, right=right.type, operator=_SYMBOLS[type(op)],
+            suggestion="use == or != for numbers",
+        )  # fmt: skip
+    if isinstance(left.type, Literal) and isinstance(right.type, Literal):
+        type_ = default_type(min(left.type.value, right.type.value))
+        codes = fit(frame, left, type_, node, ""), fit(frame, right, type_, node, "")
+    else:
+        *codes, _ = unify(frame, left, right, node)  # type: ignore[assignment]
+    yes, no = _split(frame.state, left, code, right.range)
+    mirrored = _MIRRORED.get(code, code)
+    when_true, _ = _split(yes, right, mirrored, left.range)
+    _, when_false = _split(no, right, mirrored, left.range)
+    return Condition(ir.Compare(code, codes[0], codes[1]), when_true, when_false)
+
+
+def _split(state: State, value: Value, code: ir.CompareOp, other: Bounds) -> tuple[State, State]:
+    """The states in which ``value code other`` holds and does not."""
+    if value.path is None or not isinstance(value.type, Int):
+        return state.copy(), state.copy()
+    return (
+        state.bounded(value.path, _bounded(value.range, code, other)),
+        state.bounded(value.path, _bounded(value.range, _OPPOSITE[code], other)),
+    )
+
+
+def _bounded(bounds: Bounds, code: ir.CompareOp, other: Bounds) -> Bounds:
+    match code:
+        case ir.CompareOp.EQ:
+            result = bounds.cut(other.low, other.high)
+            return replace(result, nonzero=result.nonzero or other.excludes_zero)
+        case ir.CompareOp.NE:
+            if other.low != other.high:
+                return bounds
+            if other.low == bounds.low:
+                bounds = bounds.cut(low=other.low + 1)
+            elif other.low == bounds.high:
+                bounds = bounds.cut(high=other.low - 1)
+            return replace(bounds, nonzero=bounds.nonzero or other.low == 0)
+        case ir.CompareOp.LT:
+            return bounds.cut(high=other.high - 1)
+        case ir.CompareOp.LE:
+            return bounds.cut(high=other.high)
+        case ir.CompareOp.GT:
+            return bounds.cut(low=other.low + 1)
+        case ir.CompareOp.GE:
+            return bounds.cut(low=other.low)
+
+
+def _is_none_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_none(
+    frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool
+) -> Condition:
+    if _is_none_literal(left_node):
+        left_node, right_node = right_node, left_node
+    if not _is_none_literal(right_node):
+        raise frame.error(
+            rules.NotSupported, node, what="`is` between two values", suggestion="`is` works with None; use == else"
+        )
+    value = frame.value(left_node)
+    type_ = value.type
+    if isinstance(type_, Poison):
+        raise Failure(None)
+    state = frame.state
+    if isinstance(type_, Optional):
+        none, is_set = state.narrowed(value.path, none=True), state.narrowed(value.path, none=False)
+    elif isinstance(type_, (KernelPointer, NoneType)):
+        none, is_set = state, state.copy()
+    else:
+        raise frame.error(rules.NeverNone, node, what=ast.unparse(left_node), found=type_)
+    if isinstance(type_, NoneType):
+        code: ir.Expression = ir.Const(1, ir.BOOL)
+    else:
+        code = is_null(value.expression)
+    return Condition(code, none, is_set) if positive else Condition(ir.Not(code), is_set, none)
+
+
+def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool) -> Condition:
+    """``key in self.m``, or a number in a tuple of constants."""
+    if isinstance(right_node, (ast.Tuple, ast.List, ast.Set)) and right_node.elts:
+        before, value = (), frame.value(left_node)
+        if isinstance(present(frame, value, left_node).type, Int):
+            before, code = frame.bind(value.expression)  # type: ignore[assignment]
+            value = replace(value, code=code)
+        result: ir.Expression | None = None
+        for element in right_node.elts:
+            other = present(frame, frame.value(element), element)
+            if not isinstance(value.type, (Int, Literal)) or not isinstance(other.type, (Int, Literal)):
+                raise frame.error(
+                    rules.Comparison, element, left=value.type, right=other.type, operator="in",
+                    suggestion="only numbers are looked for in a tuple; join comparisons with `or`",
+                )  # fmt: skip
+            left, right, _ = unify(frame, value, other, element)
+            same = ir.Compare(ir.CompareOp.EQ, left, right)
+            result = same if result is None else ir.Or(result, same)
+        assert result is not None
+        found = sequence(before, result)
+        return Condition(found if positive else ir.Not(found), frame.state, frame.state.copy())
+    target = frame.value(right_node)
+    if not isinstance(target.type, MapObject):
+        raise frame.error(
+            rules.NotSupported, node, what=f"`in` with {target.type}",
+            suggestion="it works with a map (`key in self.m`) and a tuple of numbers (`x in (1, 2)`)",
+        )  # fmt: skip
+    code = contains(frame, target.type, left_node)
+    return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())

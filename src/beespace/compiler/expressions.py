@@ -1,0 +1,189 @@
+"""Expressions: one function for each kind of node.
+
+Invariant: closed by default; a node that has no entry in :data:`NODES` is refused with its place and
+what to write instead.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from beespace.compiler import contexts, ir, kernel_types, rules
+from beespace.compiler.assignments import assign_local
+from beespace.compiler.calls import call
+from beespace.compiler.choices import conditional, either
+from beespace.compiler.conditions import condition
+from beespace.compiler.elements import array_element
+from beespace.compiler.frame import Frame
+from beespace.compiler.maps import only_element, read_item, unknown_word, words_of
+from beespace.compiler.memory import load, read_field
+from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
+from beespace.compiler.numbers import binary, present, unary
+from beespace.compiler.structs import materialise
+from beespace.compiler.types import (
+    BOOL,
+    Array,
+    Context,
+    KernelObject,
+    KernelPointer,
+    Literal,
+    MapObject,
+    MapWord,
+    Program,
+    Socket,
+    Static,
+    StructType,
+    Text,
+    Type,
+)
+from beespace.compiler.values import Value, sequence
+from beespace.lang import Global
+from beespace.schema.kinds import kind_align
+
+__all__ = ["value"]
+
+
+def value(frame: Frame, node: ast.expr, expected: Type | None) -> Value:
+    """Lower an expression."""
+    lower = NODES.get(type(node))
+    if lower is None:
+        what, suggestion = _REFUSED.get(type(node), (f"a {type(node).__name__}", ""))
+        raise frame.error(rules.NotSupported, node, what=what, suggestion=suggestion)
+    return lower(frame, node, expected)
+
+
+def _constant(frame: Frame, node: ast.Constant, expected: Type | None) -> Value:
+    if isinstance(node.value, float | complex):
+        raise frame.error(
+            rules.NotSupported, node, what="a number with a fraction",
+            suggestion="the kernel has no floating point; count in a smaller unit",
+        )  # fmt: skip
+    if node.value is Ellipsis:
+        raise frame.error(rules.NotSupported, node, what="`...`", suggestion="write `pass` for an empty body")
+    return captured(frame, node.value, node, "this")
+
+
+def _name(frame: Frame, node: ast.Name, expected: Type | None) -> Value:
+    return read_name(frame, node)
+
+
+def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Value:
+    owner = frame.value(node.value)
+    type_ = owner.type
+    if isinstance(type_, Program):
+        return self_attribute(frame, node)
+    if isinstance(type_, Static):
+        return attribute(frame, type_.value, node)
+    if isinstance(type_, MapObject):
+        return _map_attribute(frame, type_, node)
+    owner = present(frame, owner, node.value)
+    if isinstance(type_, StructType):
+        return read_field(frame, materialise(frame, owner, type_.cls, node.value), node.attr, node)
+    if isinstance(type_, (KernelPointer, KernelObject)):
+        return kernel_types.field(frame, owner, node.attr, node)
+    if isinstance(type_, Context):
+        return contexts.field(frame, owner, node.attr, node)
+    if isinstance(type_, Socket):
+        return contexts.socket_field(frame, owner, node.attr, node)
+    help = "of a text these work: == and .startswith(...)" if isinstance(type_, Text) else ""
+    raise frame.error(
+        rules.NoAttribute, node, owner=f"{ast.unparse(node.value)}, which is {type_},", name=node.attr, suggestion=help
+    )
+
+
+def _map_attribute(frame: Frame, map: MapObject, node: ast.Attribute) -> Value:
+    if isinstance(map.map, Global) and node.attr == "value":
+        kind = map.map.value_kind
+        assert kind is not None
+        block, pointer = only_element(frame, map)
+        found = load(pointer, kind, kind_align(kind))
+        return replace(found, code=sequence(block, found.expression))
+    if node.attr in words_of(map.map):
+        return Value(MapWord(map, node.attr))
+    raise unknown_word(frame, map, node.attr, node)
+
+
+def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Value:
+    owner = frame.value(node.value)
+    if isinstance(node.slice, ast.Slice):
+        raise frame.error(rules.NotSupported, node.slice, what="a slice", suggestion="take single elements")
+    if isinstance(owner.type, MapObject):
+        return read_item(frame, owner.type, node)
+    owner = present(frame, owner, node.value)
+    if isinstance(owner.type, Array):
+        pointer, kind = array_element(frame, owner, node)
+        return load(pointer, kind, kind_align(kind))
+    if isinstance(owner.type, KernelObject):
+        index = frame.value(node.slice)
+        if not isinstance(index.type, Literal):
+            raise frame.error(
+                rules.NotConstant, node.slice, what="the index of an array in the kernel",
+                suggestion="write a number, or one branch for each index",
+            )  # fmt: skip
+        if isinstance(owner.code, ir.ContextField):
+            return contexts.element(frame, owner, index.type.value, node)
+        return kernel_types.element(frame, owner, index.type.value, node)
+    raise frame.error(
+        rules.NotSupported, node, what=f"an element of {owner.type}", suggestion="only arrays and maps have elements"
+    )
+
+
+def _bin_op(frame: Frame, node: ast.BinOp, expected: Type | None) -> Value:
+    left = frame.value(node.left, expected)
+    wanted = left.type if not isinstance(left.type, Literal) else expected
+    return binary(frame, node.op, left, frame.value(node.right, wanted), node, expected)
+
+
+def _unary_op(frame: Frame, node: ast.UnaryOp, expected: Type | None) -> Value:
+    if isinstance(node.op, ast.Not):
+        return _truth(frame, node, expected)
+    return unary(frame, node.op, frame.value(node.operand, expected), node)
+
+
+def _truth(frame: Frame, node: ast.expr, expected: Type | None) -> Value:
+    result = condition(frame, node)
+    frame.state = result.when_true.join(result.when_false)
+    return Value(BOOL, result.code)
+
+
+def _named(frame: Frame, node: ast.NamedExpr, expected: Type | None) -> Value:
+    block = assign_local(frame, node.target, frame.value(node.value, expected), node.value)
+    found = local(frame, node.target)
+    return found if found.code is None else replace(found, code=sequence(block, found.code))
+
+
+# Statically checked by what the table is indexed with, hence Any.
+NODES: dict[type[ast.expr], Callable[[Frame, Any, Type | None], Value]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.BinOp: _bin_op,
+    ast.UnaryOp: _unary_op,
+    ast.BoolOp: either,
+    ast.Compare: _truth,
+    ast.IfExp: conditional,
+    ast.NamedExpr: _named,
+    ast.Call: call,
+}
+
+_REFUSED: dict[type[ast.expr], tuple[str, str]] = {
+    ast.JoinedStr: ("an f-string", "send the parts as fields of an event, and format them outside"),
+    ast.Lambda: ("a lambda", "write a method and mark it with @function"),
+    ast.ListComp: ("a comprehension", "write a `for` over range(...)"),
+    ast.SetComp: ("a comprehension", "write a `for` over range(...)"),
+    ast.DictComp: ("a comprehension", "write a `for` over range(...)"),
+    ast.GeneratorExp: ("a generator", "write a `for` over range(...)"),
+    ast.List: ("a list", "use an Array map, or a field `list[u64] = array(u64, 8)` of a Struct"),
+    ast.Dict: ("a dict", "use a Hash map"),
+    ast.Set: ("a set", "use a Hash map with u8 values, or compare with each: `x in (1, 2)`"),
+    ast.Tuple: ("a tuple", "use a Struct; `a, b = b, a` and `x in (1, 2)` work"),
+    ast.Await: ("await", "the kernel side runs to its end at once"),
+    ast.Yield: ("yield", "send events with self.ring.emit(...)"),
+    ast.YieldFrom: ("yield", "send events with self.ring.emit(...)"),
+    ast.Starred: ("`*`", "write the values out"),
+    ast.Slice: ("a slice", "take single elements"),
+}

@@ -1,0 +1,408 @@
+"""Functions: programs with their context or arguments, sub-programs with their calls.
+
+Invariant: a sub-program is compiled once, at its first call, and every call agrees with that one;
+its result is known before the call that asked for it goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from beespace import hooks
+from beespace.compiler import ir, rules
+from beespace.compiler.assignments import assign_local, with_type
+from beespace.compiler.contexts import arguments, context_of, positional
+from beespace.compiler.diagnostics import Failure
+from beespace.compiler.frame import CompiledFunction, Frame, Unit
+from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.memory import SLOT_ALIGN, store
+from beespace.compiler.names import annotation
+from beespace.compiler.numbers import fit
+from beespace.compiler.scope import Variable
+from beespace.compiler.source import FunctionSource
+from beespace.compiler.structs import materialise
+from beespace.compiler.texts import as_text
+from beespace.compiler.types import (
+    VOID,
+    Address,
+    Array,
+    Bool,
+    Bytes,
+    Context,
+    Int,
+    KernelObject,
+    KernelPointer,
+    NoneType,
+    Optional,
+    Poison,
+    Socket,
+    StructType,
+    SubProgram,
+    Text,
+    TextLiteral,
+    Type,
+    Void,
+)
+from beespace.compiler.values import Value, null
+from beespace.schema import AddressKind, BytesKind, Kind, TextKind
+
+__all__ = ["call_subprogram", "compile_program", "parameters_of"]
+
+MAX_PARAMETERS = 5
+_CONTEXT = ir.PointerType(ir.Region.CONTEXT)
+
+
+def parameters_of(frame: Frame) -> list[ast.arg]:
+    """The parameters after self; a mistake if there is anything but plain ones."""
+    node = frame.source.node
+    signature = node.args
+    plain = signature.posonlyargs + signature.args
+    odd = signature.vararg or signature.kwarg or (signature.kwonlyargs or [None])[0]
+    if odd is not None:
+        raise frame.error(
+            rules.ParameterShape, odd, problem="a compiled function takes plain parameters",
+            suggestion="name each parameter; *args, **kwargs and keyword-only ones have no place in the kernel",
+        )  # fmt: skip
+    if not plain or isinstance(frame.source.function, staticmethod | classmethod):
+        raise frame.error(
+            rules.ParameterShape, node, problem=f"{node.name}() has no self", suggestion=f"write def {node.name}(self, ...)"
+        )
+    if signature.defaults:
+        raise frame.error(
+            rules.ParameterShape, signature.defaults[0], problem="a parameter of a compiled function has no default",
+            suggestion="pass the value at each call",
+        )  # fmt: skip
+    return plain[1:]
+
+
+def _assigned(node: ast.FunctionDef) -> frozenset[str]:
+    """Names that the function binds, as Python's scoping sees them (nested functions are refused anyway)."""
+    return frozenset(
+        found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)
+    )
+
+
+def _new_frame(unit: Unit, source: FunctionSource, attachment: hooks.Attachment | None) -> Frame:
+    return Frame(unit, source, attachment, locals=_assigned(source.node))
+
+
+def _enter(frame: Frame, name: str, value: Value) -> ir.Block:
+    """Make a parameter a local; one that the function assigns to gets storage of its own."""
+    code = value.expression
+    type_ = value.type.inner if isinstance(value.type, Optional) else value.type
+    frame.state.assign(name, value.type, value.bounds)
+    if isinstance(type_, (Text, Bytes, Address)):
+        if name in frame.locals:
+            target = ast.copy_location(ast.Name(name, ast.Store()), frame.source.node)
+            return assign_local(frame, target, value, target)
+        # Its memory belongs to the caller.
+        frame.scope.add(Variable(name, name, type_, code.type, parameter=True))
+        return ()
+    if name not in frame.locals and isinstance(code, ir.Local) and code.name == name:
+        frame.scope.add(Variable(name, name, type_, code.type, parameter=True))
+        return ()
+    code_name = frame.scope.fresh(name) if name in frame.parameter_names else name
+    frame.scope.add(Variable(name, code_name, type_, code.type))
+    return (ir.Assign(code_name, code),)
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+
+def compile_program(unit: Unit, name: str, source: FunctionSource, attachment: hooks.Attachment) -> None:
+    """Compile a method with a hook; what is wrong with it is added to the unit's diagnostics."""
+    frame = _new_frame(unit, source, attachment)
+    try:
+        entry = _enter_program(frame, attachment)
+    except Failure as failure:
+        unit.diagnostics.add(failure)
+        return
+    body = entry + frame.block(source.node.body)
+    if frame.state.reachable:
+        body += (ir.Return(ir.Const(frame.verdict, ir.I32)),)
+    parameters = (ir.Parameter("ctx", _CONTEXT),)
+    _finish(frame, name, parameters, ir.I32, body, attachment.section)
+
+
+def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
+    node = frame.source.node
+    plain = parameters_of(frame)
+    frame.parameter_names = frozenset({"ctx"})
+    context = Value(context_of(frame, attachment, node.decorator_list[0] if node.decorator_list else node),
+                    ir.Local("ctx", _CONTEXT))  # fmt: skip
+    takes_arguments = attachment.hook.context in (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS)
+    if takes_arguments and not (len(plain) == 1 and plain[0].arg == "ctx"):
+        return _enter_arguments(frame, context, plain)
+    if len(plain) != 1:
+        raise frame.error(
+            rules.ParameterShape, plain[1] if len(plain) > 1 else node,
+            problem=f"{node.name}() takes self and ctx, nothing else", suggestion=f"write def {node.name}(self, ctx)",
+        )  # fmt: skip
+    frame.scope.add(Variable(plain[0].arg, "ctx", context.type, _CONTEXT, parameter=True))
+    frame.state.assign(plain[0].arg, context.type)
+    return ()
+
+
+def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg]) -> ir.Block:
+    """``(self, task, old_pid)``: the tracepoint's own arguments, by position."""
+    assert isinstance(context.type, Context)
+    event = context.type.name
+    known = arguments(frame, event, frame.source.node.decorator_list[0])
+    if len(plain) > len(known):
+        names = ", ".join(parameter.name or "?" for parameter in known)
+        raise frame.error(
+            rules.TooManyArguments, plain[len(known)], event=event, count=len(known), known=names or "none"
+        )
+    used = {found.id for found in ast.walk(frame.source.node) if isinstance(found, ast.Name)}
+    block: ir.Block = ()
+    for index, parameter in enumerate(plain):
+        if parameter.arg not in used:
+            continue
+        value = positional(frame, context, index, parameter)
+        if parameter.annotation is not None:
+            value = with_type(frame, value, annotation(frame, parameter.annotation), parameter, parameter.arg)
+        block += _enter(frame, parameter.arg, value)
+    return block
+
+
+# --- sub-programs --------------------------------------------------------------------------------
+
+
+def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
+    """``self.name(...)``."""
+    unit = frame.unit
+    source = unit.sources.function(callee.function)
+    probe = Frame(unit, source, None)
+    if unit.declaration.sections[callee.name]:
+        raise frame.error(
+            rules.NotCallable, node, found=f"the program {callee.name}",
+            suggestion="move what both need into a method marked with @function",
+        )  # fmt: skip
+    parameters = parameters_of(probe)
+    values = _bound_arguments(frame, callee.name, parameters, node)
+    declared = [annotation(probe, p.annotation) if p.annotation else None for p in parameters]
+    passed: list[tuple[Value, ast.expr]] = []
+    for parameter, type_, argument in zip(parameters, declared, values, strict=True):
+        value = frame.value(argument, type_)
+        passed.append((_passable(frame, value, parameter.arg, type_, argument), argument))
+    compiled = unit.subprograms.get(callee.name)
+    if compiled is None:
+        compiled = _compile(frame, callee, source, parameters, [value for value, _ in passed], node)
+    codes = tuple(
+        _agreeing(frame, callee.name, parameter.arg, value, expected, argument)
+        for parameter, (value, argument), expected in zip(parameters, passed, compiled.parameters, strict=False)
+    )
+    if compiled.failed:
+        raise Failure(None)
+    result = compiled.result
+    type_code = result.code.type if result.code is not None else ir.VOID
+    return replace(result, code=ir.Call(callee.name, codes, type_code, span=frame.code_span(node)))
+
+
+def _bound_arguments(frame: Frame, name: str, parameters: list[ast.arg], node: ast.Call) -> list[ast.expr]:
+    """The argument for each parameter, in the parameters' order."""
+    starred = next((argument for argument in node.args if isinstance(argument, ast.Starred)), None)
+    if starred is not None:
+        raise frame.error(rules.NotSupported, starred, what="`*` in a call", suggestion="write the arguments out")
+    found: dict[str, ast.expr] = {}
+    for parameter, argument in zip(parameters, node.args, strict=False):
+        found[parameter.arg] = argument
+    for keyword in node.keywords:
+        if keyword.arg is None or keyword.arg in found or keyword.arg not in {p.arg for p in parameters}:
+            problem = f"has no parameter {keyword.arg}" if keyword.arg not in found else f"gets {keyword.arg} twice"
+            raise frame.error(rules.ArgumentNames, keyword, function=f"{name}()", problem=problem)
+        found[keyword.arg] = keyword.value
+    if len(found) != len(parameters) or len(node.args) > len(parameters):
+        expected = f"{len(parameters)} argument{'' if len(parameters) == 1 else 's'}"
+        raise frame.error(
+            rules.ArgumentCount, node, function=f"{name}()", expected=expected,
+            found=len(node.args) + len(node.keywords),
+        )  # fmt: skip
+    if len(parameters) > MAX_PARAMETERS:
+        raise frame.error(
+            rules.ParameterShape, parameters[MAX_PARAMETERS],
+            problem=f"a function takes at most {MAX_PARAMETERS} parameters besides self",
+            suggestion="put some of them into a Struct, and pass that",
+        )  # fmt: skip
+    return [found[parameter.arg] for parameter in parameters]
+
+
+def _passable(frame: Frame, value: Value, name: str, declared: Type | None, node: ast.expr) -> Value:
+    """An argument as it is passed: a number, a bool, or an address."""
+    if declared is not None:
+        value = with_type(frame, value, declared, node, name)
+    type_ = value.type
+    if isinstance(type_, Poison):
+        raise Failure(None)
+    if isinstance(type_, (Int, Bool, KernelPointer, Socket, Context, Array, KernelObject)):
+        if isinstance(type_, KernelObject):
+            text = as_text(frame, value)
+            return _copied(frame, text, declared, name, node) if text.recipe is not None else value
+        return value
+    if isinstance(type_, StructType):
+        return materialise(frame, value, type_.cls, node)
+    if isinstance(type_, (Text, Bytes, Address, TextLiteral)):
+        return _copied(frame, value, declared, name, node)
+    if isinstance(type_, Optional) and type_.kind is None:
+        return value
+    if isinstance(type_, Optional):
+        raise frame.error(rules.MayBeNone, node, what=ast.unparse(node), found=type_)
+    raise frame.error(rules.ParameterUntyped, node, name=name, found=type_)
+
+
+def _copied(frame: Frame, value: Value, declared: Type | None, name: str, node: ast.expr) -> Value:
+    """A text or address in a temporary: the callee sees the value of now, as Python's would."""
+    type_ = value.type
+    if isinstance(declared, (Text, Bytes)) and declared.size is not None:
+        type_ = declared
+    if isinstance(type_, TextLiteral):
+        if isinstance(declared, Address):
+            type_ = declared
+        else:
+            size = max(1, len(type_.value))
+            type_ = Bytes(size) if type_.raw else Text(size)
+    kind: Kind = AddressKind()
+    if isinstance(type_, (Text, Bytes)):
+        if type_.size is None:
+            raise frame.error(rules.TextUnsized, node, what="this text", name=name)
+        kind = TextKind(type_.size) if isinstance(type_, Text) else BytesKind(type_.size)
+    slot = frame.scope.slot(kind.size)
+    block = store(frame, slot, SLOT_ALIGN, kind, value, node, name)
+    return Value(type_, ir.Sequence(block, slot), align=SLOT_ALIGN)
+
+
+def _agreeing(
+    frame: Frame, function: str, name: str, value: Value, expected: Value, node: ast.expr
+) -> ir.Expression:
+    """The code of an argument, which must be of the type that the function was compiled for."""
+    wanted, found = expected.type, value.type
+    if isinstance(wanted, (Int, Bool)) and isinstance(found, (Int, Bool)):
+        return fit(frame, value, wanted, node, name)
+    same = wanted == found or (isinstance(wanted, Optional) and wanted.inner == found)
+    if not same:
+        suggestion = f"check {ast.unparse(node)} for None first" if isinstance(found, Optional) else ""
+        raise frame.error(
+            rules.CallDisagrees, node, function=function, name=name, expected=wanted, found=found,
+            suggestion=suggestion,
+        )  # fmt: skip
+    if value.expression.type != expected.expression.type:
+        raise frame.error(
+            rules.CallDisagrees, node, function=function, name=name, expected=f"a {wanted} in a {_region(expected)}",
+            found=f"one in a {_region(value)}", suggestion="make two functions, one for each",
+        )  # fmt: skip
+    return value.expression
+
+
+def _region(value: Value) -> str:
+    type_ = value.expression.type
+    return type_.region.value if isinstance(type_, ir.PointerType) else "register"
+
+
+def _compile(
+    caller: Frame, callee: SubProgram, source: FunctionSource, parameters: list[ast.arg], passed: list[Value],
+    node: ast.Call,
+) -> CompiledFunction:  # fmt: skip
+    """Compile a sub-program for the arguments of its first call."""
+    unit = caller.unit
+    if callee.name in unit.calling:
+        chain = " calls ".join([*unit.calling[unit.calling.index(callee.name) :], callee.name])
+        raise caller.error(rules.Recursion, node, name=callee.name, chain=chain)
+    unit.calling.append(callee.name)
+    mark = unit.diagnostics.mark()
+    try:
+        frame = _new_frame(unit, source, None)
+        frame.parameter_names = frozenset(parameter.arg for parameter in parameters)
+        if source.node.returns is not None:
+            returned = annotation(frame, source.node.returns)
+            frame.result = VOID if isinstance(returned, NoneType) else returned
+        incoming: list[Value] = []
+        entry: ir.Block = ()
+        for parameter, value in zip(parameters, passed, strict=True):
+            local = ir.Local(parameter.arg, value.expression.type)
+            incoming.append(Value(value.type, local, align=value.align))
+            entry += _enter(frame, parameter.arg, incoming[-1])
+        body = entry + frame.block(source.node.body)
+        result = _result(frame)
+        code = tuple(
+            ir.Parameter(parameter.arg, value.expression.type)
+            for parameter, value in zip(parameters, incoming, strict=True)
+        )
+        result_code = result.code.type if result.code is not None else ir.VOID
+        _finish(frame, callee.name, code, result_code, body, None)
+        compiled = CompiledFunction(callee.name, tuple(incoming), result)
+    except Failure as failure:
+        unit.diagnostics.add(failure)
+        compiled = CompiledFunction(callee.name, tuple(passed), Value(VOID), failed=True)
+    finally:
+        unit.calling.pop()
+    if unit.diagnostics.mark() > mark:
+        compiled = replace(compiled, failed=True)
+    unit.subprograms[callee.name] = compiled
+    return compiled
+
+
+def _result(frame: Frame) -> Value:
+    """What a call gives, once every return has been seen."""
+    node = frame.source.node
+    type_ = frame.result if frame.result is not None else VOID
+    if isinstance(type_, Void):
+        return Value(VOID)
+    inner = type_.inner if isinstance(type_, Optional) else type_
+    missing = frame.returns[0] if frame.returns else None
+    if isinstance(inner, (Int, Bool)):
+        if missing is not None:
+            raise frame.error(
+                rules.ReturnMismatch, missing, name=node.name, expected=inner, found="nothing",
+                suggestion=f"return a {inner} here too",
+            )  # fmt: skip
+        code: ir.Type = inner.code if isinstance(inner, Int) else ir.BOOL
+    else:
+        if frame.result_code is None:
+            raise frame.error(
+                rules.ReturnMismatch, node, name=node.name, expected=type_, found="only None",
+                suggestion="leave the annotation out",
+            )  # fmt: skip
+        code = frame.result_code
+        if missing is not None and not isinstance(type_, Optional):
+            type_ = Optional(type_)
+    if frame.state.reachable:
+        raise frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=type_)
+    placeholder = null(code.region) if isinstance(code, ir.PointerType) else ir.Const(0, code)
+    return Value(type_, placeholder)
+
+
+# --- both ----------------------------------------------------------------------------------------
+
+
+def _finish(
+    frame: Frame, name: str, parameters: tuple[ir.Parameter, ...], result: ir.Type, body: ir.Block, section: str | None
+) -> None:
+    """Put the function together."""
+    body = (*frame.scope.declarations(), *body)
+    if section is None and result != ir.VOID:
+        body = rewrite(body, lambda node: _with_value(node, result))
+    if frame.scope.settled:
+        types = {v.code_name: v.code_type for v in frame.scope.variables.values() if v.code_name in frame.scope.settled}
+        body = rewrite(body, lambda node: _settled(node, types))
+    frame.unit.functions[name] = ir.Function(
+        name, parameters, result, body, section, tuple(frame.scope.slots.values()), frame.verdict,
+        frame.code_span(frame.source.node),
+    )  # fmt: skip
+
+
+def _with_value(node: ir.Statement, result: ir.Type) -> ir.Statement:
+    """A return without a value, in a function that has one: None, or an end that is never reached."""
+    if isinstance(node, ir.Return) and node.value is None:
+        return replace(node, value=ir.Const(0, result))
+    return node
+
+
+def _settled(node: ir.Statement, types: dict[str, ir.Type | None]) -> ir.Statement:
+    """None assigned before it was known what the local would point into."""
+    if isinstance(node, ir.Assign) and node.name in types and isinstance(node.value, ir.Const):
+        type_ = types[node.name]
+        assert type_ is not None
+        return replace(node, value=ir.Const(0, type_))
+    return node
+

@@ -1,0 +1,200 @@
+"""``for name in range(...)``: loops with an end that the verifier can see.
+
+Invariant: what is known at the head of a loop holds in every round; a body whose end contradicts
+what was assumed at its head is compiled again with what was learnt.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from beespace.compiler import ir, rules
+from beespace.compiler.assignments import assign_local
+from beespace.compiler.flow import State
+from beespace.compiler.frame import Frame, Jumps
+from beespace.compiler.numbers import fit, known
+from beespace.compiler.types import Int, Literal, Range
+from beespace.compiler.values import Bounds, Value, number
+
+__all__ = ["MAX_ROUNDS", "for_loop"]
+
+MAX_ROUNDS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """A counted loop: ``start + index * step`` for at most ``limit`` rounds, while below ``stop`` if there is one."""
+
+    start: int
+    step: int
+    limit: int
+    type: Int
+    bounds: Bounds
+    before: ir.Block = ()
+    stop: ir.Expression | None = None
+
+
+def for_loop(frame: Frame, node: ast.For) -> ir.Block:
+    """Lower a ``for``."""
+    if not isinstance(node.target, ast.Name):
+        raise frame.error(rules.AssignTarget, node.target, what="this", suggestion="a loop over range() has one name")
+    rounds = _rounds(frame, node)
+    frame.scope.release()
+    assigned = {
+        found.id for part in (node.target, *node.body) for found in ast.walk(part)
+        if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)
+    }  # fmt: skip
+    head = frame.state.copy()
+    head.forget_bounds(assigned)
+    while True:
+        saved, mark, seen = frame.scope.save(), frame.unit.diagnostics.mark(), len(frame.returns)
+        body, jumps, end = _body(frame, node, rounds, head)
+        back = end
+        for state in jumps.continues:
+            back = back.join(state)
+        again = head.join(_known_before(back, head)) if back.reachable else head
+        again.forget_bounds(assigned)
+        if again.names == head.names:
+            break
+        # A round ends with less than it was begun with: begin it with that.
+        head = again
+        frame.scope.restore(saved)
+        frame.unit.diagnostics.forget(mark)
+        del frame.returns[seen:]
+    return rounds.before + _finished(frame, node, rounds, head, back, jumps, body)
+
+
+def _known_before(back: State, head: State) -> State:
+    """What the end of a round says of the locals that its beginning knew."""
+    result = back.copy()
+    result.names = {name: type for name, type in back.names.items() if name in head.names}
+    return result
+
+
+def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir.Block, Jumps, State]:
+    """One round: count, then the author's statements."""
+    assert isinstance(node.target, ast.Name)
+    frame.state = head.copy()
+    jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+    index = frame.scope.fresh("index")
+    counted = _counted(rounds, index)
+    opening: ir.Block = ()
+    if rounds.stop is not None:
+        name = frame.scope.fresh()
+        opening = (ir.Declare(name, rounds.type.code, counted),)
+        counted = ir.Local(name, rounds.type.code)
+        past = ir.CompareOp.GE if rounds.step > 0 else ir.CompareOp.LE
+        opening += (ir.If(ir.Compare(past, counted, rounds.stop), (ir.Break(),)),)
+    variable = frame.scope.variables.get(node.target.id)
+    type_, code = rounds.type, counted
+    if variable is not None and isinstance(variable.type, Int) and variable.type.signed == type_.signed:
+        if variable.type.bits > type_.bits:
+            type_, code = variable.type, ir.Convert(counted, variable.type.code)
+    opening += assign_local(frame, node.target, Value(type_, code, rounds.bounds), node.iter)
+    frame.loops.append(jumps)
+    try:
+        body = frame.block(node.body)
+    finally:
+        frame.loops.pop()
+    loop: ir.Block = (ir.Loop(opening + body, rounds.limit, index),)
+    return loop, jumps, frame.state
+
+
+def _counted(rounds: _Rounds, index: str) -> ir.Expression:
+    """The number of this round."""
+    code: ir.Expression = ir.Local(index, ir.U32)
+    if rounds.type.code != ir.U32:
+        code = ir.Convert(code, rounds.type.code)
+    if rounds.step != 1:
+        code = ir.Binary(ir.BinaryOp.MUL, code, number(rounds.step, rounds.type))
+    if rounds.start != 0:
+        code = ir.Binary(ir.BinaryOp.ADD, code, number(rounds.start, rounds.type))
+    return code
+
+
+def _finished(
+    frame: Frame, node: ast.For, rounds: _Rounds, head: State, back: State, jumps: Jumps, loop: ir.Block
+) -> ir.Block:
+    """What holds after the loop, and its else."""
+    certain = rounds.limit > 0 and rounds.stop is None
+    exhausted = back if certain else head.join(back) if back.reachable else head
+    if certain and not back.reachable:
+        exhausted = back
+    if not node.orelse:
+        frame.state = exhausted
+        for state in jumps.breaks:
+            frame.state = frame.state.join(state)
+        return loop
+    assert jumps.broken is not None
+    frame.state = exhausted
+    otherwise = frame.block(node.orelse)
+    for state in jumps.breaks:
+        frame.state = frame.state.join(state)
+    flag = ir.Local(jumps.broken, ir.BOOL)
+    return (ir.Declare(jumps.broken, ir.BOOL), *loop, ir.If(ir.Not(flag), otherwise))
+
+
+# --- range ---------------------------------------------------------------------------------------
+
+
+def _rounds(frame: Frame, node: ast.For) -> _Rounds:
+    call = node.iter
+    is_range = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
+    if not is_range or not isinstance(frame.value(call).type, Range):
+        raise frame.error(
+            rules.NotSupported, node.iter, what="a `for` over anything but range()",
+            suggestion="write `for i in range(n):` and take the element by its index",
+        )  # fmt: skip
+    assert isinstance(call, ast.Call)
+    if call.keywords or not 1 <= len(call.args) <= 3:
+        raise frame.error(rules.ArgumentCount, call, function="range()", expected="1 to 3 numbers", found=len(call.args))
+    values = [known(frame, frame.value(argument), argument, "range()") for argument in call.args]
+    start = Value(Literal(0)) if len(values) == 1 else values[0]
+    stop = values[0] if len(values) == 1 else values[1]
+    stop_node = call.args[0] if len(values) == 1 else call.args[1]
+    step = values[2] if len(values) == 3 else Value(Literal(1))
+    if not isinstance(start.type, Literal) or not isinstance(step.type, Literal) or step.type.value == 0:
+        odd = call.args[0] if not isinstance(start.type, Literal) else call.args[2]
+        zero = isinstance(step.type, Literal) and step.type.value == 0
+        raise frame.error(
+            rules.NotConstant, odd, what="the step" if odd is call.args[-1] and len(values) == 3 else "the start",
+            suggestion="a step of 0 never ends" if zero else "count from 0, and add the start inside: `start + i`",
+        )  # fmt: skip
+    first, by = start.type.value, step.type.value
+    if isinstance(stop.type, Literal):
+        return _constant(frame, call, first, stop.type.value, by)
+    return _dynamic(frame, call, first, stop, stop_node, by)
+
+
+def _constant(frame: Frame, call: ast.Call, first: int, stop: int, by: int) -> _Rounds:
+    numbers = range(first, stop, by)
+    if len(numbers) > MAX_ROUNDS:
+        raise frame.error(
+            rules.LoopTooLong, call, count=len(numbers), limit=MAX_ROUNDS,
+            suggestion="split the work over several events, or count in user space",
+        )  # fmt: skip
+    ends = [numbers[0], numbers[-1]] if numbers else [0, 0]
+    low, high = min(ends), max(ends)
+    signed = low < 0
+    type_ = next(
+        (t for bits in (32, 64) if (t := Int(bits, signed)).minimum <= low and high <= t.maximum), Int(64, signed)
+    )
+    return _Rounds(first, by, len(numbers), type_, Bounds(low, high))
+
+
+def _dynamic(frame: Frame, call: ast.Call, first: int, stop: Value, node: ast.expr, by: int) -> _Rounds:
+    assert isinstance(stop.type, Int)
+    most = stop.range.high if by > 0 else stop.range.low
+    limit = len(range(first, most, by))
+    if limit > MAX_ROUNDS or by < 0:
+        text = ast.unparse(node)
+        raise frame.error(
+            rules.LoopUnbounded, node, what=f"`range({text})`", suggestion=f"give it one: `range(min({text}, 64))`"
+        )
+    # Counting is done in a type that holds the start and the last number without wrapping.
+    type_ = stop.type if stop.type.bits >= 32 else Int(32, stop.type.signed)
+    if first < 0 and not type_.signed:
+        raise frame.error(rules.MixedSigns, call, left=Int(64, signed=True), right=type_)
+    before, code = frame.bind(fit(frame, stop, type_, node, "range()"))
+    return _Rounds(first, by, limit, type_, Bounds(first, max(first, most - 1)), before, code)

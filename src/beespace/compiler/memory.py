@@ -1,0 +1,219 @@
+"""Values in memory: reading, writing and comparing them by kind.
+
+Invariant: whatever is written fills its place to the last byte, padding included.
+"""
+
+from __future__ import annotations
+
+import ast
+from ipaddress import ip_address
+from math import gcd
+
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import did_you_mean
+from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_types import address
+from beespace.compiler.numbers import fit, present, swapped
+from beespace.compiler.texts import as_bytes, as_text, copied, equal_bytes, fill_bytes, fill_text, write_constant
+from beespace.compiler.types import (
+    ADDRESS,
+    BOOL,
+    Address,
+    Array,
+    Bytes,
+    Int,
+    KernelObject,
+    StructType,
+    Text,
+    TextLiteral,
+    of_kind,
+)
+from beespace.compiler.values import Recipe, Value, offset
+from beespace.schema import AddressKind, BoolKind, BytesKind, Field, IntKind, Kind, Struct, TextKind
+from beespace.schema.kinds import kind_size
+
+__all__ = [
+    "SLOT_ALIGN", "address_bytes", "compared", "field_of", "load", "located", "memory_align", "read_field", "store",
+]  # fmt: skip
+
+SLOT_ALIGN = 8
+
+
+def load(pointer: ir.Expression, kind: Kind, align: int) -> Value:
+    """The value of ``kind`` that stands at ``pointer``."""
+    if isinstance(kind, IntKind):
+        type_ = Int(kind.bits, kind.signed)
+        return Value(type_, swapped(ir.Load(pointer, type_.code), kind))
+    if isinstance(kind, BoolKind):
+        # Whatever others wrote there, anything but 0 is True.
+        return Value(BOOL, ir.Convert(ir.Load(pointer, ir.U8), ir.BOOL))
+    return Value(of_kind(kind), pointer, align=align)
+
+
+def memory_align(base: int, at: int) -> int:
+    """What is known of an address ``at`` bytes after one that is aligned to ``base``."""
+    return gcd(base, at) if at else base
+
+
+def field_of(frame: Frame, cls: type[Struct], name: str, node: ast.AST) -> Field:
+    """The field of that name, or a mistake."""
+    try:
+        return cls.layout.field(name)
+    except KeyError:
+        names = [field.name for field in cls.layout.fields]
+        raise frame.error(
+            rules.NoField, node, type=cls.__name__, name=name, known=", ".join(names),
+            suggestion=did_you_mean(name, names),
+        ) from None  # fmt: skip
+
+
+def read_field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
+    """``value.name`` of a struct of the author's."""
+    assert isinstance(value.type, StructType)
+    field = field_of(frame, value.type.cls, name, node)
+    return load(offset(value.expression, field.offset), field.kind, memory_align(value.align, field.offset))
+
+
+def address_bytes(text: str) -> bytes | None:
+    """The 16 bytes of an address that is written out; ``None`` if it is none."""
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    return parsed.packed if parsed.version == 6 else b"\0" * 10 + b"\xff\xff" + parsed.packed
+
+
+def store(
+    frame: Frame, target: ir.Expression, align: int, kind: Kind, value: Value, node: ast.AST, place: str
+) -> ir.Block:
+    """Write ``value`` at ``target``; ``target`` must be safe to evaluate more than once."""
+    present(frame, value, node)
+    size = kind_size(kind)
+    if isinstance(kind, IntKind):
+        code = fit(frame, value, Int(kind.bits, kind.signed), node, place)
+        return (ir.Store(target, swapped(code, kind)),)
+    if isinstance(kind, BoolKind):
+        return (ir.Store(target, fit(frame, value, BOOL, node, place)),)
+    if isinstance(kind, TextKind):
+        return fill_text(frame, target, size, align, value, node, place)
+    if isinstance(kind, BytesKind):
+        return fill_bytes(frame, target, size, align, value, node, place)
+    if isinstance(kind, AddressKind):
+        value = _as_address(frame, value, node)
+    if value.type != of_kind(kind):
+        raise frame.error(rules.TypeMismatch, node, place=place, expected=of_kind(kind), found=value.type)
+    if value.recipe is not None:
+        return value.recipe.prepare + value.recipe.fill(target, size, align)
+    before, source = frame.bind_address(value.expression)
+    return before + copied(target, size, align, source, size, value.align)
+
+
+def _as_address(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """A written-out address, or a ``struct in6_addr`` of the kernel, as an Address; anything else as it is."""
+    if isinstance(value.type, TextLiteral) and not value.type.raw:
+        data = address_bytes(value.type.value.decode())
+        if data is None:
+            raise frame.error(rules.TypeMismatch, node, place="an Address", expected="an IPv4 or IPv6 address",
+                              found=value.type)  # fmt: skip
+        return Value(ADDRESS, recipe=Recipe(lambda to, size, align: write_constant(to, data, align)))
+    if isinstance(value.type, KernelObject) and value.type.name == "struct in6_addr":
+        source = address(value)
+        return Value(ADDRESS, recipe=Recipe(lambda to, size, align: (ir.Copy(to, source, size),)))
+    return value
+
+
+def located(frame: Frame, value: Value, kind: Kind, node: ast.AST, place: str) -> tuple[ir.Block, ir.Expression]:
+    """The address of memory that holds ``value`` as ``kind``, for a helper to read."""
+    present(frame, value, node)
+    region = value.code.type.region if value.code and isinstance(value.code.type, ir.PointerType) else None
+    direct = value.type == of_kind(kind) and not isinstance(kind, (IntKind, BoolKind))
+    if direct and region in (ir.Region.STACK, ir.Region.MAP_VALUE):
+        return frame.bind_address(value.expression)
+    slot = frame.scope.slot(kind_size(kind))
+    return store(frame, slot, SLOT_ALIGN, kind, value, node, place), slot
+
+
+def compared(frame: Frame, left: Value, right: Value, node: ast.Compare, operator: str) -> ir.Expression | None:
+    """``left == right`` of what has more bytes than a register; ``None`` if these are not of such types."""
+    if isinstance(left.type, (Address, TextLiteral)) and isinstance(right.type, (Address, TextLiteral)):
+        if isinstance(left.type, Address) or isinstance(right.type, Address):
+            left, right = _as_address(frame, left, node), _as_address(frame, right, node)
+    left, right = as_text(frame, left), as_text(frame, right)
+    if isinstance(left.type, (Text, TextLiteral)) and isinstance(right.type, (Text, TextLiteral)):
+        return _compared_texts(frame, left, right, node, operator)
+    if isinstance(left.type, Bytes) or isinstance(right.type, Bytes):
+        left, right = as_bytes(frame, left), as_bytes(frame, right)
+        if isinstance(left.type, (Bytes, TextLiteral)) and isinstance(right.type, (Bytes, TextLiteral)):
+            return _compared_texts(frame, left, right, node, operator)
+    if left.type == right.type and isinstance(left.type, (Address, StructType, Array)):
+        kind: Kind
+        if isinstance(left.type, StructType):
+            kind = left.type.cls
+        else:
+            kind = left.type.kind if isinstance(left.type, Array) else AddressKind()
+        size = kind_size(kind)
+        before, ours, align = _in_memory(frame, left, size)
+        between, theirs, other = _in_memory(frame, right, size)
+        return ir.Sequence(before + between, equal_bytes(ours, theirs, size, min(align, other)))
+    return None
+
+
+def _in_memory(frame: Frame, value: Value, size: int) -> tuple[ir.Block, ir.Expression, int]:
+    """The value's own memory, or a temporary copy of what has none."""
+    if value.recipe is None:
+        before, pointer = frame.bind_address(value.expression)
+        return before, pointer, value.align
+    slot = frame.scope.slot(size)
+    return value.recipe.prepare + value.recipe.fill(slot, size, SLOT_ALIGN), slot, SLOT_ALIGN
+
+
+def _compared_texts(frame: Frame, left: Value, right: Value, node: ast.Compare, operator: str) -> ir.Expression:
+    if isinstance(left.type, TextLiteral) and isinstance(right.type, TextLiteral):
+        return ir.Const(int(left.type.value == right.type.value), ir.BOOL)
+    if isinstance(left.type, TextLiteral):
+        left, right = right, left
+    assert isinstance(left.type, (Text, Bytes))
+    raw = isinstance(left.type, Bytes)
+    if isinstance(right.type, TextLiteral):
+        return _compared_literal(frame, left, right.type, node, raw=raw)
+    assert isinstance(right.type, (Text, Bytes))
+    sizes = [size for size in (left.type.size, right.type.size) if size is not None]
+    if not sizes or (raw and len({left.type.size, right.type.size}) > 1):
+        raise frame.error(
+            rules.Comparison, node, left=left.type, right=right.type, operator=operator,
+            suggestion="store one of them into a sized local first",
+        )  # fmt: skip
+    # Of an unsized text one byte more than the other can hold is read, so that a longer one differs.
+    longer = max(sizes) + (1 if len(sizes) == 1 else 0)
+    before, ours, align = _in_memory(frame, left, left.type.size or longer)
+    between, theirs, other = _in_memory(frame, right, right.type.size or longer)
+    ours_size, theirs_size = left.type.size or longer, right.type.size or longer
+    shared = min(ours_size, theirs_size)
+    same = equal_bytes(ours, theirs, shared, min(align, other))
+    if ours_size != theirs_size:
+        rest = ours if ours_size > theirs_size else theirs
+        ends = ir.Compare(ir.CompareOp.EQ, ir.Load(offset(rest, shared), ir.U8), ir.Const(0, ir.U8))
+        same = ir.And(same, ends)
+    return ir.Sequence(before + between, same)
+
+
+def _compared_literal(
+    frame: Frame, left: Value, literal: TextLiteral, node: ast.Compare, *, raw: bool
+) -> ir.Expression:
+    assert isinstance(left.type, (Text, Bytes))
+    if literal.raw != raw:
+        raise frame.error(
+            rules.Comparison, node, left=left.type, right=literal, operator="==",
+            suggestion="compare raw bytes with b\"...\" and texts with \"...\"",
+        )  # fmt: skip
+    length = len(literal.value)
+    size = left.type.size if left.type.size is not None else length + 2
+    if length > size or (raw and length != size):
+        raise frame.error(rules.TextTooLong, node, found=literal, size=size, length=length)
+    before, ours, align = _in_memory(frame, left, size)
+    # The zero byte behind a shorter literal ends the comparison; nothing after it counts.
+    data = literal.value if raw or length == size else literal.value + b"\0"
+    return ir.Sequence(before, equal_bytes(ours, data, len(data), align)) if before else equal_bytes(
+        ours, data, len(data), align
+    )
+

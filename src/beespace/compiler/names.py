@@ -1,0 +1,244 @@
+"""Names: what a name or attribute of the author's Python stands for while compiling.
+
+Invariant: Python's own rules of scope: a name assigned anywhere in a function is a local of it;
+otherwise closure, module, built-ins, in that order, with the values they have now.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import replace
+from enum import EnumType
+from types import FunctionType, ModuleType
+from typing import Any
+
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import Failure, did_you_mean
+from beespace.compiler.frame import Frame
+from beespace.compiler.memory import SLOT_ALIGN, load
+from beespace.compiler.types import (
+    BOOL,
+    NONE,
+    Address,
+    Array,
+    Bool,
+    Bytes,
+    Int,
+    Literal,
+    MapObject,
+    MapWord,
+    NoneType,
+    Optional,
+    Poison,
+    Program,
+    Static,
+    StructType,
+    SubProgram,
+    Text,
+    TextLiteral,
+    Type,
+    of_kind,
+)
+from beespace.compiler.values import Value
+from beespace.lang import Map, bpf
+from beespace.lang import Program as ProgramClass
+from beespace.lang.attach import SECTION
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
+from beespace.schema.kinds import kind_align
+
+__all__ = ["annotation", "attribute", "captured", "is_self", "local", "lookup", "map_word", "read_name", "self_attribute"]
+
+_KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
+_MISSING = object()
+
+
+def is_self(frame: Frame, node: ast.expr) -> bool:
+    """Whether ``node`` is the function's first parameter, the program."""
+    arguments = frame.source.node.args
+    first = (arguments.posonlyargs + arguments.args)[:1]
+    return isinstance(node, ast.Name) and bool(first) and node.id == first[0].arg and node.id not in frame.locals
+
+
+def lookup(frame: Frame, name: str) -> Any:
+    """What Python would find for a name that is no local; ``_MISSING`` if nothing."""
+    function = frame.source.function
+    free = function.__code__.co_freevars
+    if name in free and function.__closure__:
+        try:
+            return function.__closure__[free.index(name)].cell_contents
+        except ValueError:
+            return _MISSING
+    if name in function.__globals__:
+        return function.__globals__[name]
+    return getattr(builtins, name, _MISSING)
+
+
+def read_name(frame: Frame, node: ast.Name) -> Value:
+    """The value of a name."""
+    if is_self(frame, node):
+        return Value(Program())
+    if node.id in frame.scope.variables or node.id in frame.locals:
+        return local(frame, node)
+    found = lookup(frame, node.id)
+    if found is _MISSING:
+        known = [*frame.locals, *frame.scope.variables, *frame.source.function.__globals__, *_BUILTINS]
+        raise frame.error(rules.UndefinedName, node, name=node.id, suggestion=did_you_mean(node.id, known))
+    return captured(frame, found, node, node.id)
+
+
+_BUILTINS = ("min", "max", "len", "range", "abs", "bool", "True", "False", "None", "self")
+
+
+def local(frame: Frame, node: ast.Name) -> Value:
+    """The value of a local."""
+    type_ = frame.state.names.get(node.id)
+    if type_ is None:
+        known = node.id in frame.scope.variables
+        why = "not on every path to here" if known else "not assigned before this"
+        raise frame.error(rules.NotAssigned, node, name=node.id, why=why)
+    if isinstance(type_, Poison):
+        raise Failure(None)
+    variable = frame.scope.variables[node.id]
+    if isinstance(type_, NoneType):
+        return Value(NONE, path=node.id)
+    if variable.slot is not None and variable.box is None:
+        return Value(type_, ir.StackSlot(variable.slot), path=node.id, align=SLOT_ALIGN)
+    assert variable.code_type is not None
+    code = ir.Local(variable.code_name, variable.code_type)
+    if variable.box is not None:
+        if isinstance(type_, Optional):
+            return Value(replace(type_, kind=variable.box), code, path=node.id, align=kind_align(variable.box))
+        # Boxed numbers are copied in host order.
+        return replace(load(code, _native(variable.box), kind_align(variable.box)), path=node.id,
+                       bounds=frame.state.bounds.get(node.id))  # fmt: skip
+    inner = type_.inner if isinstance(type_, Optional) else type_
+    align = kind_align(inner.cls) if isinstance(inner, StructType) else _align(inner)
+    return Value(type_, code, frame.state.bounds.get(node.id), path=node.id, align=align)
+
+
+def _align(type_: Type) -> int:
+    if isinstance(type_, Array):
+        return kind_align(type_.kind)
+    return 8 if isinstance(type_, Address) else 1
+
+
+def _native(kind: Kind) -> Kind:
+    """A kind as it is boxed: numbers in host order."""
+    return replace(kind, big_endian=False) if isinstance(kind, IntKind) else kind
+
+
+def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
+    """A value of the author's module, as a constant."""
+    if found is None:
+        return Value(NONE)
+    if isinstance(found, bool):
+        return Value(BOOL, ir.Const(int(found), ir.BOOL))
+    if isinstance(found, int):
+        return Value(Literal(int(found)))
+    if isinstance(found, str):
+        return Value(TextLiteral(found.encode()))
+    if isinstance(found, bytes):
+        return Value(TextLiteral(found, raw=True))
+    if isinstance(found, (ModuleType, type, FunctionType, *_KINDS)) or callable(found):
+        return Value(Static(found))
+    what = type(found).__name__
+    article = "float, and the kernel has no floating point" if isinstance(found, float) else what
+    raise frame.error(rules.BadConstant, node, name=name, found=article, suggestion=_constant_help(found))
+
+
+def _constant_help(found: Any) -> str:
+    if isinstance(found, float):
+        return "count in a smaller unit, as nanoseconds or bytes"
+    if isinstance(found, (dict, set)):
+        return "declare a map: `names = Hash(key=..., value=...)`"
+    if isinstance(found, (list, tuple)):
+        return "declare `values = Array(u32, length)`, or write the numbers out"
+    return ""
+
+
+def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
+    """``owner.name`` of a compile-time object: a module's or class's attribute, a word."""
+    found = getattr(owner, node.attr, _MISSING)
+    if found is _MISSING:
+        if owner is bpf:
+            words = [name for name, value in vars(bpf).items() if isinstance(value, FunctionType) and name[0] != "_"]
+            suggestion = did_you_mean(node.attr, words) or f"the words are {', '.join(sorted(words))}"
+            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=suggestion)
+        name = getattr(owner, "__name__", type(owner).__name__)
+        members = list(owner.__members__) if isinstance(owner, EnumType) else dir(owner)
+        raise frame.error(
+            rules.NoAttribute, node, owner=name, name=node.attr, suggestion=did_you_mean(node.attr, members)
+        )
+    return captured(frame, found, node, f"{ast.unparse(node.value)}.{node.attr}")
+
+
+def self_attribute(frame: Frame, node: ast.Attribute) -> Value:
+    """``self.name``: a map, an option, a sub-program or a constant of the class."""
+    declaration = frame.unit.declaration
+    name = node.attr
+    if name in declaration.maps:
+        return Value(MapObject(name, declaration.maps[name]))
+    if name in declaration.options:
+        option = declaration.options[name]
+        value = load(ir.GlobalAddress(name), option.kind, 1)
+        path = f"self.{name}"
+        return replace(value, path=path, bounds=frame.state.bounds.get(path) if isinstance(value.type, Int) else None)
+    if name in declaration.functions:
+        return Value(SubProgram(name, declaration.functions[name]))
+    found = getattr(declaration.source, name, _MISSING)
+    if isinstance(found, FunctionType) and not hasattr(found, SECTION) and not hasattr(ProgramClass, name):
+        raise frame.error(
+            rules.NotKernelSide, node, name=f"self.{name}",
+            suggestion="mark it with @function to compile it, or call it outside",
+        )  # fmt: skip
+    if found is _MISSING or hasattr(ProgramClass, name) or isinstance(found, Map):
+        known = [*declaration.maps, *declaration.options, *declaration.functions]
+        raise frame.error(
+            rules.NoAttribute, node, owner=declaration.name, name=name, label_text="no map, option or function",
+            known=f"it has {', '.join(known)}", suggestion=did_you_mean(name, known),
+        )  # fmt: skip
+    return captured(frame, found, node, f"self.{name}")
+
+
+def map_word(value: Value, node: ast.Attribute) -> Value:
+    """``self.m.get``."""
+    assert isinstance(value.type, MapObject)
+    return Value(MapWord(value.type, node.attr))
+
+
+def annotation(frame: Frame, node: ast.expr) -> Type:
+    """The type that an annotation names."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        node = ast.copy_location(ast.parse(node.value, mode="eval").body, node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        sides = [node.left, node.right]
+        rest = [side for side in sides if not (isinstance(side, ast.Constant) and side.value is None)]
+        if len(rest) == 1:
+            return Optional(annotation(frame, rest[0]))
+    found = _evaluated(frame, node)
+    if found is None:
+        return NONE
+    if isinstance(found, type) and issubclass(found, Struct) and found is not Struct:
+        return StructType(found)
+    if isinstance(found, (TextKind, BytesKind)) and not found.size:
+        return Text(None) if isinstance(found, TextKind) else Bytes(None)
+    if isinstance(found, _KINDS):
+        return of_kind(found)
+    if found is bool:
+        return Bool()
+    suggestion = "use u64 or i64 for whole numbers" if found is int else "use a type from beespace.types or a Struct"
+    raise frame.error(rules.UnknownAnnotation, node, text=ast.unparse(node), suggestion=suggestion)
+
+
+def _evaluated(frame: Frame, node: ast.expr) -> Any:
+    """The object that a dotted name stands for."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        found = lookup(frame, node.id)
+        return object() if found is _MISSING else found
+    if isinstance(node, ast.Attribute):
+        return getattr(_evaluated(frame, node.value), node.attr, object())
+    return object()
+

@@ -1,0 +1,368 @@
+"""Integers: which types go together, and what each operator does.
+
+Invariant: results wrap to their type's width and nothing else differs from Python; where Python would
+raise, the code is refused unless the bounds of the operands rule it out.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import Failure
+from beespace.compiler.frame import Frame
+from beespace.compiler.types import (
+    BOOL,
+    I64,
+    U64,
+    Bool,
+    Int,
+    KernelPointer,
+    Literal,
+    NoneType,
+    Optional,
+    Poison,
+    Type,
+)
+from beespace.compiler.values import Bounds, Value, number, sequence
+from beespace.schema import IntKind
+
+__all__ = ["binary", "convert", "default_type", "fit", "known", "present", "swapped", "unary", "unify", "within"]
+
+_CODES = {
+    ast.Add: ir.BinaryOp.ADD,
+    ast.Sub: ir.BinaryOp.SUB,
+    ast.Mult: ir.BinaryOp.MUL,
+    ast.BitAnd: ir.BinaryOp.AND,
+    ast.BitOr: ir.BinaryOp.OR,
+    ast.BitXor: ir.BinaryOp.XOR,
+}
+_FOLD: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.Pow: operator.pow,
+}
+_MAX_FOLD = 1 << 128  # literals stay small: no constant needs more than an Address
+
+
+def present(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """``value`` itself; a mistake if it is, or may be, None."""
+    if isinstance(value.type, Poison):
+        raise Failure(None)
+    if isinstance(value.type, (Optional, NoneType)):
+        text = ast.unparse(node)
+        if value.path is None and isinstance(node, ast.Attribute):
+            raise frame.error(rules.UncheckedField, node, what=text, name=node.attr)
+        raise frame.error(rules.MayBeNone, node, what=text, found=value.type)
+    return value
+
+
+def known(frame: Frame, value: Value, node: ast.AST, what: str) -> Value:
+    """``value`` if it is a number."""
+    present(frame, value, node)
+    if isinstance(value.type, Bool):
+        raise frame.error(rules.BoolAsNumber, node, suggestion="u32")
+    if not isinstance(value.type, (Int, Literal)):
+        raise frame.error(rules.NotANumber, node, what=what, found=value.type)
+    return value
+
+
+def default_type(value: int) -> Int:
+    """What a literal is when nothing asks for a type."""
+    return U64 if value >= 0 else I64
+
+
+def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> ir.Expression:
+    """``value`` as ``target`` (an integer or bool), without any loss, or a mistake."""
+    present(frame, value, node)
+    if isinstance(target, Bool):
+        if isinstance(value.type, Bool):
+            return value.expression
+        if isinstance(value.type, (Int, Literal)):
+            raise frame.error(rules.NumberAsBool, node, found=value.type)
+    elif isinstance(target, Int):
+        if isinstance(value.type, Literal):
+            return _literal(frame, value.type.value, target, node)
+        if isinstance(value.type, Int):
+            if value.literal and within(value.range, target):
+                return _recast(value.expression, target)
+            if value.type.signed != target.signed:
+                raise frame.error(rules.MixedSigns, node, left=value.type, right=target)
+            if value.type.bits > target.bits:
+                raise frame.error(rules.Narrowing, node, expected=target, found=value.type)
+            return widened(value.expression, target)
+        if isinstance(value.type, Bool):
+            raise frame.error(rules.BoolAsNumber, node, suggestion=target)
+    raise frame.error(rules.TypeMismatch, node, place=place, expected=target, found=value.type)
+
+
+def widened(code: ir.Expression, target: Int) -> ir.Expression:
+    return code if code.type == target.code else ir.Convert(code, target.code)
+
+
+def _literal(frame: Frame, value: int, target: Int, node: ast.AST) -> ir.Const:
+    if not target.minimum <= value <= target.maximum:
+        raise frame.error(
+            rules.LiteralOutOfRange, node, value=value, expected=target, low=target.minimum, high=target.maximum
+        )
+    return ir.Const(value, target.code)
+
+
+def unify(
+    frame: Frame, left: Value, right: Value, node: ast.AST, expected: Type | None = None
+) -> tuple[ir.Expression, ir.Expression, Int]:
+    """Two numbers as one type: the wider of the two, or what a literal is asked to be."""
+    if isinstance(left.type, Literal) and isinstance(right.type, Literal):
+        target = expected if isinstance(expected, Int) else default_type(min(left.type.value, right.type.value))
+    elif isinstance(left.type, Literal) or (left.literal and not right.literal and isinstance(right.type, Int)):
+        assert isinstance(right.type, Int)
+        target = right.type
+    elif isinstance(right.type, Literal) or (right.literal and not left.literal):
+        assert isinstance(left.type, Int)
+        target = left.type
+    else:
+        assert isinstance(left.type, Int) and isinstance(right.type, Int)
+        if left.type.signed != right.type.signed:
+            raise frame.error(rules.MixedSigns, node, left=left.type, right=right.type)
+        target = left.type if left.type.bits >= right.type.bits else right.type
+    return fit(frame, left, target, node, ""), fit(frame, right, target, node, ""), target
+
+
+def within(bounds: Bounds, type: Int) -> Bounds | None:
+    """``bounds`` if no value in them wraps."""
+    return bounds if type.minimum <= bounds.low and bounds.high <= type.maximum else None
+
+
+def binary(
+    frame: Frame, op: ast.operator, left: Value, right: Value, node: ast.BinOp | ast.AugAssign, expected: Type | None
+) -> Value:
+    """``left op right`` of two numbers."""
+    symbol = _SYMBOLS[type(op)]
+    left_node, right_node = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+    if isinstance(op, (ast.Div, ast.MatMult)):
+        help = "write // for whole numbers; the kernel has no floating point" if isinstance(op, ast.Div) else ""
+        raise frame.error(rules.NotSupported, node, what=f"`{symbol}`", suggestion=help)
+    left = known(frame, left, left_node, f"`{symbol}`")
+    right = known(frame, right, right_node, f"`{symbol}`")
+    if isinstance(left.type, Literal) and isinstance(right.type, Literal):
+        return _folded(frame, op, left.type.value, right.type.value, node, right_node)
+    if isinstance(op, ast.Pow):
+        raise frame.error(
+            rules.NotConstant, node, what="`**`", suggestion="multiply, or shift: x ** 2 is x * x, 2 ** n is 1 << n"
+        )
+    if isinstance(op, (ast.LShift, ast.RShift)):
+        return _shift(frame, op, left, right, right_node, expected)
+    if isinstance(op, (ast.FloorDiv, ast.Mod)):
+        return _divide(frame, op, left, right, node, right_node, expected)
+    if isinstance(op, ast.BitAnd):
+        left, right = _masks(left, right), _masks(right, left)
+    left_code, right_code, type_ = unify(frame, left, right, node, expected)
+    bounds = within(_BOUNDS[type(op)](left.range, right.range), type_) if type(op) in _BOUNDS else None
+    return Value(type_, ir.Binary(_CODES[type(op)], left_code, right_code), bounds)
+
+
+def _masks(value: Value, other: Value) -> Value:
+    """In ``flags & ~7`` the literal -8 has all the high bits set, as many as the other side has."""
+    if isinstance(value.type, Literal) and isinstance(other.type, Int) and not other.type.signed:
+        if -(1 << other.type.bits) <= value.type.value < 0:
+            return Value(Literal(value.type.value & other.type.maximum))
+    return value
+
+
+def _folded(frame: Frame, op: ast.operator, left: int, right: int, node: ast.AST, right_node: ast.AST) -> Value:
+    if isinstance(op, (ast.FloorDiv, ast.Mod)) and right == 0:
+        raise frame.error(rules.DivisorMayBeZero, right_node, why="this is 0", text="d")
+    if isinstance(op, (ast.LShift, ast.RShift)) and right < 0:
+        raise frame.error(rules.ShiftMayBeNegative, right_node, found=right, text="n")
+    too_big = isinstance(op, (ast.LShift, ast.Pow)) and (right < 0 or right > 128)
+    result = 0 if too_big else _FOLD[type(op)](left, right)
+    if too_big or abs(result) > _MAX_FOLD:
+        raise frame.error(
+            rules.LiteralOutOfRange, node, value=f"{left} {_SYMBOLS[type(op)]} {right}", expected="u64", low=0,
+            high=U64.maximum,
+        )  # fmt: skip
+    return Value(Literal(result))
+
+
+def _operand_type(left: Value, expected: Type | None) -> Int:
+    if isinstance(left.type, Int):
+        return left.type
+    assert isinstance(left.type, Literal)
+    return expected if isinstance(expected, Int) else default_type(left.type.value)
+
+
+def _shift(
+    frame: Frame, op: ast.operator, left: Value, count: Value, count_node: ast.AST, expected: Type | None
+) -> Value:
+    """Python's shift: a count past the width leaves nothing (or the sign), it does not start again at 0."""
+    type_ = _operand_type(left, expected)
+    value = fit(frame, left, type_, count_node, "")
+    code = ir.BinaryOp.SHL if isinstance(op, ast.LShift) else ir.BinaryOp.SHR
+    if count.range.low < 0:
+        raise frame.error(
+            rules.ShiftMayBeNegative, count_node, found=count.type, text=ast.unparse(count_node)
+        )
+    if isinstance(count.type, Literal):
+        steps = count.type.value
+        bounds = None
+        if steps < type_.bits:
+            low, high = left.range.low, left.range.high
+            moved = (low << steps, high << steps) if code is ir.BinaryOp.SHL else (low >> steps, high >> steps)
+            bounds = within(Bounds(*moved), type_)
+            return Value(type_, ir.Binary(code, value, number(steps, type_)), bounds)
+        if code is ir.BinaryOp.SHR and type_.signed:
+            return Value(type_, ir.Binary(code, value, number(type_.bits - 1, type_)))
+        return Value(type_, ir.Binary(ir.BinaryOp.AND, value, number(0, type_)), Bounds(0, 0))
+    assert isinstance(count.type, Int)
+    if count.range.high < type_.bits:
+        return Value(type_, ir.Binary(code, value, _recast(count.expression, type_)))
+    before, value = frame.bind(value)
+    between, steps_code = frame.bind(count.expression)
+    moved_code = ir.Binary(code, value, _recast(steps_code, type_))
+    if code is ir.BinaryOp.SHR and type_.signed:
+        otherwise: ir.Expression = ir.Binary(code, value, number(type_.bits - 1, type_))
+    else:
+        otherwise = number(0, type_)
+    fits = ir.Compare(ir.CompareOp.LT, steps_code, number(type_.bits, count.type))
+    return Value(type_, sequence(before + between, ir.Select(fits, moved_code, otherwise)))
+
+
+def _recast(code: ir.Expression, type_: Int) -> ir.Expression:
+    return code if code.type == type_.code else ir.Convert(code, type_.code)
+
+
+def _divide(
+    frame: Frame,
+    op: ast.operator,
+    left: Value,
+    right: Value,
+    node: ast.AST,
+    right_node: ast.AST,
+    expected: Type | None,
+) -> Value:
+    """Division that rounds down, as Python's."""
+    divisor = right.range
+    if not divisor.excludes_zero:
+        why = "this is 0" if isinstance(right.type, Literal) else f"nothing says that this {right.type} is not 0"
+        raise frame.error(rules.DivisorMayBeZero, right_node, why=why, text=ast.unparse(right_node))
+    left_code, right_code, type_ = unify(frame, left, right, node, expected)
+    code = ir.BinaryOp.DIV if isinstance(op, ast.FloorDiv) else ir.BinaryOp.MOD
+    bounds = _division_bounds(op, left.range, divisor)
+    if not type_.signed:
+        return Value(type_, ir.Binary(code, left_code, right_code), bounds)
+    if divisor.low <= 0:
+        raise frame.error(
+            rules.NotSupported, right_node, what="division by a number that may be negative",
+            suggestion="check it first (`if d > 0:`), or change signs so that the divisor is positive",
+        )  # fmt: skip
+    # Rounding down with unsigned division alone: for x < 0, x // d is ~(~x // d) and x % d is d - 1 - ~x % d.
+    plain = Int(type_.bits)
+    before, value = frame.bind(left_code)
+    between, by = frame.bind(right_code)
+    ones = number(-1, type_)
+    inverted = ir.Binary(ir.BinaryOp.XOR, value, ones)
+
+    def divided(operand: ir.Expression) -> ir.Expression:
+        result = ir.Binary(code, ir.Convert(operand, plain.code), ir.Convert(by, plain.code))
+        return ir.Convert(result, type_.code)
+
+    if code is ir.BinaryOp.DIV:
+        negative: ir.Expression = ir.Binary(ir.BinaryOp.XOR, divided(inverted), ones)
+    else:
+        last = ir.Binary(ir.BinaryOp.SUB, by, number(1, type_))
+        negative = ir.Binary(ir.BinaryOp.SUB, last, divided(inverted))
+    is_negative = ir.Compare(ir.CompareOp.LT, value, number(0, type_))
+    return Value(type_, sequence(before + between, ir.Select(is_negative, negative, divided(value))), bounds)
+
+
+def _division_bounds(op: ast.operator, left: Bounds, right: Bounds) -> Bounds | None:
+    if right.low <= 0:
+        return Bounds(0, max(left.high, 0)) if left.low >= 0 else None
+    if isinstance(op, ast.Mod):
+        return Bounds(0, min(right.high - 1, left.high) if left.low >= 0 else right.high - 1)
+    ends = [left.low // right.low, left.low // right.high, left.high // right.low, left.high // right.high]
+    return Bounds(min(ends), max(ends))
+
+
+def unary(frame: Frame, op: ast.unaryop, value: Value, node: ast.UnaryOp) -> Value:
+    """``-x``, ``+x``, ``~x``."""
+    symbol = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}[type(op)]
+    known(frame, value, node.operand, f"`{symbol}`")
+    if isinstance(value.type, Literal):
+        folded = {"-": -value.type.value, "+": value.type.value, "~": ~value.type.value}[symbol]
+        return Value(Literal(folded))
+    assert isinstance(value.type, Int)
+    if symbol == "+":
+        return value
+    if symbol == "-":
+        bounds = within(Bounds(-value.range.high, -value.range.low), value.type)
+        return Value(value.type, ir.Binary(ir.BinaryOp.SUB, number(0, value.type), value.expression), bounds)
+    return Value(value.type, ir.Binary(ir.BinaryOp.XOR, value.expression, number(-1, value.type)))
+
+
+def convert(frame: Frame, value: Value, kind: IntKind, node: ast.AST) -> Value:
+    """``u32(x)``: cut or extended as the machine does it."""
+    present(frame, value, node)
+    target = Int(kind.bits, kind.signed)
+    if isinstance(value.type, Literal):
+        return Value(target, number(value.type.value, target), Bounds(*[number(value.type.value, target).value] * 2))
+    if isinstance(value.type, Int):
+        return Value(target, _recast(value.expression, target), within(value.range, target))
+    if value.type == BOOL:
+        return Value(target, ir.Convert(value.expression, target.code), Bounds(0, 1))
+    if isinstance(value.type, KernelPointer):
+        address = ir.Convert(value.expression, ir.U64)
+        return Value(target, _recast(address, target))
+    raise frame.error(rules.NotANumber, node, what=f"{kind.name}()", found=value.type)
+
+
+def swapped(code: ir.Expression, kind: IntKind) -> ir.Expression:
+    """A number of ``kind`` between its order in memory and host order."""
+    return ir.ByteSwap(code) if kind.big_endian and kind.bits > 8 else code
+
+
+def _or_bounds(left: Bounds, right: Bounds) -> Bounds:
+    if left.low < 0 or right.low < 0:
+        return Bounds(-(1 << 200), 1 << 200)
+    return Bounds(max(left.low, right.low), (1 << max(left.high, right.high).bit_length()) - 1)
+
+
+def _xor_bounds(left: Bounds, right: Bounds) -> Bounds:
+    if left.low < 0 or right.low < 0:
+        return Bounds(-(1 << 200), 1 << 200)
+    return Bounds(0, (1 << max(left.high, right.high).bit_length()) - 1)
+
+
+def _and_bounds(left: Bounds, right: Bounds) -> Bounds:
+    highs = [side.high for side in (left, right) if side.low >= 0]
+    return Bounds(0, min(highs)) if highs else Bounds(-(1 << 200), 1 << 200)
+
+
+def _product_bounds(left: Bounds, right: Bounds) -> Bounds:
+    ends = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
+    return Bounds(min(ends), max(ends))
+
+
+_BOUNDS: dict[type[ast.operator], Callable[[Bounds, Bounds], Bounds]] = {
+    ast.Add: lambda a, b: Bounds(a.low + b.low, a.high + b.high),
+    ast.Sub: lambda a, b: Bounds(a.low - b.high, a.high - b.low),
+    ast.Mult: _product_bounds,
+    ast.BitAnd: _and_bounds,
+    ast.BitOr: _or_bounds,
+    ast.BitXor: _xor_bounds,
+}
+_SYMBOLS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+    ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.MatMult: "@",
+}  # fmt: skip
+SYMBOLS = _SYMBOLS

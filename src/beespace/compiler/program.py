@@ -1,0 +1,149 @@
+"""A program class as a whole: its methods, maps, options and events become one module of IR."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from beespace.btf import Btf
+from beespace.compiler import ir, rules
+from beespace.compiler.diagnostics import Diagnostics
+from beespace.compiler.frame import Frame, Unit
+from beespace.compiler.functions import compile_program as compile_function
+from beespace.compiler.grammar import PythonGrammar
+from beespace.compiler.ir_verify import verify
+from beespace.compiler.lost import lost_index, lost_map
+from beespace.compiler.source import SourceFile, Sources
+from beespace.errors import UsageError
+from beespace.hooks import resolve
+from beespace.lang import Declaration, Interval, Map, Ring
+from beespace.schema import BoolKind, IntKind, Struct
+from beespace.schema.codec import pack
+from beespace.types import u32
+
+__all__ = ["Compiled", "Report", "compile_program", "lower"]
+
+_HASH = 1  # BPF_MAP_TYPE_HASH
+_NO_PREALLOC = 1  # BPF_F_NO_PREALLOC
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came out: programs with their sections, and the loss counters.
+
+    ``lost`` is the key of each map in the per-CPU array ``beespace_lost`` (see :mod:`beespace.compiler.lost`);
+    a map is in it whether or not anything of it can be lost.  ``stack`` is the deepest chain of frames
+    of each program in bytes, ``spilled`` the functions whose memory did not fit the stack.
+    """
+
+    programs: Mapping[str, str]
+    lost: Mapping[str, int]
+    stack: Mapping[str, int]
+    spilled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An ELF object as libbpf loads it, and the report on it."""
+
+    object: bytes
+    report: Report
+
+
+def compile_program(declaration: Declaration, btf: Btf) -> Compiled:
+    """Compile a program class against the kernel types in ``btf``.
+
+    Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
+    installed, :class:`InternalError` for a bug of ours.
+    """
+    from beespace.compiler.worker import Worker
+
+    module = lower(declaration, btf)
+    with Worker() as worker:
+        build = worker.build(module)
+    report = Report(
+        {name: section for name, section in declaration.sections.items() if section},
+        {name: lost_index(declaration, name) for name in declaration.maps},
+        build.stack,
+        tuple(sorted({spill.function for spill in build.spills})),
+    )
+    return Compiled(build.object, report)
+
+
+def lower(declaration: Declaration, btf: Btf) -> ir.Module:
+    """Python to checked, typed IR; raises :class:`CompileError` with every mistake found."""
+    unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
+    if not declaration.functions:
+        raise UsageError(
+            f"{declaration.name} has no kernel-side method",
+            help='decorate one, as in @tracepoint("sched:sched_process_exec")',
+        )
+    for name, section in declaration.sections.items():
+        if section:
+            compile_function(unit, name, unit.sources.function(declaration.functions[name]), resolve(section))
+    _check_all_called(unit)
+    unit.diagnostics.raise_any()
+    module = _module(unit)
+    verify(module)
+    return module
+
+
+def _check_all_called(unit: Unit) -> None:
+    """A sub-program that nothing calls has no types, so that nothing could be said about it."""
+    for name, section in unit.declaration.sections.items():
+        if section or name in unit.subprograms or unit.diagnostics:
+            continue
+        source = unit.sources.function(unit.declaration.functions[name])
+        place = ast.copy_location(ast.Name(name), source.node)
+        place.end_lineno, place.col_offset = source.node.lineno, source.node.col_offset + len("def ")
+        place.end_col_offset = place.col_offset + len(name)
+        unit.diagnostics.add(Frame(unit, source, None).error(rules.UncalledFunction, place, name=name))
+
+
+def _module(unit: Unit) -> ir.Module:
+    declaration = unit.declaration
+    maps = [_definition(name, map) for name, map in declaration.maps.items()]
+    if unit.losing:
+        maps.append(lost_map(declaration))
+    events: list[type[Struct]] = []
+    for map in declaration.maps.values():
+        if isinstance(map, Ring) and map.event not in events:
+            events.append(map.event)
+    files = unit.sources.files()
+    # Sub-programs first, in the order in which they were finished: each is there before its callers.
+    order = sorted(unit.functions.values(), key=lambda function: function.section is not None)
+    return ir.Module(
+        declaration.name,
+        tuple(order),
+        tuple(maps),
+        tuple(
+            ir.GlobalDefinition(name, option.kind, ir.Section.RODATA, _initial(option.kind, option.default))
+            for name, option in declaration.options.items()
+        ),
+        tuple(ir.Source(file.name, file.text) for file in _unique(files)),
+        tuple(events),
+        declaration.license,
+    )
+
+
+def _unique(files: tuple[SourceFile, ...]) -> list[SourceFile]:
+    return list({file.name: file for file in reversed(files)}.values())[::-1]
+
+
+def _initial(kind: IntKind | BoolKind, default: int) -> bytes:
+    return pack(kind, default)
+
+
+def _definition(name: str, map: Map) -> ir.MapDefinition:
+    """A map as the loader makes it."""
+    if isinstance(map, Ring):
+        return ir.MapDefinition(name, map.map_type, max_entries=map.max_entries)
+    if isinstance(map, Interval):
+        # One slot, and the table that stands in it; user space puts another of the same shape there.
+        table = ir.MapDefinition(
+            f"{name}_table", _HASH, map.key, map.value_kind, max_entries=map.max_entries, flags=_NO_PREALLOC
+        )
+        return ir.MapDefinition(name, map.map_type, key=u32, value_size=4, max_entries=1, inner=table)
+    return ir.MapDefinition(name, map.map_type, map.key, map.value_kind, map.max_entries, map.flags)
+

@@ -1,0 +1,98 @@
+"""The rules of the language, one class for each mistake, grouped by what they are about.
+
+May import: :mod:`beespace.compiler.diagnostics`.  Invariant: words only; what breaks a rule is decided
+where the code for it is made.
+"""
+
+from beespace.compiler.rules.flow import (
+    DivisorMayBeZero,
+    IndexOutOfRange,
+    LoopTooLong,
+    LoopUnbounded,
+    MayBeNone,
+    MissingReturn,
+    NeverNone,
+    NotAssigned,
+    Recursion,
+    ReturnMismatch,
+    ShiftMayBeNegative,
+    UncheckedField,
+    Unreachable,
+    VerdictRange,
+)
+from beespace.compiler.rules.kernel import (
+    ContextOnly,
+    ContextReadOnly,
+    KernelReadOnly,
+    NoContextField,
+    NoKernelField,
+    NoKernelName,
+    NoRecord,
+    NoSuchEvent,
+    TooManyArguments,
+    UnreadableField,
+    WordNotHere,
+    WrongPointer,
+)
+from beespace.compiler.rules.maps import (
+    AtomicWidth,
+    DeleteTarget,
+    MapNotAValue,
+    NoIncrement,
+    NoMapWord,
+    NotAtomic,
+    PlainSubscript,
+    WrongEvent,
+)
+from beespace.compiler.rules.names import (
+    BadConstant,
+    NoAttribute,
+    NoField,
+    NotKernelSide,
+    NoWord,
+    UndefinedName,
+    UnknownAnnotation,
+)
+from beespace.compiler.rules.syntax import (
+    ArgumentCount,
+    ArgumentNames,
+    AssignTarget,
+    NoEffect,
+    NotCallable,
+    NotSupported,
+    ParameterShape,
+    UncalledFunction,
+    Unpacking,
+)
+from beespace.compiler.rules.typing import (
+    AliasInLoop,
+    BoolAsNumber,
+    CallDisagrees,
+    Comparison,
+    LiteralOutOfRange,
+    MixedSigns,
+    Narrowing,
+    NotANumber,
+    NotConstant,
+    NumberAsBool,
+    ParameterUntyped,
+    ReadOnly,
+    StackEscapes,
+    TextTooLong,
+    TextUnsized,
+    TypeMismatch,
+    VariableType,
+)
+
+__all__ = [
+    "AliasInLoop", "ArgumentCount", "ArgumentNames", "AssignTarget", "AtomicWidth", "BadConstant", "BoolAsNumber",
+    "CallDisagrees", "Comparison", "ContextOnly", "ContextReadOnly", "DeleteTarget", "DivisorMayBeZero",
+    "IndexOutOfRange", "KernelReadOnly", "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue",
+    "MayBeNone", "MissingReturn", "MixedSigns", "Narrowing", "NeverNone", "NoAttribute", "NoContextField", "NoEffect",
+    "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoMapWord", "NoRecord", "NoSuchEvent", "NoWord",
+    "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant", "NotKernelSide", "NotSupported",
+    "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch",
+    "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
+    "UncalledFunction", "UncheckedField", "UndefinedName", "UnknownAnnotation", "Unpacking", "Unreachable",
+    "UnreadableField", "VariableType", "VerdictRange", "WordNotHere", "WrongEvent", "WrongPointer",
+]  # fmt: skip

@@ -1,0 +1,84 @@
+"""Mistakes with maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from beespace.compiler.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True)
+class NoMapWord(Diagnostic):
+    title = "{map} has no {word} in the kernel"
+    label = "not an operation of this map"
+    note = "it has {known}"
+    help = "{suggestion}"
+    map: Any
+    word: str
+    known: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class PlainSubscript(Diagnostic):
+    title = "{name}[...] would raise KeyError for a missing key, and the kernel has no exceptions"
+    label = "reading by key"
+    help = "use `value = self.{name}.get(key)` and check it for None"
+    name: str
+
+
+@dataclass(frozen=True)
+class AtomicWidth(Diagnostic):
+    title = "+= on {what} can not be atomic: it has {bits} bits"
+    label = "shared with other CPUs"
+    help = "make it a u32 or u64; `x.f = x.f + 1` does it where a lost update does no harm"
+    what: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class NotAtomic(Diagnostic):
+    title = "{operator} on {what} can not be atomic"
+    label = "shared with other CPUs; only += and -= are atomic"
+    help = "write it out where a lost update does no harm: `x.f = x.f {plain} ...`"
+    operator: str
+    what: str
+    plain: str
+
+
+@dataclass(frozen=True)
+class NoIncrement(Diagnostic):
+    title = "{what} can not be changed with {operator}"
+    label = "this is {found}"
+    help = "{suggestion}"
+    what: str
+    operator: str
+    found: Any
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class MapNotAValue(Diagnostic):
+    title = "{map} is used as a value"
+    label = "a map is used through its operations"
+    help = "{suggestion}"
+    map: Any
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class DeleteTarget(Diagnostic):
+    title = "only map entries can be deleted"
+    label = "not an entry of a map"
+    help = "write `del self.map[key]`"
+
+
+@dataclass(frozen=True)
+class WrongEvent(Diagnostic):
+    title = "the ring {name} carries {expected}, not {found}"
+    label = "this is {found}"
+    help = "build it in place: `self.{name}.emit({expected}(...))`"
+    name: str
+    expected: str
+    found: Any

@@ -1,0 +1,165 @@
+"""Structs of the author's: building them in place, assigning to their fields.
+
+Invariant: the arguments of a constructor are evaluated before anything is written, so that a struct
+built over its own old value, or in a ring that turns out to be full, is what Python makes.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from beespace.compiler import ir, rules
+from beespace.compiler.frame import Frame
+from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, store
+from beespace.compiler.numbers import fit, present
+from beespace.compiler.types import (
+    Address,
+    Array,
+    Bytes,
+    KernelObject,
+    KernelPointer,
+    Socket,
+    StructType,
+    Text,
+    is_memory,
+    of_kind,
+)
+from beespace.compiler.values import Recipe, Value, offset
+from beespace.schema import Field, Kind, Struct
+from beespace.schema.kinds import kind_size
+
+__all__ = ["assign", "assign_field", "check_writable", "construct", "materialise", "zeroed"]
+
+
+def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
+    """``Key(a=..., b=...)``: a recipe for a struct; fields that are not named are zero."""
+    if node.args:
+        example = cls.layout.fields[0].name if cls.layout.fields else "x"
+        raise frame.error(
+            rules.ArgumentNames, node.args[0], function=f"{cls.__name__}()", problem="takes its fields by name",
+            suggestion=f"write {cls.__name__}({example}=...)",
+        )  # fmt: skip
+    prepare: ir.Block = ()
+    parts: list[tuple[Field, Value, ast.expr]] = []
+    reads = False
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise frame.error(rules.NotSupported, keyword.value, what="`**`", suggestion="name each field")
+        if any(keyword.arg == field.name for field, _, _ in parts):
+            raise frame.error(rules.ArgumentNames, keyword, function=f"{cls.__name__}()", problem=f"gets {keyword.arg} twice")
+        field = field_of(frame, cls, keyword.arg, keyword)
+        value = frame.value(keyword.value, of_kind(field.kind))
+        present(frame, value, keyword.value)
+        place = f"{cls.__name__}.{field.name}"
+        before, value, overlaps = _prepared(frame, value, field.kind, keyword.value, place)
+        prepare += before
+        reads = reads or overlaps
+        parts.append((field, value, keyword.value))
+
+    def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
+        block = _zero_holes(cls, {field.name for field, _, _ in parts}, target, align)
+        for field, value, value_node in parts:
+            at = memory_align(align, field.offset)
+            block += store(
+                frame, offset(target, field.offset), at, field.kind, value, value_node, f"{cls.__name__}.{field.name}"
+            )
+        return block
+
+    # Mistakes in what is stored show now, not where the recipe is carried out.
+    fill(ir.Const(0, ir.PointerType(ir.Region.STACK)), cls.layout.size, cls.layout.align)
+    return Value(StructType(cls), recipe=Recipe(fill, prepare, reads), align=cls.layout.align)
+
+
+def _prepared(
+    frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str
+) -> tuple[ir.Block, Value, bool]:
+    """A field's value with everything evaluated but the bytes that are written straight to their place."""
+    if not is_memory(kind):
+        type_ = of_kind(kind)
+        before, code = frame.bind(fit(frame, value, type_, node, place))
+        return before, Value(type_, code), False
+    if value.recipe is not None:
+        return value.recipe.prepare, replace(value, recipe=replace(value.recipe, prepare=())), value.recipe.reads
+    if value.code is not None:
+        before, code = frame.bind_address(value.code)
+        return before, replace(value, code=code), isinstance(value.type, (Text, Bytes, Address, Array, StructType))
+    return (), value, False
+
+
+def _zero_holes(cls: type[Struct], given: set[str], target: ir.Expression, align: int) -> ir.Block:
+    """Zero what no argument covers: fields that are not named, and padding."""
+    holes = list(cls.layout.padding())
+    holes += [(field.offset, field.size) for field in cls.layout.fields if field.name not in given]
+    block: ir.Block = ()
+    start = end = 0
+    for at, size in sorted(holes):
+        if at != end and end > start:
+            block += (_zero(target, start, end, align),)
+        if at != end:
+            start = at
+        end = at + size
+    return (*block, _zero(target, start, end, align)) if end > start else block
+
+
+def _zero(target: ir.Expression, start: int, end: int, align: int) -> ir.Zero:
+    return ir.Zero(offset(target, start), end - start, memory_align(align, start))
+
+
+def zeroed(frame: Frame, type_: Text | Bytes) -> Value:
+    """``text(64)``: an empty text, as the first value of a local."""
+    assert type_.size is not None
+    return Value(type_, recipe=Recipe(lambda target, size, align: (ir.Zero(target, size, align),)))
+
+
+def materialise(frame: Frame, value: Value, kind: Kind, node: ast.AST) -> Value:
+    """A value with memory of its own, where a recipe has none yet."""
+    if value.recipe is None:
+        return value
+    slot = frame.scope.slot(kind_size(kind))
+    block = value.recipe.prepare + value.recipe.fill(slot, kind_size(kind), SLOT_ALIGN)
+    return Value(value.type, ir.Sequence(block, slot) if block else slot, align=SLOT_ALIGN)
+
+
+def assign(
+    frame: Frame, target: ir.Expression, align: int, kind: Kind, value: Value, node: ast.AST, place: str
+) -> ir.Block:
+    """Write ``value`` to memory that may be part of what it is made from; the value is evaluated first."""
+    if not is_memory(kind):
+        before, code = frame.bind(fit(frame, value, of_kind(kind), node, place))
+        between, pointer = frame.bind_address(target)
+        return before + between + store(frame, pointer, align, kind, Value(of_kind(kind), code), node, place)
+    present(frame, value, node)
+    if value.recipe is not None and value.recipe.reads:
+        value = materialise(frame, value, kind, node)
+    before, pointer = frame.bind_address(target)
+    if value.code is not None and not isinstance(value.type, (KernelObject, KernelPointer)):
+        between, code = frame.bind_address(value.code)
+        return between + before + store(frame, pointer, align, kind, replace(value, code=code), node, place)
+    return before + store(frame, pointer, align, kind, value, node, place)
+
+
+def assign_field(frame: Frame, owner: Value, node: ast.Attribute, value: Value, value_node: ast.AST) -> ir.Block:
+    """``owner.name = value``."""
+    type_ = owner.type
+    if isinstance(type_, (KernelPointer, KernelObject)):
+        raise frame.error(rules.KernelReadOnly, node, found=type_)
+    if isinstance(type_, Socket):
+        raise frame.error(rules.ReadOnly, node, what=f"{node.attr} of {type_}", why="read only")
+    if not isinstance(type_, StructType):
+        raise frame.error(rules.AssignTarget, node, what=f"a field of {type_}")
+    field = field_of(frame, type_.cls, node.attr, node)
+    check_writable(frame, owner, node)
+    target = offset(owner.expression, field.offset)
+    align = memory_align(owner.align, field.offset)
+    return assign(frame, target, align, field.kind, value, value_node, f"{type_}.{field.name}")
+
+
+def check_writable(frame: Frame, owner: Value, node: ast.AST) -> None:
+    """A mistake if the struct lies in a packet."""
+    if owner.expression.type == ir.PointerType(ir.Region.PACKET):
+        raise frame.error(
+            rules.ReadOnly, node, what=f"{owner.type} in a packet", why="packets are read only here",
+            suggestion="copy the field into a local",
+        )  # fmt: skip
+

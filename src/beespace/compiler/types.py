@@ -1,0 +1,314 @@
+"""The static types of the language.
+
+Invariant: every expression has one of these before any code for it exists; each says in one word
+(``str()``) what messages call it.  Where a value lives (stack, map, packet, ring) is not part of its
+type but of the pointer that the code carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, TypeAlias
+
+from beespace import hooks
+from beespace.compiler import ir
+from beespace.lang import Map
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
+from beespace.schema.kinds import kind_name
+
+__all__ = [
+    "ADDRESS", "BOOL", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
+    "Address", "Array", "Bool", "Bytes", "Context", "Int", "KernelObject", "KernelPointer", "Literal", "MapObject",
+    "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Socket", "Static", "StructType", "SubProgram",
+    "Text", "TextLiteral", "Type", "Void", "is_memory", "of_kind",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """A machine integer in host order."""
+
+    bits: int
+    signed: bool = False
+
+    def __str__(self) -> str:
+        return f"{'i' if self.signed else 'u'}{self.bits}"
+
+    @property
+    def minimum(self) -> int:
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def code(self) -> ir.IntType:
+        return ir.IntType(self.bits, self.signed)
+
+
+@dataclass(frozen=True, slots=True)
+class Bool:
+    """True or False."""
+
+    def __str__(self) -> str:
+        return "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number known while compiling; it takes the type that its use asks for."""
+
+    value: int
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class NoneType:
+    """None."""
+
+    def __str__(self) -> str:
+        return "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """What a call gives that gives nothing."""
+
+    def __str__(self) -> str:
+        return "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text of at most ``size`` bytes; ``None``: as long as whatever it is stored in."""
+
+    size: int | None
+
+    def __str__(self) -> str:
+        return "text" if self.size is None else f"text({self.size})"
+
+
+@dataclass(frozen=True, slots=True)
+class TextLiteral:
+    """A text or bytes known while compiling, encoded."""
+
+    value: bytes
+    raw: bool = False
+
+    def __str__(self) -> str:
+        return repr(self.value) if self.raw else repr(self.value.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Raw bytes; ``None``: as many as whatever they are stored in."""
+
+    size: int | None
+
+    def __str__(self) -> str:
+        return "raw bytes" if self.size is None else f"raw({self.size})"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IPv6 address, 16 bytes in network order."""
+
+    def __str__(self) -> str:
+        return "Address"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A field of several values of one kind."""
+
+    kind: ArrayKind
+
+    def __str__(self) -> str:
+        return f"array({kind_name(self.kind.element)}, {self.kind.length})"
+
+
+@dataclass(frozen=True, slots=True)
+class StructType:
+    """A reference to a struct of the author's."""
+
+    cls: type[Struct]
+
+    def __str__(self) -> str:
+        return self.cls.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPointer:
+    """A pointer to a kernel object; ``target`` is the resolved BTF id (0: ``void``), ``trusted``: direct loads work."""
+
+    target: int
+    name: str
+    trusted: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} *"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelObject:
+    """A struct, union or array embedded in a kernel object, reached by ``access``; not loaded as a whole."""
+
+    target: int
+    name: str
+    trusted: bool
+    access: ir.CoreAccess
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A UAPI socket struct that the verifier rewrites: ``bpf_sock`` or ``bpf_tcp_sock``.
+
+    ``full`` is False for what ``__sk_buff.sk`` gives: it may be a request or TIME_WAIT socket.
+    """
+
+    name: str
+    full: bool = True
+
+    def __str__(self) -> str:
+        return f"struct {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The program's argument; ``name`` is the struct's, or that of the event whose arguments it holds."""
+
+    reading: hooks.Context
+    name: str
+
+    def __str__(self) -> str:
+        return f"ctx ({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """``inner`` or None.
+
+    The code is a pointer that may be null: the reference itself, or, when ``kind`` is set, the
+    address of the memory of that kind that holds the value.
+    """
+
+    inner: Type
+    kind: Kind | None = None
+
+    def __str__(self) -> str:
+        return f"{self.inner} or None"
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """The type of what failed to compile; using it says nothing more."""
+
+    def __str__(self) -> str:
+        return "unknown"
+
+
+# --- things that exist only while compiling ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A Python object of the author's module: a class, a module, a function."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        name = getattr(self.value, "__name__", None) or getattr(self.value, "name", None)
+        return f"{type(self.value).__name__} {name}" if name else type(self.value).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """``self``."""
+
+    def __str__(self) -> str:
+        return "the program"
+
+
+@dataclass(frozen=True, slots=True)
+class MapObject:
+    """A map of the program."""
+
+    name: str
+    map: Map
+
+    def __str__(self) -> str:
+        return f"the {type(self.map).__name__} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class MapWord:
+    """A method of a map, as ``self.m.get``."""
+
+    map: MapObject
+    word: str
+
+    def __str__(self) -> str:
+        return f"{self.map.name}.{self.word}"
+
+
+@dataclass(frozen=True, slots=True)
+class SubProgram:
+    """A method marked ``@function``."""
+
+    name: str
+    function: FunctionType
+
+    def __str__(self) -> str:
+        return f"the function {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """``range(...)``; only a ``for`` takes it."""
+
+    def __str__(self) -> str:
+        return "range"
+
+
+Type: TypeAlias = (
+    Int | Bool | Literal | NoneType | Void | Text | TextLiteral | Bytes | Address | Array | StructType
+    | KernelPointer | KernelObject | Socket | Context | Optional | Poison
+    | Static | Program | MapObject | MapWord | SubProgram | Range
+)  # fmt: skip
+
+U8, U16, U32, U64 = (Int(bits) for bits in (8, 16, 32, 64))
+I32, I64 = Int(32, signed=True), Int(64, signed=True)
+BOOL = Bool()
+NONE = NoneType()
+VOID = Void()
+ADDRESS = Address()
+POISON = Poison()
+
+
+def of_kind(kind: Kind) -> Type:
+    """What a field, key or value of ``kind`` is when it is read."""
+    if isinstance(kind, IntKind):
+        return Int(kind.bits, kind.signed)
+    if isinstance(kind, BoolKind):
+        return BOOL
+    if isinstance(kind, TextKind):
+        return Text(kind.size)
+    if isinstance(kind, BytesKind):
+        return Bytes(kind.size)
+    if isinstance(kind, AddressKind):
+        return ADDRESS
+    if isinstance(kind, ArrayKind):
+        return Array(kind)
+    return StructType(kind)
+
+
+def is_memory(kind: Kind) -> bool:
+    """Whether values of this kind are handled by address, not in a register."""
+    return not isinstance(kind, (IntKind, BoolKind))
