@@ -24,18 +24,21 @@ Key: TypeAlias = tuple[Any, ...]
 CAPACITY = 65_536  # keys remembered of each dimension
 SAME_START = 20_000  # µs: start times closer than two clock ticks are one process's
 
-_VALIDITY = ("valid_from", "valid_to")
 # What a program is called belongs together: a new name makes the old arguments wrong.
 _PROGRAM = frozenset({"process_name", "process_executable", "process_args"})
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What is known of a key from ``valid_from`` on (µs since 1970)."""
+    """What is known of a key from ``valid_from`` on (µs since 1970).
+
+    ``told``: the dimension's own rows said so, and know better than what came along with a fact.
+    """
 
     valid_from: int
     valid_to: int | None
     attributes: Mapping[str, Any]
+    told: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -88,9 +91,10 @@ class Dimensions:
 
     def restore(self, table: Table, rows: pa.Table) -> None:
         """Remember what the store says already, the newest versions last."""
-        before = len(self._memory[table.name].changes)
-        self.learn(table, rows)
-        del self._memory[table.name].changes[before:]
+        memory = self._memory[table.name]
+        before = len(memory.changes)
+        self._learn_versions(table, rows, told=False)
+        del memory.changes[before:]
 
     def forget(self) -> None:
         """What was to be written could not be: everything counts as unknown again."""
@@ -139,56 +143,57 @@ class Dimensions:
         for name in dimension.key:
             seen = seen.filter(seen.column(name).is_valid())
         grouped = seen.group_by(names, use_threads=False).aggregate([("time", "min"), ("ended", "max")])
-        newest: dict[Key, tuple[int, int | None, dict[str, Any]]] = {}
-        for row in _python_rows(grouped):
+        seen_at: dict[tuple[Key, int], tuple[int | None, dict[str, Any]]] = {}
+        for row in _python_rows(grouped.sort_by("time_min")):
             at, end = row.pop("time_min"), row.pop("ended_max")
-            key = tuple(row.pop(name) for name in dimension.key)
-            if key not in newest or at >= newest[key][0]:
-                newest[key] = (at, end, row)
-        for key, (at, end, attributes) in newest.items():
+            seen_at[tuple(row.pop(name) for name in dimension.key), at] = (end, row)
+        for (key, at), (end, attributes) in seen_at.items():
             self._see(dimension.name, key, at, end, attributes)
 
-    def _learn_versions(self, dimension: Table, rows: pa.Table) -> None:
+    def _learn_versions(self, dimension: Table, rows: pa.Table, *, told: bool = True) -> None:
         names = [column.name for column in dimension.columns]
         for row in _python_rows(rows.select(names)):
             key = tuple(row.pop(name) for name in dimension.key)
             start, end = row.pop("valid_from"), row.pop("valid_to")
             if start is None or None in key:
                 continue
-            self._note_version(dimension.name, key, Version(start, end, row))
+            self._note_version(dimension.name, key, Version(start, end, row, told))
 
-    def _see(self, name: str, key: Key, at: int, end: int | None, attributes: Mapping[str, Any]) -> None:
+    def _see(self, dimension: str, key: Key, at: int, end: int | None, attributes: Mapping[str, Any]) -> None:
         """``attributes`` were seen with ``key`` at a time: a repair of what is known, or something new."""
-        memory = self._memory[name]
-        told = {attribute: value for attribute, value in attributes.items() if value is not None}
+        memory = self._memory[dimension]
+        values = _known_only(attributes)
         known = memory.known.get(key)
         if known is None:
-            if told:
-                self._keep(memory, key, Version(at, end, told))
+            if values:
+                self._keep(memory, key, Version(at, end, values))
             return
         merged = dict(known.attributes)
-        changed = {attribute for attribute in told if merged.get(attribute, told[attribute]) != told[attribute]}
+        changed = {name for name, value in values.items() if merged.get(name, value) != value}
+        if known.told:
+            values = {name: value for name, value in values.items() if name not in changed}
+            changed = set()
         if changed and at < known.valid_from:
             return  # late, and of a version that has passed
         if changed & _PROGRAM:
-            merged = {attribute: value for attribute, value in merged.items() if attribute not in _PROGRAM}
-        merged.update(told)
+            merged = {name: value for name, value in merged.items() if name not in _PROGRAM}
+        merged.update(values)
         start = at if changed else known.valid_from
         end = end if end is not None else None if changed else known.valid_to
-        self._keep(memory, key, Version(start, end, merged))
+        self._keep(memory, key, Version(start, end, merged, known.told))
 
     def _note_version(self, name: str, key: Key, version: Version) -> None:
         """Somebody who knows says what was true from when on."""
         memory = self._memory[name]
-        told = {attribute: value for attribute, value in version.attributes.items() if value is not None}
-        version = replace(version, attributes=told)
+        values = _known_only(version.attributes)
+        version = replace(version, attributes=values)
         known = memory.known.get(key)
         if known is not None and version.valid_from < known.valid_from:
             memory.changes.append((key, version))  # an older version, repaired
             return
         if known is not None and version.valid_from == known.valid_from:
             end = known.valid_to if version.valid_to is None else version.valid_to
-            version = Version(version.valid_from, end, {**known.attributes, **told})
+            version = Version(version.valid_from, end, {**known.attributes, **values}, version.told)
         self._keep(memory, key, version)
 
     def _keep(self, memory: _Memory, key: Key, version: Version) -> None:
@@ -210,6 +215,10 @@ class Dimensions:
         while len(self._starts) > self._capacity:
             self._starts.popitem(last=False)
         return start
+
+
+def _known_only(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _python_rows(rows: pa.Table) -> Iterable[dict[str, Any]]:

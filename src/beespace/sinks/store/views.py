@@ -1,10 +1,10 @@
 """The SQL that turns segments into the tables of the catalogue.
 
 Schema ``segments`` has what is stored; the views in front of it are what a user sees.  A fact's
-joined columns come from one row for each key that holds all versions as lists: such a join is on a
-unique key, so DuckDB leaves it out when no column of it is asked for (10 M rows: 0.09 s instead
-of 0.4 s; ASOF JOIN would take 4 s), and the version is looked up only where there are several.
-The first version also counts for what was seen before it: names arrive later than packets.
+joined columns come from one row for each key that holds all versions as lists: a plain hash join
+on a unique key (sums over 5 M rows: 0.04 s without joins, 0.13 s with both; ASOF JOIN takes
+seconds), after which the version is looked up only where there are several.  The first version
+also counts for what was seen before it: names arrive later than packets.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def _versions(table: Table) -> str:
     )
     return (
         f'CREATE VIEW segments."{table.name}_versions" AS '
-        f'SELECT {keys}, list(valid_from ORDER BY valid_from) AS froms, {lists} FROM "{table.name}" GROUP BY {keys}'
+        f"SELECT {keys}, list(valid_from ORDER BY valid_from) AS froms, {lists} "
+        f'FROM main."{table.name}" GROUP BY {keys}'  # unqualified, it would be the view's neighbour in segments
     )
 
 

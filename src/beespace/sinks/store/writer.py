@@ -146,9 +146,11 @@ class Writer:
             path = folder / name_of(first, last, oldest, newest)
             size = temporary.stat().st_size
             commit(temporary, path)
-        except OSError as error:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
-            raise cannot_write(self.directory, error) from error
+            if isinstance(error, OSError):
+                raise cannot_write(self.directory, error) from error
+            raise
         return Segment(path, first, last, oldest, newest, size)
 
     def _merge(self, table: Table, group: Sequence[Segment]) -> None:
