@@ -1,0 +1,186 @@
+"""Every file in ``examples/`` is run against this kernel and against programs that the test executed itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beespace.session.files import program_of
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+NOBODY_ELSE = 47_811  # a user that runs nothing on this machine but what a test starts
+
+
+@pytest.fixture
+def executable() -> Iterator[Path]:
+    """A program with a name that nothing else on this machine has; any user may execute it."""
+    with tempfile.TemporaryDirectory(prefix="beespace-test-") as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / f"bst{os.getpid()}"
+        shutil.copy(shutil.which("true") or "/bin/true", path)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled objects go where the test can throw them away."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def execute(path: Path, times: int, user: int | None = None) -> list[int]:
+    """Run ``path`` that often; the pids."""
+    pids = []
+    for _ in range(times):
+        process = subprocess.Popen([path], user=user)
+        assert process.wait() == 0
+        pids.append(process.pid)
+    return pids
+
+
+@pytest.mark.usefixtures("cached", "no_leaks")
+def test_exec_counter_counts_exactly(executable: Path) -> None:
+    counter: Any = program_of(EXAMPLES / "exec_counter.py")
+    with counter() as probe:
+        pids = execute(executable, 37)
+        events = list(probe.execs.events(0.2))
+        assert probe.by_comm[executable.name] == 37
+        assert probe.execs.lost == 0
+        assert probe.total.value >= len(events)
+    mine = [event for event in events if event.path == str(executable)]
+    assert [event.pid for event in mine] == pids
+    assert {event.comm for event in mine} == {executable.name}
+    assert [event.time for event in mine] == sorted(event.time for event in mine)
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    assert all(0 < now - event.time < 60_000_000_000 for event in mine)
+
+
+@pytest.mark.usefixtures("cached", "no_leaks")
+def test_exec_counters_option_reaches_the_kernel(executable: Path) -> None:
+    """``min_uid`` leaves out everybody but the test's own user, so that even the total is known."""
+    counter: Any = program_of(EXAMPLES / "exec_counter.py")
+    with counter(min_uid=NOBODY_ELSE) as probe:
+        execute(executable, 5)
+        pids = execute(executable, 21, user=NOBODY_ELSE)
+        events = list(probe.execs.events(0.2))
+        assert probe.total.value == probe.by_comm[executable.name] == 21
+        assert dict(probe.by_comm.items()) == {executable.name: 21}
+    assert [(event.pid, event.path) for event in events] == [(pid, str(executable)) for pid in pids]
+
+
+@pytest.mark.usefixtures("cached", "no_leaks")
+def test_exec_counter_as_arrow(executable: Path) -> None:
+    counter: Any = program_of(EXAMPLES / "exec_counter.py")
+    with counter(min_uid=NOBODY_ELSE) as probe:
+        pids = execute(executable, 8, user=NOBODY_ELSE)
+        batches = list(probe.execs.batches(0.2))
+    assert [pid for batch in batches for pid in batch.records.column("pid").to_pylist()] == pids
+    assert {path for batch in batches for path in batch.records.column("path").to_pylist()} == {str(executable)}
+    assert not any(any(batch.lost.values()) for batch in batches)
+
+
+def test_a_full_ring_is_counted(executable: Path, cached: None) -> None:
+    """Nobody reads, and 4 KiB hold a dozen events: what is not in the ring is in ``lost``."""
+    counter: Any = program_of(EXAMPLES / "exec_counter.py")
+    probe = counter(min_uid=NOBODY_ELSE)
+    probe.execs.max_entries = 4096
+    with probe:
+        execute(executable, 40, user=NOBODY_ELSE)
+        assert probe.total.value == 40
+        lost = probe.execs.lost
+        events = list(probe.execs.events(0.2))
+        assert 0 < lost < 40
+        assert len(events) + lost == 40
+
+
+def printed_by(file: Path, cache: Path, work: Callable[[], None], done: Callable[[str], bool]) -> str:
+    """What ``python FILE`` prints while ``work`` is done, until it is enough; Ctrl-C ends it."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONUNBUFFERED": "1",
+        "XDG_CACHE_HOME": str(cache),
+    }
+    lines: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, str(file)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
+            reader.start()
+            deadline = time.monotonic() + 30
+            while not lines:  # any program that the machine executes; ours make sure that there is one
+                assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
+                subprocess.run(["true"], check=True)
+                time.sleep(0.02)
+            work()
+            while not done("".join(lines)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            errors = process.stderr.read()
+            reader.join()
+        finally:
+            if process.poll() is None:
+                process.kill()
+    assert "Error" not in errors, errors
+    return "".join(lines)
+
+
+def check_exec_counter(cache: Path, executable: Path) -> None:
+    pids: list[int] = []
+    output = printed_by(
+        EXAMPLES / "exec_counter.py",
+        cache,
+        lambda: pids.extend(execute(executable, 12)),
+        lambda text: text.count(f" {executable} ") >= 12,
+    )
+    rows = [line.split() for line in output.splitlines()]
+    mine = [row for row in rows if row[1] == str(executable)]
+    assert [int(row[0]) for row in mine] == pids
+    totals = [int(row[-1]) for row in mine]
+    assert totals == sorted(totals) and totals[0] >= 1
+
+
+AS_PROGRAMS: dict[str, Callable[[Path, Path], None]] = {"exec_counter.py": check_exec_counter}
+
+
+FILES = sorted(EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_as_a_program(file: Path, tmp_path: Path, executable: Path) -> None:
+    assert file.name in AS_PROGRAMS, f"{file.name} has no test: add what it should print to AS_PROGRAMS"
+    AS_PROGRAMS[file.name](tmp_path / "cache", executable)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_type_checkers_accept_it(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    # As a user has it: no configuration of ours; kernel-side methods have no annotations, and are checked all the same.
+    options = [
+        "--config-file=",
+        "--follow-imports=silent",
+        "--check-untyped-defs",
+        "--cache-dir",
+        str(tmp_path / "mypy"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(file)],
+        cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT / "src")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
