@@ -146,6 +146,21 @@ def test_segments_have_the_stored_schema_and_bounds(tmp_path: Path) -> None:
     assert pq.ParquetFile(made.path).metadata.row_group(0).column(0).compression == "ZSTD"
 
 
+def test_a_segment_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(tmp_path)
+    synced: list[tuple[str, int]] = []
+    original = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        original(descriptor)
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, len(segments_in(tmp_path / "losses"))))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer.write(LOSSES, losses(1_700_000_000_000))
+    writer.close()
+    assert synced == [(".tmp-000000000001-000000000001.parquet", 0), ("losses", 1)]
+
+
 def test_compaction_keeps_every_row_once(tmp_path: Path) -> None:
     clock = Clock()
     writer = Writer(tmp_path, clock=clock)
