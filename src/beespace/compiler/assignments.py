@@ -59,16 +59,21 @@ def with_type(frame: Frame, value: Value, declared: Type, node: ast.AST, name: s
         bounds = value.range if isinstance(value.type, (Int, Literal)) else None
         return Value(declared, fit(frame, value, declared, node, name), bounds)
     found = value.type
-    if isinstance(declared, (Text, Bytes)) and declared.size is None:
-        if isinstance(found, (type(declared), TextLiteral, KernelObject, KernelPointer)):
-            return value
-    elif found == declared or (isinstance(declared, Optional) and found in (declared.inner, NONE)):
-        return value
-    elif isinstance(declared, Optional) and isinstance(found, Optional) and found.inner == declared.inner:
-        return value
-    elif isinstance(declared, Address) and isinstance(found, (TextLiteral, KernelObject)):
+    if _answers(declared, found):
         return value
     raise frame.error(rules.TypeMismatch, node, place=name, expected=declared, found=found)
+
+
+def _answers(declared: Type, found: Type) -> bool:
+    """Whether something found to be ``found`` can be called ``declared``."""
+    if isinstance(declared, (Text, Bytes)) and declared.size is None:
+        return isinstance(found, (type(declared), TextLiteral, KernelObject, KernelPointer))
+    if isinstance(declared, Optional):
+        inner = found.inner if isinstance(found, Optional) else found
+        return inner in (declared.inner, NONE)
+    if isinstance(declared, Address) and isinstance(found, (TextLiteral, KernelObject)):
+        return True
+    return found == declared
 
 
 def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -> ir.Block:
@@ -81,9 +86,7 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
     if isinstance(type_, (MapObject, MapWord)):
         raise frame.error(rules.MapNotAValue, node, map=type_, suggestion="name it where it is used: self.map")
     if isinstance(type_, (Static, SubProgram, Program)) or _is_context(value):
-        raise frame.error(
-            rules.NotSupported, node, what=f"a second name for {type_}", suggestion="use its own name"
-        )
+        raise frame.error(rules.NotSupported, node, what=f"a second name for {type_}", suggestion="use its own name")
     variable = frame.scope.variables.get(target.id)
     if isinstance(type_, NoneType):
         return _assign_none(frame, target.id, variable, node)
@@ -161,11 +164,8 @@ def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Va
         assert isinstance(type_, (Int, Bool))
         code_type: ir.Type = type_.code if isinstance(type_, Int) else ir.BOOL
         variable = frame.scope.add(Variable(name, _code_name(frame, name), type_, code_type))
-    elif not isinstance(variable.type, (Int, Bool)) or isinstance(variable.type, Bool) != isinstance(value.type, Bool):
+    elif not _holds(variable.type, value):
         raise _cannot_become(frame, variable, value.type, node)
-    elif isinstance(value.type, Int) and isinstance(variable.type, Int):
-        if value.type.signed != variable.type.signed or value.type.bits > variable.type.bits:
-            raise _cannot_become(frame, variable, value.type, node)
     code = fit(frame, value, variable.type, node, name)
     bounds = value.range if isinstance(value.type, (Int, Literal)) else None
     if bounds is not None and isinstance(variable.type, Int):
@@ -173,6 +173,15 @@ def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Va
         bounds = None if bounds == whole else bounds
     frame.state.assign(name, variable.type, bounds)
     return (ir.Assign(variable.code_name, code),)
+
+
+def _holds(declared: Type, value: Value) -> bool:
+    """Whether a local of type ``declared`` takes the number; of a literal only its value tells."""
+    if isinstance(declared, Bool) or isinstance(value.type, Bool):
+        return declared == value.type
+    if not isinstance(declared, Int) or not isinstance(value.type, Int) or value.literal:
+        return isinstance(declared, Int)
+    return value.type.signed == declared.signed and value.type.bits <= declared.bits
 
 
 def _assign_boxed(frame: Frame, name: str, variable: Variable, value: Value, node: ast.AST) -> ir.Block:
@@ -205,18 +214,19 @@ def _assign_bytes(frame: Frame, name: str, variable: Variable | None, value: Val
     """Texts, raw bytes and addresses: copied into the local's own memory."""
     type_: Type = value.type
     if isinstance(type_, TextLiteral):
-        size = max(1, len(type_.value))
-        type_ = Bytes(size) if type_.raw else Text(size)
+        length = max(1, len(type_.value))
+        type_ = Bytes(length) if type_.raw else Text(length)
     if variable is None:
         if isinstance(type_, (Text, Bytes)) and type_.size is None:
             raise frame.error(rules.TextUnsized, node, what="this text", name=name)
-        size = 16 if isinstance(type_, Address) else type_.size  # type: ignore[union-attr]
+        size = type_.size if isinstance(type_, (Text, Bytes)) else 16
         assert size is not None
         slot = frame.scope.own_slot(name, size)
         variable = frame.scope.add(Variable(name, name, type_, None, slot=slot.name))
-    elif variable.slot is None or type(variable.type) is not type(type_):
-        if not (isinstance(variable.type, Address) and isinstance(value.type, TextLiteral)):
-            raise _cannot_become(frame, variable, type_, node)
+    elif not (isinstance(variable.type, Address) and isinstance(value.type, TextLiteral)) and (
+        variable.slot is None or type(variable.type) is not type(type_)
+    ):
+        raise _cannot_become(frame, variable, type_, node)
     assert variable.slot is not None
     kind: Kind = AddressKind()
     if isinstance(variable.type, Text):

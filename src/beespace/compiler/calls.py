@@ -159,7 +159,10 @@ def _len(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     if isinstance(value.type, Bytes) and value.type.size is not None:
         return Value(Literal(value.type.size))
     raise frame.error(
-        rules.NotSupported, node, what=f"len() of {value.type}", suggestion="len() works with array fields and Array maps"
+        rules.NotSupported,
+        node,
+        what=f"len() of {value.type}",
+        suggestion="len() works with array fields and Array maps",
     )
 
 
@@ -195,7 +198,7 @@ _REFUSED: dict[Any, str] = {
 
 def _text_method(frame: Frame, node: ast.Call, function: ast.Attribute) -> Value | None:
     """``text.startswith("/proc/")``; ``None`` if this is no method of a text."""
-    if function.attr not in ("startswith", "encode", "decode", "lower", "upper", "split", "strip", "endswith", "format"):
+    if not hasattr(str, function.attr):
         return None
     owner = as_text(frame, frame.value(function.value))
     if not isinstance(owner.type, (Text, TextLiteral)):
@@ -239,4 +242,3 @@ def _map_call(frame: Frame, map: MapObject, name: str, node: ast.Call) -> Value:
         return maps.pop(frame, map, argument, used=node is not frame.unused)
     assert isinstance(map.map, (*maps.HASHES, *maps.INDEXED, Interval))
     return maps.get(frame, map, argument) if name == "get" else maps.get_or_create(frame, map, argument)
-

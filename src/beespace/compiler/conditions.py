@@ -179,9 +179,7 @@ def _compare(frame: Frame, node: ast.Compare) -> Condition:
     return Condition(sequence(prefix, result_code), frame.state, failed)
 
 
-def _single(
-    frame: Frame, node: ast.Compare, op: ast.cmpop, left_node: ast.expr, right_node: ast.expr
-) -> Condition:
+def _single(frame: Frame, node: ast.Compare, op: ast.cmpop, left_node: ast.expr, right_node: ast.expr) -> Condition:
     if isinstance(op, (ast.Is, ast.IsNot)):
         return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
     if isinstance(op, (ast.In, ast.NotIn)):
@@ -194,9 +192,8 @@ def _single(
         return _numbers(frame, node, _CODES[type(op)], op, left, right)
     code: ir.Expression | None = None
     if isinstance(op, (ast.Eq, ast.NotEq)):
-        if isinstance(left.type, Bool) and isinstance(right.type, Bool):
-            code = ir.Compare(_CODES[type(op)], left.expression, right.expression)
-        elif isinstance(left.type, KernelPointer) and isinstance(right.type, KernelPointer):
+        pairs = ((left.type, right.type, cls) for cls in (Bool, KernelPointer))
+        if any(isinstance(ours, cls) and isinstance(theirs, cls) for ours, theirs, cls in pairs):
             code = ir.Compare(_CODES[type(op)], left.expression, right.expression)
         else:
             same = compared(frame, left, right, node, _SYMBOLS[type(op)])

@@ -19,7 +19,17 @@ from beespace.compiler.texts import string_recipe
 from beespace.compiler.types import Context, Int, KernelObject, Optional, Socket, Text, Type
 from beespace.compiler.values import Value
 
-__all__ = ["allowed_results", "arguments", "context_of", "element", "field", "packet_bound", "positional", "socket_field", "store"]
+__all__ = [
+    "allowed_results",
+    "arguments",
+    "context_of",
+    "element",
+    "field",
+    "packet_bound",
+    "positional",
+    "socket_field",
+    "store",
+]
 
 # Fields that UAPI says are in network byte order, with the bits that count (include/uapi/linux/bpf.h).
 # remote_port is the 16-bit port in the upper half on little-endian machines, so 32 bits are swapped.
@@ -82,7 +92,9 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
         btf.find(name, kernel.Kind.STRUCT)
     except KeyError:
         if hook.context is hooks.Context.TRACEPOINT:
-            raise frame.error(rules.NoRecord, node, event=event, struct=name, suggestion=_other_hook(btf, event)) from None
+            raise frame.error(
+                rules.NoRecord, node, event=event, struct=name, suggestion=_other_hook(btf, event)
+            ) from None
         prefix = hook.context_type.format(target="", event="")
         known = [found.removeprefix(prefix) for found, _ in btf.with_prefix(prefix, kernel.Kind.STRUCT)]
         raise frame.error(
@@ -277,5 +289,3 @@ def packet_bound(frame: Frame, context: ir.Expression, name: str) -> ir.Expressi
     member = btf.member(btf.find("__sk_buff", kernel.Kind.STRUCT), name)
     load = ir.Load(ir.ContextField(context, member.byte_offset), ir.U32)
     return ir.Convert(load, ir.PointerType(ir.Region.PACKET))
-
-

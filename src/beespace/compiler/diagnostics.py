@@ -125,8 +125,13 @@ class Diagnostics:
 
     def raise_any(self) -> None:
         """:class:`CompileError` with everything found, in source order."""
-        if self._found:
-            raise CompileError(tuple(sorted(self._found, key=lambda d: (d.span.file.path, d.span.line, d.span.column))))
+        found = sorted(self._found, key=_place)
+        if found:
+            raise CompileError(tuple(found))
+
+
+def _place(found: Diagnostic) -> tuple[str, int, int]:
+    return found.span.file.path, found.span.line, found.span.column
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -62,12 +62,8 @@ class State:
             return other.copy()
         if not other.reachable:
             return self.copy()
-        names = {
-            name: join_types(type, other.names[name]) for name, type in self.names.items() if name in other.names
-        }
-        bounds = {
-            path: known.union(other.bounds[path]) for path, known in self.bounds.items() if path in other.bounds
-        }
+        names = {name: join_types(type, other.names[name]) for name, type in self.names.items() if name in other.names}
+        bounds = {path: known.union(other.bounds[path]) for path, known in self.bounds.items() if path in other.bounds}
         return State(names, bounds)
 
     def dead(self) -> State:

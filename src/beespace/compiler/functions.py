@@ -46,6 +46,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value, null
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
+from beespace.schema.kinds import kind_size
 
 __all__ = ["call_subprogram", "compile_program", "parameters_of"]
 
@@ -58,7 +59,7 @@ def parameters_of(frame: Frame) -> list[ast.arg]:
     node = frame.source.node
     signature = node.args
     plain = signature.posonlyargs + signature.args
-    odd = signature.vararg or signature.kwarg or (signature.kwonlyargs or [None])[0]
+    odd = next(iter([*filter(None, (signature.vararg, signature.kwarg)), *signature.kwonlyargs]), None)
     if odd is not None:
         raise frame.error(
             rules.ParameterShape, odd, problem="a compiled function takes plain parameters",
@@ -66,7 +67,10 @@ def parameters_of(frame: Frame) -> list[ast.arg]:
         )  # fmt: skip
     if not plain or isinstance(frame.source.function, staticmethod | classmethod):
         raise frame.error(
-            rules.ParameterShape, node, problem=f"{node.name}() has no self", suggestion=f"write def {node.name}(self, ...)"
+            rules.ParameterShape,
+            node,
+            problem=f"{node.name}() has no self",
+            suggestion=f"write def {node.name}(self, ...)",
         )
     if signature.defaults:
         raise frame.error(
@@ -267,14 +271,12 @@ def _copied(frame: Frame, value: Value, declared: Type | None, name: str, node: 
         if type_.size is None:
             raise frame.error(rules.TextUnsized, node, what="this text", name=name)
         kind = TextKind(type_.size) if isinstance(type_, Text) else BytesKind(type_.size)
-    slot = frame.scope.slot(kind.size)
+    slot = frame.scope.slot(kind_size(kind))
     block = store(frame, slot, SLOT_ALIGN, kind, value, node, name)
     return Value(type_, ir.Sequence(block, slot), align=SLOT_ALIGN)
 
 
-def _agreeing(
-    frame: Frame, function: str, name: str, value: Value, expected: Value, node: ast.expr
-) -> ir.Expression:
+def _agreeing(frame: Frame, function: str, name: str, value: Value, expected: Value, node: ast.expr) -> ir.Expression:
     """The code of an argument, which must be of the type that the function was compiled for."""
     wanted, found = expected.type, value.type
     if isinstance(wanted, (Int, Bool)) and isinstance(found, (Int, Bool)):
@@ -405,4 +407,3 @@ def _settled(node: ir.Statement, types: dict[str, ir.Type | None]) -> ir.Stateme
         assert type_ is not None
         return replace(node, value=ir.Const(0, type_))
     return node
-

@@ -19,7 +19,7 @@ __all__ = ["PythonGrammar"]
 
 
 class PythonGrammar:
-    """Lowers Python.  Whatever goes wrong in here besides a mistake of the author's is a bug of ours, with its place."""
+    """Lowers Python.  What goes wrong in here and is no mistake of the author's is a bug of ours, with its place."""
 
     def value(self, frame: Frame, node: ast.expr, expected: Type | None) -> Value:
         try:

@@ -110,7 +110,9 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     step = ir.CoreMember(name, core_kind(btf, path.type_id, path.bitfield_size))
     access = ir.CoreAccess(access.root, (*access.steps, step), access.union)
     may_be_null = (struct.name, name) in _MAY_BE_NULL
-    return read(frame, value.expression, access, path.type_id, path.bitfield_size, type_.trusted, name, node, may_be_null)
+    return read(
+        frame, value.expression, access, path.type_id, path.bitfield_size, type_.trusted, name, node, may_be_null
+    )
 
 
 def element(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
@@ -122,9 +124,7 @@ def element(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
     if not isinstance(array, kernel.Array):
         raise frame.error(rules.NotCallable, node, found=f"{type_}[...]", suggestion="only arrays have elements")
     if not 0 <= index < max(array.count, 1):
-        raise frame.error(
-            rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count, text="i"
-        )
+        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count, text="i")
     access = ir.CoreAccess(type_.access.root, (*type_.access.steps, ir.CoreElement(index)), type_.access.union)
     return read(frame, value.expression, access, array.type, 0, type_.trusted, f"[{index}]", node, may_be_null=False)
 
@@ -171,7 +171,9 @@ def read(
     )  # fmt: skip
 
 
-def argument(frame: Frame, slot: ir.Expression, type_id: int, *, trusted: bool, may_be_null: bool, node: ast.AST) -> Value:
+def argument(
+    frame: Frame, slot: ir.Expression, type_id: int, *, trusted: bool, may_be_null: bool, node: ast.AST
+) -> Value:
     """A tracepoint's argument: ``slot`` is the address of its 64 bits."""
     btf = frame.unit.btf
     resolved = btf.resolve(type_id)

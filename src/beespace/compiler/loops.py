@@ -88,9 +88,9 @@ def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir
         opening += (ir.If(ir.Compare(past, counted, rounds.stop), (ir.Break(),)),)
     variable = frame.scope.variables.get(node.target.id)
     type_, code = rounds.type, counted
-    if variable is not None and isinstance(variable.type, Int) and variable.type.signed == type_.signed:
-        if variable.type.bits > type_.bits:
-            type_, code = variable.type, ir.Convert(counted, variable.type.code)
+    declared = variable.type if variable is not None else None
+    if isinstance(declared, Int) and declared.signed == type_.signed and declared.bits > type_.bits:
+        type_, code = declared, ir.Convert(counted, declared.code)
     opening += assign_local(frame, node.target, Value(type_, code, rounds.bounds), node.iter)
     frame.loops.append(jumps)
     try:
@@ -148,7 +148,9 @@ def _rounds(frame: Frame, node: ast.For) -> _Rounds:
         )  # fmt: skip
     assert isinstance(call, ast.Call)
     if call.keywords or not 1 <= len(call.args) <= 3:
-        raise frame.error(rules.ArgumentCount, call, function="range()", expected="1 to 3 numbers", found=len(call.args))
+        raise frame.error(
+            rules.ArgumentCount, call, function="range()", expected="1 to 3 numbers", found=len(call.args)
+        )
     values = [known(frame, frame.value(argument), argument, "range()") for argument in call.args]
     start = Value(Literal(0)) if len(values) == 1 else values[0]
     stop = values[0] if len(values) == 1 else values[1]

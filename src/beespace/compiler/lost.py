@@ -14,7 +14,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.values import not_null
 from beespace.lang import Declaration
-from beespace.types import u32, u64
+from beespace.schema import IntKind
 
 __all__ = ["LOST_MAP", "count_lost", "lost_index", "lost_map"]
 
@@ -32,8 +32,9 @@ def lost_index(declaration: Declaration, map_name: str) -> int:
 
 def lost_map(declaration: Declaration) -> ir.MapDefinition:
     """The definition of the array."""
-    kinds = {"key": u32, "value": u64}
-    return ir.MapDefinition(LOST_MAP, _PERCPU_ARRAY, max_entries=max(1, len(declaration.maps)), **kinds)
+    return ir.MapDefinition(
+        LOST_MAP, _PERCPU_ARRAY, IntKind("u32", 32), IntKind("u64", 64), max_entries=max(1, len(declaration.maps))
+    )
 
 
 def count_lost(frame: Frame, map_name: str) -> ir.Block:

@@ -108,7 +108,11 @@ def _key(frame: Frame, map: Map, node: ast.expr) -> tuple[ir.Block, ir.Expressio
 
 def _index(frame: Frame, value: Value, node: ast.AST) -> ir.Expression:
     """A u32 index that is past the end whenever the number is."""
-    if isinstance(value.type, Int) and (value.type.bits, value.type.signed) == (64, False) and value.range.high >= 1 << 32:
+    if (
+        isinstance(value.type, Int)
+        and (value.type.bits, value.type.signed) == (64, False)
+        and value.range.high >= 1 << 32
+    ):
         before, code = frame.bind(value.expression)
         most = ir.Const(0xFFFFFFFF, ir.U64)
         cut = ir.Select(ir.Compare(ir.CompareOp.LT, code, most), code, most)
@@ -342,4 +346,3 @@ def increment_counter(frame: Frame, map: MapObject, node: ast.AugAssign) -> ir.B
     before, amount = _amount(frame, node, type_)
     block, pointer = only_element(frame, map)
     return before + block + atomic_add(node.op, pointer, amount)
-

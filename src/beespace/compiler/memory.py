@@ -135,9 +135,8 @@ def located(frame: Frame, value: Value, kind: Kind, node: ast.AST, place: str) -
 
 def compared(frame: Frame, left: Value, right: Value, node: ast.Compare, operator: str) -> ir.Expression | None:
     """``left == right`` of what has more bytes than a register; ``None`` if these are not of such types."""
-    if isinstance(left.type, (Address, TextLiteral)) and isinstance(right.type, (Address, TextLiteral)):
-        if isinstance(left.type, Address) or isinstance(right.type, Address):
-            left, right = _as_address(frame, left, node), _as_address(frame, right, node)
+    if isinstance(left.type, Address) or isinstance(right.type, Address):
+        left, right = _as_address(frame, left, node), _as_address(frame, right, node)
     left, right = as_text(frame, left), as_text(frame, right)
     if isinstance(left.type, (Text, TextLiteral)) and isinstance(right.type, (Text, TextLiteral)):
         return _compared_texts(frame, left, right, node, operator)
@@ -213,7 +212,8 @@ def _compared_literal(
     before, ours, align = _in_memory(frame, left, size)
     # The zero byte behind a shorter literal ends the comparison; nothing after it counts.
     data = literal.value if raw or length == size else literal.value + b"\0"
-    return ir.Sequence(before, equal_bytes(ours, data, len(data), align)) if before else equal_bytes(
-        ours, data, len(data), align
+    return (
+        ir.Sequence(before, equal_bytes(ours, data, len(data), align))
+        if before
+        else equal_bytes(ours, data, len(data), align)
     )
-

@@ -27,7 +27,6 @@ from beespace.compiler.types import (
     Int,
     Literal,
     MapObject,
-    MapWord,
     NoneType,
     Optional,
     Poison,
@@ -47,7 +46,16 @@ from beespace.lang.attach import SECTION
 from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import kind_align
 
-__all__ = ["annotation", "attribute", "captured", "is_self", "local", "lookup", "map_word", "read_name", "self_attribute"]
+__all__ = [
+    "annotation",
+    "attribute",
+    "captured",
+    "is_self",
+    "local",
+    "lookup",
+    "read_name",
+    "self_attribute",
+]
 
 _KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
 _MISSING = object()
@@ -201,12 +209,6 @@ def self_attribute(frame: Frame, node: ast.Attribute) -> Value:
     return captured(frame, found, node, f"self.{name}")
 
 
-def map_word(value: Value, node: ast.Attribute) -> Value:
-    """``self.m.get``."""
-    assert isinstance(value.type, MapObject)
-    return Value(MapWord(value.type, node.attr))
-
-
 def annotation(frame: Frame, node: ast.expr) -> Type:
     """The type that an annotation names."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -241,4 +243,3 @@ def _evaluated(frame: Frame, node: ast.expr) -> Any:
     if isinstance(node, ast.Attribute):
         return getattr(_evaluated(frame, node.value), node.attr, object())
     return object()
-

@@ -173,10 +173,10 @@ def binary(
 
 def _masks(value: Value, other: Value) -> Value:
     """In ``flags & ~7`` the literal -8 has all the high bits set, as many as the other side has."""
-    if isinstance(value.type, Literal) and isinstance(other.type, Int) and not other.type.signed:
-        if -(1 << other.type.bits) <= value.type.value < 0:
-            return Value(Literal(value.type.value & other.type.maximum))
-    return value
+    if not isinstance(value.type, Literal) or not isinstance(other.type, Int) or other.type.signed:
+        return value
+    masks = -(1 << other.type.bits) <= value.type.value < 0
+    return Value(Literal(value.type.value & other.type.maximum)) if masks else value
 
 
 def _folded(frame: Frame, op: ast.operator, left: int, right: int, node: ast.AST, right_node: ast.AST) -> Value:
@@ -209,9 +209,7 @@ def _shift(
     value = fit(frame, left, type_, count_node, "")
     code = ir.BinaryOp.SHL if isinstance(op, ast.LShift) else ir.BinaryOp.SHR
     if count.range.low < 0:
-        raise frame.error(
-            rules.ShiftMayBeNegative, count_node, found=count.type, text=ast.unparse(count_node)
-        )
+        raise frame.error(rules.ShiftMayBeNegative, count_node, found=count.type, text=ast.unparse(count_node))
     if isinstance(count.type, Literal):
         steps = count.type.value
         bounds = None
@@ -315,7 +313,8 @@ def convert(frame: Frame, value: Value, kind: IntKind, node: ast.AST) -> Value:
     present(frame, value, node)
     target = Int(kind.bits, kind.signed)
     if isinstance(value.type, Literal):
-        return Value(target, number(value.type.value, target), Bounds(*[number(value.type.value, target).value] * 2))
+        wrapped = number(value.type.value, target)
+        return Value(target, wrapped, Bounds(wrapped.value, wrapped.value))
     if isinstance(value.type, Int):
         return Value(target, _recast(value.expression, target), within(value.range, target))
     if value.type == BOOL:

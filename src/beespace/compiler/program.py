@@ -20,7 +20,6 @@ from beespace.hooks import resolve
 from beespace.lang import Declaration, Interval, Map, Ring
 from beespace.schema import BoolKind, IntKind, Struct
 from beespace.schema.codec import pack
-from beespace.types import u32
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
 
@@ -144,6 +143,5 @@ def _definition(name: str, map: Map) -> ir.MapDefinition:
         table = ir.MapDefinition(
             f"{name}_table", _HASH, map.key, map.value_kind, max_entries=map.max_entries, flags=_NO_PREALLOC
         )
-        return ir.MapDefinition(name, map.map_type, key=u32, value_size=4, max_entries=1, inner=table)
+        return ir.MapDefinition(name, map.map_type, key=IntKind("u32", 32), value_size=4, max_entries=1, inner=table)
     return ir.MapDefinition(name, map.map_type, map.key, map.value_kind, map.max_entries, map.flags)
-

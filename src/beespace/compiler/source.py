@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path, PurePath
 from types import FunctionType
 
 from beespace.errors import CompileError
@@ -112,15 +112,13 @@ class Sources:
 
 def _shown(path: str) -> str:
     """Relative to the working directory if it is inside."""
-    if not os.path.isabs(path):
-        return path
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _stable(path: str, module: str) -> str:
     """``beespace/probes/flows/probe.py`` for a module of a package, else the file's own name."""
-    base = os.path.basename(path)
+    base = PurePath(path).name
     if base == "__init__.py":
         return "/".join([*module.split("."), base])
     return "/".join([*module.split(".")[:-1], base])

@@ -104,9 +104,12 @@ def _wanted(frame: Frame, target: ast.expr) -> Any:
 def _assign_several(frame: Frame, node: ast.Assign) -> ir.Block:
     """``a = b = value``: evaluated once."""
     value = present(frame, frame.value(node.value, _wanted(frame, node.targets[0])), node.value)
-    if value.recipe is not None or not isinstance(value.type, (Int, Literal)) and value.code is None:
+    if value.recipe is not None or (not isinstance(value.type, (Int, Literal)) and value.code is None):
         raise frame.error(
-            rules.NotSupported, node, what="several targets at once for this value", suggestion="assign one after another"
+            rules.NotSupported,
+            node,
+            what="several targets at once for this value",
+            suggestion="assign one after another",
         )
     result: ir.Block = ()
     if value.code is not None:
@@ -240,24 +243,22 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> ir.Block:
         raise _self_assignment(frame, target)
     owner = frame.value(target.value)
     if isinstance(owner.type, MapObject) and isinstance(owner.type.map, Global) and target.attr == "value":
-        kind = owner.type.map.value_kind
-        assert kind is not None
+        held = owner.type.map.value_kind
+        assert held is not None
         before, pointer = maps.only_element(frame, owner.type)
-        return before + _increment(frame, pointer, kind, kind_align(kind), node)
+        return before + _increment(frame, pointer, held, kind_align(held), node)
     owner = present(frame, owner, target.value)
     if not isinstance(owner.type, StructType):
-        return _assign_attribute(frame, target, frame.value(_spelled_out(node)), node.value)
+        return _assign_attribute(frame, target, frame.value(_spelled_out(node, target)), node.value)
     field = field_of(frame, owner.type.cls, target.attr, target)
     check_writable(frame, owner, target)
     place = offset(owner.expression, field.offset)
     return _increment(frame, place, field.kind, memory_align(owner.align, field.offset), node)
 
 
-def _spelled_out(node: ast.AugAssign) -> ast.BinOp:
+def _spelled_out(node: ast.AugAssign, target: ast.Attribute) -> ast.BinOp:
     """``ctx.mark |= 1`` as ``ctx.mark | 1``."""
-    read = ast.copy_location(
-        ast.Attribute(node.target.value, node.target.attr, ast.Load()), node.target  # type: ignore[union-attr]
-    )
+    read = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
     return ast.copy_location(ast.BinOp(read, node.op, node.value), node)
 
 
@@ -347,9 +348,7 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
 def _while(frame: Frame, node: ast.While) -> ir.Block:
     test = ast.unparse(node.test)
     body = "" if test in ("True", "1") else f", with `if not ({test}): break` first in it"
-    raise frame.error(
-        rules.LoopUnbounded, node.test, what="`while`", suggestion=f"write `for _ in range(1000):`{body}"
-    )
+    raise frame.error(rules.LoopUnbounded, node.test, what="`while`", suggestion=f"write `for _ in range(1000):`{body}")
 
 
 def _match(frame: Frame, node: ast.Match) -> ir.Block:
@@ -376,8 +375,7 @@ def _cases(frame: Frame, cases: list[ast.match_case], subject: Value) -> ir.Bloc
         frame.state = guard.when_true
         entry = guard.when_false
     if test is None:
-        then = frame.block(case.body)
-        return then
+        return frame.block(case.body)
     frame.state = frame.state.copy()
     then = frame.block(case.body)
     after = frame.state

@@ -16,9 +16,8 @@ from beespace.compiler.lost import count_lost
 from beespace.compiler.maps import optional
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.numbers import present
-from beespace.compiler.types import VOID, Context, KernelPointer, MapObject, Socket, StructType
+from beespace.compiler.types import U64, VOID, Context, KernelPointer, MapObject, Socket, StructType
 from beespace.compiler.values import Value, is_null, not_null, null, number, sequence
-from beespace.compiler.types import U64
 from beespace.lang import Ring, TaskStorage
 from beespace.schema.kinds import kind_size
 

@@ -47,7 +47,9 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
         if keyword.arg is None:
             raise frame.error(rules.NotSupported, keyword.value, what="`**`", suggestion="name each field")
         if any(keyword.arg == field.name for field, _, _ in parts):
-            raise frame.error(rules.ArgumentNames, keyword, function=f"{cls.__name__}()", problem=f"gets {keyword.arg} twice")
+            raise frame.error(
+                rules.ArgumentNames, keyword, function=f"{cls.__name__}()", problem=f"gets {keyword.arg} twice"
+            )
         field = field_of(frame, cls, keyword.arg, keyword)
         value = frame.value(keyword.value, of_kind(field.kind))
         present(frame, value, keyword.value)
@@ -71,9 +73,7 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
     return Value(StructType(cls), recipe=Recipe(fill, prepare, reads), align=cls.layout.align)
 
 
-def _prepared(
-    frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str
-) -> tuple[ir.Block, Value, bool]:
+def _prepared(frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str) -> tuple[ir.Block, Value, bool]:
     """A field's value with everything evaluated but the bytes that are written straight to their place."""
     if not is_memory(kind):
         type_ = of_kind(kind)
@@ -162,4 +162,3 @@ def check_writable(frame: Frame, owner: Value, node: ast.AST) -> None:
             rules.ReadOnly, node, what=f"{owner.type} in a packet", why="packets are read only here",
             suggestion="copy the field into a local",
         )  # fmt: skip
-

@@ -13,9 +13,8 @@ from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.kernel_types import address, char_array
-from beespace.compiler.types import Bytes, KernelObject, KernelPointer, Text, TextLiteral
+from beespace.compiler.types import U64, Bytes, KernelObject, KernelPointer, Text, TextLiteral
 from beespace.compiler.values import Recipe, Value, number, offset
-from beespace.compiler.types import U64
 
 __all__ = ["as_bytes", "as_text", "equal_bytes", "fill_bytes", "fill_text", "string_recipe", "write_constant"]
 
@@ -70,7 +69,9 @@ def as_bytes(frame: Frame, value: Value) -> Value:
         length = char_array(frame, value.type)
         if length:
             source = address(value)
-            return Value(Bytes(length), recipe=Recipe(lambda to, size, align: copied(to, size, align, source, length, 1)))
+            return Value(
+                Bytes(length), recipe=Recipe(lambda to, size, align: copied(to, size, align, source, length, 1))
+            )
     return value
 
 

@@ -32,9 +32,7 @@ class Bounds:
         return self.nonzero or self.low > 0 or self.high < 0
 
     def union(self, other: Bounds) -> Bounds:
-        return Bounds(
-            min(self.low, other.low), max(self.high, other.high), self.excludes_zero and other.excludes_zero
-        )
+        return Bounds(min(self.low, other.low), max(self.high, other.high), self.excludes_zero and other.excludes_zero)
 
     def cut(self, low: int | None = None, high: int | None = None) -> Bounds:
         """The part from ``low`` to ``high``; itself where nothing would be left."""
