@@ -205,3 +205,20 @@ def test_bodies_of_every_length_are_measured(worker: Worker) -> None:
         )
         function = replace(program(), body=body, slots=(ir.Slot("s", size),))
         assert worker.build(replace(MODULE, functions=(function,))).stack == {"on_exec": -(-size // 32) * 32}
+
+
+def test_a_frame_that_turns_out_too_large_is_made_smaller(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLVM's registers take stack too, and how much is known only afterwards."""
+    slot = ir.StackSlot("s")
+    body = (
+        ir.Zero(slot, 600, 8),
+        ir.Evaluate(ir.Helper(16, "get_current_comm", (slot, Const(600, U32)), U64)),
+        ir.Return(Const(0, I32)),
+    )
+    module = replace(MODULE, functions=(replace(program(), body=body, slots=(ir.Slot("s", 600),)),))
+    monkeypatch.setattr(worker_module, "BUDGETS", (1000, 400))
+    build = worker.build(module)
+    assert [spill.function for spill in build.spills] == ["on_exec"]
+    monkeypatch.setattr(worker_module, "BUDGETS", (1000,))
+    with pytest.raises(InternalError, match="more than 512 bytes of stack"):
+        worker.build(module)

@@ -173,20 +173,20 @@ def depth_of(code: bytes, module: ir.Module) -> dict[str, int]:
     return {name: deepest(name, program.entry) for name, program in spec.programs.items()}
 
 
-_MOVE, _ADD, _FRAME_POINTER = 0xBF, 0x07, 10  # r1 = r10; r1 += constant
+_MOVE, _ADD, _FRAME_POINTER = 0xBF, 0x07, 10  # r1 = r2; r1 += constant; r10
 
 
 def _frame(code: bytes) -> int:
     """Bytes below r10 that a function's instructions name."""
     lowest = 0
-    addresses: dict[int, int] = {}
+    addresses = {_FRAME_POINTER: 0}
     for insn in decode(code):
         kind = insn.opcode & 7
         stores = kind in (InsnClass.ST, InsnClass.STX) and insn.dst == _FRAME_POINTER
         if stores or (kind == InsnClass.LDX and insn.src == _FRAME_POINTER):
             lowest = min(lowest, insn.off)
-        if insn.opcode == _MOVE and insn.src == _FRAME_POINTER:
-            addresses[insn.dst] = 0
+        if insn.opcode == _MOVE and insn.src in addresses:
+            addresses[insn.dst] = addresses[insn.src]
         elif insn.opcode == _ADD and insn.dst in addresses:
             addresses[insn.dst] += insn.imm
             lowest = min(lowest, addresses[insn.dst])
