@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -368,3 +369,49 @@ def test_a_bit_field(worker: Worker) -> None:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         assert loaded.variables["execve"].get() == 1
         assert loaded.variables["out"].get() == 0
+
+
+# --- other loaders ---
+
+SCRIPT = """
+set -e
+mount -t bpf none "$1"
+mkdir "$1/maps" "$1/programs"
+bpftool prog loadall "$2" "$1/programs" pinmaps "$1/maps"
+bpftool map update pinned "$1/maps/seen" key hex 07 00 00 00 value hex \
+  01 00 00 00 00 00 00 00 02 00 00 00 62 65 65 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+bpftool -j map dump pinned "$1/maps/seen"
+bpftool prog dump xlated pinned "$1/programs/f" linum
+"""
+
+
+def test_libbpf_loads_the_object_and_knows_its_types(worker: Worker, tmp_path: Path) -> None:
+    here = ir.Span("probe.py", 2, 5)
+    body = (
+        Declare("task", TRUSTED, Load(ContextField(ctx, 0), TRUSTED), here),
+        put(Convert(Load(KernelField(Local("task", TRUSTED), TASK_TGID), I32), U32)),
+        Return(Const(0, I32)),
+    )
+    module = Module(
+        "m", (program(*body, section="tp_btf/sched_process_exec"),),
+        maps=(
+            MapDefinition("seen", MapType.HASH, u32, Exec, 8),
+            MapDefinition("ring", MapType.RINGBUF, max_entries=4096),
+        ),
+        globals=(out(), GlobalDefinition("limit", u32, Section.RODATA, bytes(4))),
+        sources=(ir.Source("probe.py", "def f(self, task):\n    self.pid = task.tgid\n"),),
+        events=(Exec,),
+    )  # fmt: skip
+    (tmp_path / "m.bpf.o").write_bytes(worker.build(module).object)
+    (tmp_path / "bpffs").mkdir()
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", SCRIPT, "sh", tmp_path / "bpffs", tmp_path / "m.bpf.o"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    dump, *code = done.stdout.splitlines()
+    (entry,) = json.loads(dump)
+    assert entry["formatted"]["key"] == 7
+    assert entry["formatted"]["value"]["time"] == 1
+    assert entry["formatted"]["value"]["pid"] == 2
+    assert any("self.pid = task.tgid [file:probe.py line_num:2 line_col:5]" in line for line in code)
