@@ -34,7 +34,7 @@ def emit(module: ir.Module) -> str:
     metadata = Metadata()
     debug = Debug(metadata, module)
     core = Core(debug, accesses_of(node for function in module.functions for node in walk(function.body)))
-    unit = Unit(debug, core, {function.name: function for function in module.functions})
+    unit = Unit(debug, core)
     maps = [map_line(debug, definition) for definition in module.maps]
     variables = [global_line(debug, variable) for variable in module.globals]
     events = event_lines(debug, module.events)

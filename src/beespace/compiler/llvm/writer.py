@@ -42,7 +42,6 @@ class Unit:
 
     debug: Debug
     core: Core
-    functions: dict[str, ir.Function]
     pass_through: int = 0
     used: set[str] = field(default_factory=set)  # LLVM intrinsics to declare
 
