@@ -171,7 +171,7 @@ def test_as_a_program(file: Path, tmp_path: Path, executable: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_type_checkers_accept_it(file: Path, tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    # As a user has it: no configuration of ours; kernel-side methods have no annotations, and are checked all the same.
+    # As a user has it: no configuration of ours.  Kernel-side methods have no annotations; they are checked as well.
     options = [
         "--config-file=",
         "--follow-imports=silent",

@@ -63,6 +63,9 @@ class Watch:
             # Hooks first, then what existed before: a socket made in between is noted by both, not by neither.
             self._flows.iterate("on_existing")
             self._flows.iterate("on_existing_role")
+            # Packets counted until here may be of sockets whose owner was not known yet: watching begins now.
+            self._flows.flows.take()
+            self._flow_losses()
             self._since = time.monotonic()
             self._stack = stack.pop_all()
         return self

@@ -1,0 +1,489 @@
+"""``beespace watch`` as somebody at a terminal or in a script meets it.
+
+Every process that talks is the test's own and in the test's own cgroup; ``--cgroup`` keeps everybody else out of
+``flows``.  The ``execs`` probe sees the whole machine, so rows are picked by pid.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).parent.parent.parent
+WATCH = [sys.executable, "-m", "beespace", "watch"]
+SUMMARY = re.compile(r"\d+ flows? .*sent .* in .* packets?  received .* packets?  nothing lost  unattributed 0 packets")
+
+# A client and a server in one process; says its port, and answers each line of standard input with so many echoes.
+TALK = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+near = socket.create_connection(listener.getsockname())
+far = listener.accept()[0]
+print(listener.getsockname()[1], flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)):
+        near.sendall(b"q" * 100)
+        far.recv(1000)
+        far.sendall(b"a" * 100)
+        near.recv(1000)
+    print("done", flush=True)
+"""
+# The same without being asked.
+CHATTER = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+near = socket.create_connection(listener.getsockname())
+far = listener.accept()[0]
+print(listener.getsockname()[1], flush=True)
+while True:
+    near.sendall(b"q" * 1000)
+    far.recv(1000)
+    time.sleep(0.01)
+"""
+
+
+class Place:
+    """A cgroup of the test's own, and what runs in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self, command: list[str], **options: Any) -> subprocess.Popen[str]:
+        """``command`` in the cgroup, from its first instruction on."""
+        enter = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.path), *command]
+        process = subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+        self.processes.append(process)
+        return process
+
+    def talker(self, source: str = CHATTER) -> tuple[subprocess.Popen[str], int]:
+        """A process that talks over loopback, and its server's port."""
+        process = self.start([sys.executable, "-c", source])
+        assert process.stdout is not None
+        return process, int(process.stdout.readline())
+
+
+def cgroup_root() -> Path:
+    for mount in Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, *_ = mount.split()
+        if kind == "cgroup2":
+            return Path(where)
+    pytest.skip("no cgroup v2 is mounted here")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    path = cgroup_root() / f"beespace-cli-{os.getpid()}"
+    path.mkdir()
+    place = Place(path)
+    try:
+        yield place
+    finally:
+        for process in place.processes:
+            process.kill()
+            process.communicate()
+        deadline = time.monotonic() + 5
+        while path.exists():
+            try:
+                path.rmdir()
+            except OSError:
+                assert time.monotonic() < deadline, "the test's cgroup is not empty"
+                time.sleep(0.05)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TERM": "xterm-256color", "NO_COLOR": ""}
+
+
+def wait_until_attached(place: Path, process: subprocess.Popen[Any], watchers: int = 1) -> None:
+    """Until the programs of so many watchers are attached to ``place``."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(place)], capture_output=True, text=True)
+        if len(json.loads(shown.stdout.strip() or "[]")) >= 9 * watchers:
+            time.sleep(0.5)  # the iterators that look for older sockets run next
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("beespace watch did not attach within 30 s")
+
+
+@pytest.fixture
+def watch(place: Place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts ``beespace watch`` on the test's cgroup, attached when the call returns."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, attached: bool = True, **more: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment(), **more}
+        process = subprocess.Popen([*WATCH, "--cgroup", str(place.path), *options], **pipes)
+        started.append(process)
+        if attached:
+            wait_until_attached(place.path, process, sum(each.poll() is None for each in started))
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[str, str]:
+    process.send_signal(how)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    return output, errors
+
+
+def rows_of(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+# -- the table ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_table_into_a_pipe(place: Place, watch: Callable[..., subprocess.Popen[str]], how: signal.Signals) -> None:
+    talker, port = place.talker()
+    process = watch("--interval", "300ms")
+    time.sleep(1)
+    output, errors = end(process, how)
+    assert errors == ""
+    assert "\x1b" not in output
+    snapshots = [lines.splitlines() for lines in output.split("\n\n") if lines.startswith("PROCESS")]
+    assert len(snapshots) >= 2
+    header, *rows, status = snapshots[1]
+    assert header.split()[:4] == ["PROCESS", "PID", "LOCAL", "REMOTE"]
+    assert [row.split()[1] for row in rows] == [str(talker.pid)] * 2
+    assert sorted(f"127.0.0.1:{port}" in row.split()[2] for row in rows) == [False, True]
+    assert status.startswith("2 flows  lost 0  ↑ ")
+    assert SUMMARY.search(output.splitlines()[-1])
+    assert output.splitlines()[-1].count("2 flows") == 1
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_table_on_a_terminal(place: Place, watch: Callable[..., subprocess.Popen[str]], columns: int) -> None:
+    talker, _port = place.talker()
+    near, far = pty.openpty()
+    try:
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 12, columns, 0, 0))
+        process = watch("--interval", "300ms", stdout=far, stdin=far, text=False)
+        os.close(far)
+        far = -1
+        screen = read_for(near, 1.5)
+        process.send_signal(signal.SIGINT)
+        screen += read_for(near, 30)
+        assert process.wait(30) == 0
+        assert process.communicate()[1] == b""
+    finally:
+        os.close(near)
+        if far >= 0:
+            os.close(far)
+    text = screen.decode()
+    before, entered, rest = text.partition("\x1b[?1049h")
+    frames, left, after = rest.partition("\x1b[?1049l")
+    assert entered and left, "the alternate screen was not entered and left"
+    assert plain(before).strip() == ""
+    lines = plain(frames).replace("\r", "").split("\n")
+    assert all(len(line) <= columns for line in lines), max(lines, key=len)
+    assert any(line.startswith("PROCESS" if columns == 80 else "PROCE…") for line in lines)
+    name = Path(f"/proc/{talker.pid}/comm").read_text().strip()
+    assert any(line.startswith(name[:6]) for line in lines)
+    if columns == 80:
+        assert any(str(talker.pid) in line for line in lines)
+        assert any("2 flows  lost 0  ↑ " in line for line in lines)
+    # Below the screen that was given back: the summary, folded where it must be, and the cursor visible.
+    summary = plain(after).replace("\r", "")
+    assert all(len(line) <= columns for line in summary.split("\n")), summary
+    assert "nothinglost" in re.sub(r"\s", "", summary)
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def read_for(descriptor: int, seconds: float) -> bytes:
+    """What comes for so long, or until the other end is closed."""
+    data, end = b"", time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([descriptor], [], [], left)[0]:
+            break
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:
+            break  # EIO: nobody has the terminal open any more
+        data += piece
+    return data
+
+
+def plain(text: str) -> str:
+    """``text`` without control sequences; each new picture begins on a line of its own."""
+    return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text.replace("\x1b[H", "\n"))
+
+
+def test_no_traffic_at_all(watch: Callable[..., subprocess.Popen[str]]) -> None:
+    output, errors = end(watch())
+    assert errors == ""
+    assert "0 flows" in output.splitlines()[-1]
+
+
+# -- other outputs ------------------------------------------------------------------------------------------
+
+
+def test_json_and_filters(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
+    one, port = place.talker()
+    other, other_port = place.talker()
+    everything = watch("-o", "json", "--interval", "500ms")
+    by_pid = watch("-o", "json", "--interval", "500ms", "--pid", str(one.pid))
+    by_port = watch("-o", "json", "--interval", "500ms", "--port", str(other_port), "--port", "1")
+    nothing = watch("-o", "json", "--interval", "500ms", "--pod", "no-such-pod")
+    time.sleep(1.2)
+    found = {process: end(process) for process in (everything, by_pid, by_port, nothing)}
+    rows = {process: rows_of(output) for process, (output, _errors) in found.items()}
+    assert {row["process_pid"] for row in rows[everything]} == {one.pid, other.pid}
+    assert {port, other_port} <= {row["local_port"] for row in rows[everything]}
+    assert rows[by_pid] and {row["process_pid"] for row in rows[by_pid]} == {one.pid}
+    assert rows[by_port] and all(other_port in (row["local_port"], row["remote_port"]) for row in rows[by_port])
+    assert {row["role"] for row in rows[by_port]} == {"client", "server"}
+    assert found[nothing][0] == ""
+    assert all(SUMMARY.search(errors) for _output, errors in list(found.values())[:3])
+    row = rows[everything][0]
+    from beespace.stream.tables import FLOWS
+
+    assert list(row) == FLOWS.schema.names
+    assert isinstance(row["tx_bytes"], int) and 0.3 < row["interval_s"] < 2
+    assert (row["container_id"], row["pod_name"]) == (None, None)
+    ends = [(row["local_address"], row["local_port"]) for row in rows[everything]]
+    assert ("127.0.0.1", port) in ends
+
+
+def test_what_is_sent_last_is_there(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
+    """The last, short interval is written before the end: every byte of 40 echoes is in the rows."""
+    talker, port = place.talker(TALK)
+    process = watch("-o", "json", "--interval", "1h")
+    assert talker.stdin is not None and talker.stdout is not None
+    talker.stdin.write("40\n")
+    talker.stdin.flush()
+    assert talker.stdout.readline() == "done\n"
+    rows = rows_of(end(process)[0])
+    (server,) = (row for row in rows if row["local_port"] == port)
+    (client,) = (row for row in rows if row["remote_port"] == port)
+    assert (client["role"], server["role"]) == ("client", "server")
+    assert client["tx_bytes"] == server["rx_bytes"] == 40 * 100 + 52 * client["tx_packets"]
+    assert server["tx_bytes"] == client["rx_bytes"] == 40 * 100 + 52 * server["tx_packets"]
+    assert client["tx_packets"] >= 40
+
+
+def test_arrow_is_readable(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
+    talker, _port = place.talker()
+    process = watch("-o", "arrow", "--interval", "300ms", "--for", "1s", text=False)
+    data, errors = process.communicate(timeout=30)
+    assert process.returncode == 0 and SUMMARY.search(errors.decode())
+    with pa.ipc.open_stream(data) as reader:
+        table = reader.read_all()
+    assert set(table.column("process_pid").to_pylist()) == {talker.pid}
+    assert table.schema.field("rtt_us").metadata[b"unit"] == b"us"
+    assert sum(table.column("tx_bytes").to_pylist()) > 0
+
+
+def test_for_is_kept(watch: Callable[..., subprocess.Popen[str]]) -> None:
+    process = watch("-o", "json", "--for", "1500ms", "--interval", "1s")
+    began = time.monotonic()
+    assert process.wait(30) == 0
+    assert time.monotonic() - began < 5
+    spoken = re.search(r"beespace: ([\d.]+) s: ", process.communicate()[1])
+    assert spoken and 1.4 <= float(spoken[1]) <= 2.5
+
+
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_reader_that_goes(place: Place, watch: Callable[..., subprocess.Popen[str]], output: str) -> None:
+    """``beespace watch | head -1``: the end, not an error."""
+    place.talker()
+    process = watch("-o", output, "--interval", "200ms")
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read() if process.stderr else ""
+    assert process.wait(30) == 0
+    assert errors == "" or (errors.count("\n") == 1 and SUMMARY.search(errors)), errors
+
+
+# -- the store ----------------------------------------------------------------------------------------------
+
+
+def test_query_while_it_runs(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    talker, port = place.talker()
+    store = tmp_path / "store"
+    process = watch("-o", "json", "--interval", "300ms", "--store", str(store))
+    sql = (
+        "select process_pid, role, count(*) as rows, sum(tx_bytes) as sent from flows "
+        f"where {port} in (local_port, remote_port) group by all order by role"
+    )
+    deadline = time.monotonic() + 20
+    while True:
+        asked = subprocess.run(
+            [sys.executable, "-m", "beespace", "query", "--store", str(store), "-o", "json", sql],
+            env=environment(), capture_output=True, text=True,
+        )  # fmt: skip
+        answer = rows_of(asked.stdout)
+        if len(answer) == 2 or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert process.poll() is None, "it should still have been writing"
+    assert [(row["process_pid"], row["role"]) for row in answer] == [(talker.pid, "client"), (talker.pid, "server")]
+    output, errors = end(process)
+    assert "beespace: the store" not in errors
+    asked = subprocess.run(
+        [sys.executable, "-m", "beespace", "query", "--store", str(store), "-o", "json",
+         f"select sum(tx_bytes) as sent, min(process_executable) as executable from flows where local_port = {port}"],
+        env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (told,) = rows_of(asked.stdout)
+    shown = [row for row in rows_of(output) if row["local_port"] == port]
+    assert told["sent"] == sum(row["tx_bytes"] for row in shown)
+    assert told["executable"] == str(Path(sys.executable).resolve())
+
+
+def test_full_disk(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    """A tmpfs of 64 KiB, mounted where only the agent sees it: a sentence, and watching goes on."""
+    place.talker()
+    (tmp_path / "small").mkdir()
+    script = f"""
+        mount -t tmpfs -o size=64k none {tmp_path}/small &&
+        dd if=/dev/zero of={tmp_path}/small/ballast bs=4k count=9 2>/dev/null &&
+        exec "$@"
+    """
+    options = ["--cgroup", str(place.path), "-o", "json", "--interval", "300ms", "--store", f"{tmp_path}/small/store"]
+    process = subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *WATCH, *options],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_until_attached(place.path, process)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 1, errors
+    assert len({row["time"] for row in rows_of(output)}) >= 8, "watching did not go on"
+    assert "Traceback" not in errors
+    told = [line for line in errors.splitlines() if "no space left on device" in line]
+    assert len(told) == 1 and str(tmp_path / "small/store") in told[0]
+    assert "help: make room there" in errors
+
+
+# -- who may --------------------------------------------------------------------------------------------------
+
+
+def test_not_root(place: Place) -> None:
+    """As ``nobody``, who may read every file here so that Python itself starts, and nothing else."""
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all,+dac_read_search",
+            "--ambient-caps=-all,+dac_read_search", "--bounding-set=-all,+dac_read_search"]  # fmt: skip
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed")
+    done = subprocess.run(
+        [*drop, *WATCH, "--cgroup", str(place.path), "--for", "1s"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert re.match(r"beespace: not permitted to .*CAP_(BPF|SYS_ADMIN)", done.stderr, re.DOTALL), done.stderr
+    assert "help: " in done.stderr
+
+
+# -- execs --------------------------------------------------------------------------------------------------
+
+
+def test_execs(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    process = watch("execs", "-o", "json", "--interval", "300ms")
+    began = time.time()
+    fine = place.start(["sh", "-c", "sleep 0.5; exit 7"])
+    killed = place.start(["sleep", "100"])
+    many = place.start([shutil.which("true") or "true", "first", *(f"argument-{number:04}" for number in range(200))])
+    user = place.start(["true", "a b", ""], cwd=tmp_path)
+    for one in (fine, many, user):
+        one.wait()
+    killed.terminate()
+    killed.wait()
+    time.sleep(0.5)
+    rows = rows_of(end(process)[0])
+
+    def of(one: subprocess.Popen[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """What it executed (first the shell that entered the cgroup), and its end."""
+        mine = [row for row in rows if row["process_pid"] == one.pid]
+        starts = [row for row in mine if row["exit_code"] is None]
+        (last,) = (row for row in mine if row["exit_code"] is not None)
+        return starts, last
+
+    starts, last = of(fine)
+    assert starts[-1]["process_args"] == "sh -c sleep 0.5; exit 7"
+    assert starts[-1]["duration_s"] is None
+    assert (last["exit_code"], last["process_name"]) == (7, "sh")
+    assert 0.5 <= last["duration_s"] < 5
+    assert last["process_start_time"] == starts[-1]["process_start_time"]
+    assert last["parent_pid"] == starts[-1]["parent_pid"] == os.getpid()
+    assert last["process_args"] == starts[-1]["process_args"]
+    sleeps = [row for row in rows if row["parent_pid"] == fine.pid and row["process_args"] == "sleep 0.5"]
+    assert [row["exit_code"] for row in sleeps] == [None, 0]
+
+    starts, last = of(killed)
+    assert starts[-1]["process_args"] == "sleep 100"
+    assert Path(starts[-1]["process_executable"]).name == "sleep"
+    assert last["exit_code"] == -signal.SIGTERM
+
+    starts, last = of(many)
+    line = starts[-1]["process_args"]
+    assert line.startswith(f"{shutil.which('true') or 'true'} first argument-0000 argument-0001 ")
+    assert line.endswith(" …")
+    assert 400 < len(line.encode()) <= 512 + len(" …".encode())
+    assert last["exit_code"] == 0
+
+    starts, last = of(user)
+    assert starts[-1]["process_args"].startswith("true a b")
+    assert starts[-1]["process_uid"] == os.getuid()
+    assert starts[-1]["cgroup_id"] == place.path.stat().st_ino
+    times = [row["time"] for row in rows if row["process_pid"] == user.pid]
+    assert times == sorted(times)
+    assert abs(parsed(times[0]) - began) < 10
+
+
+def parsed(text: str) -> float:
+    """RFC 3339 as seconds since 1970."""
+    from datetime import UTC, datetime
+
+    return datetime.strptime(text[:26], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
+
+
+def test_execs_and_flows_in_a_table(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
+    talker, _port = place.talker()
+    process = watch("flows", "execs", "--interval", "300ms")
+    done = place.start(["sh", "-c", "exit 3"])
+    done.wait()
+    time.sleep(1)
+    output, errors = end(process)
+    assert errors == ""
+    assert any(line.split()[1:2] == [str(talker.pid)] for line in output.splitlines())
+    mine = [line for line in output.splitlines() if f" {done.pid} " in line]
+    assert len(mine) >= 2 and mine[-1].endswith("sh -c exit 3")
+    assert "exec events" in output.splitlines()[-1]
