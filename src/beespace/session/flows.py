@@ -26,6 +26,7 @@ from beespace.stream.text import address_column, text_column
 Records = NDArray[np.void]
 
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
+FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long begin another flow
 _V4_MAPPED = bytes(10) + b"\xff\xff"
 
 _TRANSPORTS: dict[int, str | None] = {
@@ -55,6 +56,16 @@ class Unattributed:
         return self.no_socket + self.no_owner
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the next interval needs of a flow: times in ns since boot, and the running total of retransmissions."""
+
+    first: int
+    last: int
+    retransmits: int
+    cookie: int
+
+
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
@@ -62,7 +73,7 @@ class FlowRows:
         self._who = who
         self._node = node
         self._booted = booted
-        self._first: OrderedDict[bytes, int] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def batch(
         self,
@@ -82,7 +93,7 @@ class FlowRows:
         keys, values, count = taken
         rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
         _hand_over(rows, moved)
-        first = self._first_seen(keys, rows)
+        first, retransmits = self._remember(keys, rows)
         names = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(_matrix(rows["name"]))
         )
@@ -109,7 +120,7 @@ class FlowRows:
             "tx_packets": _plain(rows["tx_packets"]),
             "rx_bytes": _plain(rows["rx_bytes"]),
             "rx_packets": _plain(rows["rx_packets"]),
-            "retransmits": _known(rows["retransmits"], tcp),
+            "retransmits": _known(retransmits, tcp),
             "rtt_us": _known(rows["rtt_us"], tcp & (rows["rtt_us"] != 0)),
             "first_seen": _times(first, boot_offset),
             "last_seen": _times(rows["last"].astype(np.int64), boot_offset),
@@ -118,21 +129,25 @@ class FlowRows:
         }
         return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)
 
-    def _first_seen(self, keys: bytearray, rows: Records) -> NDArray[np.int64]:
-        """When each flow was seen for the first time, over all intervals."""
+    def _remember(self, keys: bytearray, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """When each flow was first seen, and its retransmissions in this interval."""
         first = rows["first"].astype(np.int64)
+        retransmits = rows["retransmits"].astype(np.int64)
+        last = rows["last"].astype(np.int64)
         size = FlowKey.layout.size
         for row in range(len(rows)):
             key = bytes(keys[row * size : (row + 1) * size])
-            known = self._first.get(key)
-            if known is not None:
-                first[row] = known
-                self._first.move_to_end(key)
-            else:
-                self._first[key] = int(first[row])
-        while len(self._first) > REMEMBERED:
-            self._first.popitem(last=False)
-        return first
+            known = self._known.pop(key, None)
+            cookie, total = int(rows["cookie"][row]), int(retransmits[row])
+            if known is not None and first[row] - known.last < FORGOTTEN_NS:
+                first[row] = known.first
+                if known.cookie == cookie:  # otherwise another connection on the same endpoints
+                    retransmits[row] = max(0, total - known.retransmits)
+                    total = max(total, known.retransmits)
+            self._known[key] = _Known(int(first[row]), int(last[row]), total, cookie)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return first, retransmits
 
 
 def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:

@@ -63,8 +63,9 @@ class Owner(Struct):
     netns: u64
     pid: Pid
     uid: Uid
-    retransmits: u32  # how many the TCP socket had when we last counted them
+    retransmits: u32  # how many the TCP connection had when we first saw it
     role: u32
+    existing: u32  # it is older than we are; its first packet sets `retransmits`
     name: Text = text(16)
 
 
@@ -86,7 +87,7 @@ class FlowStats(Struct):
     tx_packets: u64
     rx_bytes: u64
     rx_packets: u64
-    retransmits: u64
+    retransmits: u64  # since we know the connection, not in this interval
     first: Timestamp
     last: Timestamp
     cookie: Cookie
@@ -263,10 +264,11 @@ class Flows(Program):
             tcp = bpf.tcp_socket(socket)
             if tcp is not None:
                 stats.rtt_us = tcp.srtt_us >> 3
-                retransmits = tcp.total_retrans
-                if retransmits > owner.retransmits:
-                    stats.retransmits += u64(retransmits - owner.retransmits)
-                    owner.retransmits = retransmits
+                if owner.existing != 0:
+                    owner.existing = 0
+                    owner.retransmits = tcp.total_retrans
+                # A running total: CPUs that get here at once can not count one twice.
+                stats.retransmits = max(stats.retransmits, u64(tcp.total_retrans - owner.retransmits))
         elif owner.role == Role.UNKNOWN:
             owner.role = Role.CLIENT if wire.egress else Role.SERVER
         stats.role = owner.role
@@ -382,6 +384,7 @@ class Flows(Program):
         if owner.pid != 0:
             return
         owner.netns = netns
+        owner.existing = 1
         owner.start = task.group_leader.start_boottime
         owner.cgroup = task.cgroups.dfl_cgrp.kn.id
         owner.pid = u32(task.tgid)
