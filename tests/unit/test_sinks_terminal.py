@@ -189,6 +189,10 @@ def test_execs_stand_below_flows() -> None:
     lines = screen(100, 14, flows(flow(1)), execs(RAN), tables=("flows", "execs")).split("\n")
     assert lines[0].startswith("PROCESS") and lines[1].startswith("proc-1")
     assert lines[-2].rstrip().endswith("hello'")
+    assert lines[-3].split() == ["TIME", "PID", "PPID", "UID", "PROCESS", "POD/CONTAINER", "EXIT", "RAN", "COMMAND"]
+    crowded = screen(100, 14, flows(flow(1)), execs(*[RAN] * 30), tables=("flows", "execs")).split("\n")
+    starts = [re.sub(r"^\d\d:\d\d:\d\d$", "at", text.split()[0]) for text in crowded[-5:]]  # whatever the time zone
+    assert starts == ["TIME", "at", "at", "at", "2"]
     assert lines[-1].startswith("2 flows")
     text = plain(flows(flow(1)), execs(RAN), tables=("flows", "execs"))
     assert sum("hello'" in each for each in text) == 1

@@ -64,7 +64,9 @@ class TerminalSink(Closing):
         elif self._on_terminal:
             self._draw(summary)
         else:
-            self._print([*self._table(PLAIN_ROWS, None), *self._tail(None), self._status(summary, None), Text()])
+            self._print(
+                [*self._table(PLAIN_ROWS, None), *self._tail(None, PLAIN_ROWS), self._status(summary, None), Text()]
+            )
 
     def close(self) -> None:
         """Give the screen back."""
@@ -74,7 +76,7 @@ class TerminalSink(Closing):
 
     def _draw(self, summary: Summary) -> None:
         width, height = self._console.size
-        tail = self._tail(width)[-max(0, (height - 2) // 3) :] if height > 5 else []
+        tail = self._tail(width, (height - 2) // 3)
         table = self._table(max(0, height - 2 - len(tail)), width)
         room = height - 1 - len(tail) - len(table)
         lines = [*table, *[Text()] * max(0, room), *tail, self._status(summary, width)]
@@ -117,12 +119,12 @@ class TerminalSink(Closing):
             lines.append(_cropped(more, width, "dim"))
         return lines
 
-    def _tail(self, width: int | None) -> list[Text]:
-        """The last programs that were executed; printed once where lines stay."""
-        rows = list(self._execs)
+    def _tail(self, width: int | None, lines: int) -> list[Text]:
+        """The last programs that were executed, under a header; printed once where lines stay."""
+        rows = list(self._execs)[-max(0, lines - 1) :]
         if width is None:
             self._execs.clear()
-        if not rows:
+        if not rows or lines < 2:
             return []
         columns = [column for column, _cell in EXECS]
         places = fit(columns, rows, width)

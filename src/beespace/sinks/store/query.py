@@ -197,7 +197,8 @@ def _where(sql: str, told: Mapping[str, Any]) -> str:
 
 
 def _first_line(message: str) -> str:
-    return message.splitlines()[0].rstrip("!. ") if message else "the query failed"
+    first = message.splitlines()[0] if message else "the query failed"
+    return re.sub(r"^[A-Z]\w*( \w+)? Error: ", "", first).rstrip("!. ")
 
 
 def _damaged(segments: Mapping[str, Sequence[Segment]]) -> StoreError | None:
