@@ -42,7 +42,7 @@ from beespace.compiler.types import (
     Type,
     Void,
 )
-from beespace.compiler.values import Bounds, Value, not_null, null
+from beespace.compiler.values import Bounds, Value, not_null, null, place_of
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
 from beespace.schema.kinds import kind_align, kind_size
 
@@ -258,10 +258,11 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
     elif variable.type != inner:
         raise _cannot_become(frame, variable, value.type, node)
     elif variable.code_type != code_type:
-        assert isinstance(code_type, ir.PointerType) and isinstance(variable.code_type, ir.PointerType)
+        assert variable.code_type is not None
+        before = ir.Local(name, variable.code_type)
         raise frame.error(
-            rules.VariableType, node, name=name, declared=f"a {inner} in a {variable.code_type.region.value}",
-            found=f"one in a {code_type.region.value}", suggestion="use another name",
+            rules.VariableType, node, name=name, declared=f"a {inner} {place_of(before)}",
+            found=f"one {place_of(value.expression)}", suggestion="use another name",
         )  # fmt: skip
     frame.state.assign(name, value.type)
     return (*block, ir.Assign(variable.code_name, value.expression))

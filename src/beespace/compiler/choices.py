@@ -32,7 +32,7 @@ from beespace.compiler.types import (
     TextLiteral,
     Type,
 )
-from beespace.compiler.values import Recipe, Value, number, sequence
+from beespace.compiler.values import Recipe, Value, number, place_of, sequence
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 
 __all__ = ["conditional", "either"]
@@ -123,7 +123,7 @@ def _referred(frame: Frame, test: ir.Expression, then: Value, otherwise: Value, 
     if then.expression.type != otherwise.expression.type:
         raise frame.error(
             rules.TypeMismatch, node, place="`if ... else`", expected="two things in one kind of memory",
-            found=f"one in {_place(then)} and one in {_place(otherwise)}",
+            found=f"one {place_of(then.expression)} and one {place_of(otherwise.expression)}",
         )  # fmt: skip
     type_ = _maybe(then.type) if Optional in (type(then.type), type(otherwise.type)) else then.type
     code = ir.Select(test, then.expression, otherwise.expression)
@@ -140,11 +140,6 @@ def _shape(type_: Type) -> tuple[Type, Kind | None]:
 
 def _maybe(type_: Type) -> Optional:
     return type_ if isinstance(type_, Optional) else Optional(type_)
-
-
-def _place(value: Value) -> str:
-    code = value.expression
-    return f"{code.type.region.value} memory" if isinstance(code.type, ir.PointerType) else "a register"
 
 
 def _located(frame: Frame, value: Value, node: ast.expr) -> Value:

@@ -254,7 +254,7 @@ def element(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
     array = btf.type(value.type.target)
     assert isinstance(array, kernel.Array)
     if not 0 <= index < array.count:
-        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count, text="i")
+        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count)
     type_ = Int(8 * btf.size(array.type))
     place = ir.ContextField(value.code.pointer, value.code.offset + index * (type_.bits // 8))
     step = value.type.access.steps[0]

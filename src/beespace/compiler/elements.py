@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir
 from beespace.compiler.frame import Frame
-from beespace.compiler.numbers import known
+from beespace.compiler.numbers import check_index, known
 from beespace.compiler.types import U32, Array, Int, Literal
 from beespace.compiler.values import Value, number, offset, sequence
 from beespace.schema import Kind
@@ -24,11 +24,7 @@ def array_element(frame: Frame, owner: Value, node: ast.Subscript) -> tuple[ir.E
     kind = owner.type.kind
     size = kind_size(kind.element)
     value = known(frame, frame.value(node.slice, U32), node.slice, "an index")
-    if value.range.low < 0 or value.range.high >= kind.length:
-        found = f"the index is {value.type}" if isinstance(value.type, Literal) else f"up to {value.range.high}"
-        raise frame.error(
-            rules.IndexOutOfRange, node.slice, found=found, length=kind.length, text=ast.unparse(node.slice)
-        )
+    check_index(frame, value, kind.length, node.slice)
     if isinstance(value.type, Literal):
         return offset(owner.expression, value.type.value * size), kind.element
     assert isinstance(value.type, Int)

@@ -44,7 +44,7 @@ from beespace.compiler.types import (
     Type,
     Void,
 )
-from beespace.compiler.values import Value, null
+from beespace.compiler.values import Value, null, place_of
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 
@@ -290,15 +290,11 @@ def _agreeing(frame: Frame, function: str, name: str, value: Value, expected: Va
         )  # fmt: skip
     if value.expression.type != expected.expression.type:
         raise frame.error(
-            rules.CallDisagrees, node, function=function, name=name, expected=f"a {wanted} in a {_region(expected)}",
-            found=f"one in a {_region(value)}", suggestion="make two functions, one for each",
+            rules.CallDisagrees, node, function=function, name=name,
+            expected=f"a {wanted} {place_of(expected.expression)}", found=f"one {place_of(value.expression)}",
+            suggestion="make two functions, one for each",
         )  # fmt: skip
     return value.expression
-
-
-def _region(value: Value) -> str:
-    type_ = value.expression.type
-    return type_.region.value if isinstance(type_, ir.PointerType) else "register"
 
 
 def _compile(
@@ -325,6 +321,8 @@ def _compile(
             incoming.append(Value(value.type, local, align=value.align))
             entry += _enter(frame, parameter.arg, incoming[-1])
         body = entry + frame.block(source.node.body)
+        if unit.diagnostics.mark() > mark:
+            raise Failure(None)
         result = _result(frame)
         code = tuple(
             ir.Parameter(parameter.arg, value.expression.type)

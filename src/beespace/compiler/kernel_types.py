@@ -70,8 +70,10 @@ def pointer_type(btf: kernel.Btf, type_id: int, *, trusted: bool) -> KernelPoint
     pointer = btf.type(btf.resolve(type_id))
     assert isinstance(pointer, kernel.Pointer)
     target = btf.resolve(pointer.type)
-    if isinstance(btf.type(target), kernel.Forward):
+    declared = btf.type(target)
+    if isinstance(declared, kernel.Forward):
         target = _definition(btf, target)
+        return KernelPointer(target, f"{'union' if declared.is_union else 'struct'} {declared.name}", trusted)
     return KernelPointer(target, btf.describe(target), trusted)
 
 
@@ -124,7 +126,7 @@ def element(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
     if not isinstance(array, kernel.Array):
         raise frame.error(rules.NotCallable, node, found=f"{type_}[...]", suggestion="only arrays have elements")
     if not 0 <= index < max(array.count, 1):
-        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count, text="i")
+        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count)
     access = ir.CoreAccess(type_.access.root, (*type_.access.steps, ir.CoreElement(index)), type_.access.union)
     return read(frame, value.expression, access, array.type, 0, type_.trusted, f"[{index}]", node, may_be_null=False)
 

@@ -37,9 +37,9 @@ class _Rounds:
 
 def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     """Lower a ``for``."""
+    rounds = _rounds(frame, node)
     if not isinstance(node.target, ast.Name):
         raise frame.error(rules.AssignTarget, node.target, what="this", suggestion="a loop over range() has one name")
-    rounds = _rounds(frame, node)
     frame.scope.release()
     assigned = {
         found.id for part in (node.target, *node.body) for found in ast.walk(part)
@@ -156,13 +156,15 @@ def _rounds(frame: Frame, node: ast.For) -> _Rounds:
     stop = values[0] if len(values) == 1 else values[1]
     stop_node = call.args[0] if len(values) == 1 else call.args[1]
     step = values[2] if len(values) == 3 else Value(Literal(1))
-    if not isinstance(start.type, Literal) or not isinstance(step.type, Literal) or step.type.value == 0:
-        odd = call.args[0] if not isinstance(start.type, Literal) else call.args[2]
-        zero = isinstance(step.type, Literal) and step.type.value == 0
-        raise frame.error(
-            rules.NotConstant, odd, what="the step" if odd is call.args[-1] and len(values) == 3 else "the start",
-            suggestion="a step of 0 never ends" if zero else "count from 0, and add the start inside: `start + i`",
-        )  # fmt: skip
+    for value, what in ((start, "the start"), (step, "the step")):
+        if not isinstance(value.type, Literal):
+            raise frame.error(
+                rules.NotConstant, call.args[0] if value is start else call.args[2], what=what,
+                suggestion="count from 0 by 1, and work the number out inside: `start + i * step`",
+            )  # fmt: skip
+    assert isinstance(start.type, Literal) and isinstance(step.type, Literal)
+    if step.type.value == 0:
+        raise frame.error(rules.LoopUnbounded, call.args[2], what="a range with a step of 0", suggestion="")
     first, by = start.type.value, step.type.value
     if isinstance(stop.type, Literal):
         return _constant(frame, call, first, stop.type.value, by)

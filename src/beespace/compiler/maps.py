@@ -15,7 +15,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.memory import SLOT_ALIGN, load, located
-from beespace.compiler.numbers import SYMBOLS, fit, known, present
+from beespace.compiler.numbers import SYMBOLS, check_index, fit, known, present
 from beespace.compiler.types import VOID, Int, Literal, MapObject, Optional, Type, of_kind
 from beespace.compiler.values import Value, is_null, not_null, null, number, sequence
 from beespace.lang import (
@@ -75,7 +75,7 @@ def unknown_word(frame: Frame, map: MapObject, word: str, node: ast.AST) -> Exce
     operators = next((text for classes, text in _OPERATORS if isinstance(map.map, classes)), "").format(map.name)
     known = ", ".join([*(f".{name}()" for name in words), *filter(None, [operators])])
     suggestion = did_you_mean(word, words)
-    if hasattr(map.map, word) and not suggestion:
+    if hasattr(type(map.map), word) and not suggestion:
         suggestion = f"read {word} outside, in a plain method or after the `with`"
     return frame.error(rules.NoMapWord, node, map=map, word=word, known=known, suggestion=suggestion)
 
@@ -128,9 +128,7 @@ def _checked_index(frame: Frame, map: MapObject, node: ast.expr) -> tuple[ir.Blo
     """The index in memory; a mistake unless it is certainly within the array."""
     value = known(frame, frame.value(node, Int(32)), node, "an index")
     length = map.map.max_entries
-    if value.range.low < 0 or value.range.high >= length:
-        found = f"the index is {value.type}" if isinstance(value.type, Literal) else f"up to {value.range.high}"
-        raise frame.error(rules.IndexOutOfRange, node, found=found, length=length, text=ast.unparse(node))
+    check_index(frame, value, length, node)
     slot = frame.scope.slot(4)
     return (ir.Store(slot, _index(frame, value, node)),), slot
 

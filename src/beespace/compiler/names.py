@@ -151,13 +151,12 @@ def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
     if isinstance(found, (ModuleType, type, FunctionType, *_KINDS)) or callable(found):
         return Value(Static(found))
     what = type(found).__name__
-    article = "float, and the kernel has no floating point" if isinstance(found, float) else what
-    raise frame.error(rules.BadConstant, node, name=name, found=article, suggestion=_constant_help(found))
+    raise frame.error(rules.BadConstant, node, name=name, found=what, suggestion=_constant_help(found))
 
 
 def _constant_help(found: Any) -> str:
     if isinstance(found, float):
-        return "count in a smaller unit, as nanoseconds or bytes"
+        return "the kernel has no floating point; count in a smaller unit, as nanoseconds or bytes"
     if isinstance(found, (dict, set)):
         return "declare a map: `names = Hash(key=..., value=...)`"
     if isinstance(found, (list, tuple)):

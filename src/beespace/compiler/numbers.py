@@ -29,7 +29,20 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Bounds, Value, number, sequence
 from beespace.schema import IntKind
 
-__all__ = ["binary", "convert", "default_type", "fit", "known", "present", "swapped", "unary", "unify", "within"]
+__all__ = [
+    "SYMBOLS",
+    "check_index",
+    "binary",
+    "convert",
+    "default_type",
+    "fit",
+    "known",
+    "present",
+    "swapped",
+    "unary",
+    "unify",
+    "within",
+]
 
 _CODES = {
     ast.Add: ir.BinaryOp.ADD,
@@ -82,6 +95,21 @@ def default_type(value: int) -> Int:
     return U64 if value >= 0 else I64
 
 
+def check_index(frame: Frame, value: Value, length: int, node: ast.AST) -> None:
+    """A mistake unless ``value`` is certainly an index of ``length`` elements."""
+    low, high = value.range.low, value.range.high
+    if low >= 0 and high < length:
+        return
+    if isinstance(value.type, Literal):
+        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {low}", length=length)
+    text = ast.unparse(node)
+    suggestion = f"check it first (`if {text} < {length}:`), or use `{text} % {length}` or `min({text}, {length - 1})`"
+    if value.path is None:
+        suggestion = f"use `{text} % {length}` or `min({text}, {length - 1})`, or keep it in a local and check that"
+    found = f"this {value.type} may be {high}" if high >= length else f"this {value.type} may be {low}"
+    raise frame.error(rules.IndexOutOfRange, node, found=found, length=length, suggestion=suggestion)
+
+
 def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> ir.Expression:
     """``value`` as ``target`` (an integer or bool), without any loss, or a mistake."""
     present(frame, value, node)
@@ -97,7 +125,7 @@ def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> 
             if value.literal and within(value.range, target):
                 return _recast(value.expression, target)
             if value.type.signed != target.signed:
-                raise frame.error(rules.MixedSigns, node, left=value.type, right=target)
+                raise frame.error(rules.WrongSign, node, expected=target, found=value.type)
             if value.type.bits > target.bits:
                 raise frame.error(rules.Narrowing, node, expected=target, found=value.type)
             return widened(value.expression, target)
@@ -181,7 +209,7 @@ def _masks(value: Value, other: Value) -> Value:
 
 def _folded(frame: Frame, op: ast.operator, left: int, right: int, node: ast.AST, right_node: ast.AST) -> Value:
     if isinstance(op, (ast.FloorDiv, ast.Mod)) and right == 0:
-        raise frame.error(rules.DivisorMayBeZero, right_node, why="this is 0", text="d")
+        raise frame.error(rules.DivisorMayBeZero, right_node, why="this is 0", suggestion="")
     if isinstance(op, (ast.LShift, ast.RShift)) and right < 0:
         raise frame.error(rules.ShiftMayBeNegative, right_node, found=right, text="n")
     too_big = isinstance(op, (ast.LShift, ast.Pow)) and (right < 0 or right > 128)
@@ -251,8 +279,12 @@ def _divide(
     """Division that rounds down, as Python's."""
     divisor = right.range
     if not divisor.excludes_zero:
-        why = "this is 0" if isinstance(right.type, Literal) else f"nothing says that this {right.type} is not 0"
-        raise frame.error(rules.DivisorMayBeZero, right_node, why=why, text=ast.unparse(right_node))
+        if isinstance(right.type, Literal):
+            raise frame.error(rules.DivisorMayBeZero, right_node, why="this is 0", suggestion="")
+        raise frame.error(
+            rules.DivisorMayBeZero, right_node, why=f"nothing says that this {right.type} is not 0",
+            suggestion=_divisor_help(right, right_node),
+        )  # fmt: skip
     left_code, right_code, type_ = unify(frame, left, right, node, expected)
     code = ir.BinaryOp.DIV if isinstance(op, ast.FloorDiv) else ir.BinaryOp.MOD
     bounds = _division_bounds(op, left.range, divisor)
@@ -281,6 +313,13 @@ def _divide(
         negative = ir.Binary(ir.BinaryOp.SUB, last, divided(inverted))
     is_negative = ir.Compare(ir.CompareOp.LT, value, number(0, type_))
     return Value(type_, sequence(before + between, ir.Select(is_negative, negative, divided(value))), bounds)
+
+
+def _divisor_help(right: Value, node: ast.AST) -> str:
+    text = ast.unparse(node)
+    if right.path is not None:
+        return f"check it first: `if {text} != 0:`"
+    return f"keep it in a local, and check that: `divisor = {text}`, then `if divisor != 0:`"
 
 
 def _division_bounds(op: ast.operator, left: Bounds, right: Bounds) -> Bounds | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from beespace.compiler import contexts, ir, maps, rules
 from beespace.compiler.assignments import assign_local, with_type
-from beespace.compiler.diagnostics import Failure
+from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.elements import array_element
 from beespace.compiler.frame import Frame
 from beespace.compiler.loops import for_loop
@@ -56,7 +56,7 @@ def block(frame: Frame, body: Iterable[ast.stmt]) -> ir.Block:
             result += [replace(made, span=span) if made.span is None else made for made in _statement(frame, node)]
         except Failure as failure:
             frame.unit.diagnostics.add(failure)
-            frame.state = before
+            frame.state = before.dead() if isinstance(node, ast.Return) else before
             _poison(frame, node)
         frame.scope.release(keep=frame.keep_slots)
         frame.keep_slots = False
@@ -186,10 +186,9 @@ def _self_assignment(frame: Frame, target: ast.Attribute) -> Failure:
         what = declaration.maps[name]
         suggestion = f"self.{name}.value = ..." if isinstance(what, Global) else f"self.{name}[key] = ..."
         return frame.error(rules.AssignTarget, target, what=f"the map {name}", suggestion=f"write {suggestion}")
-    return frame.error(
-        rules.AssignTarget, target, what=f"self.{name}",
-        suggestion=f"declare it in the class: `{name} = Global(u64)`, then `self.{name}.value = ...`",
-    )  # fmt: skip
+    near = did_you_mean(name, [*declaration.maps, *declaration.options])
+    declare = f"declare it in the class: `{name} = Global(u64)`, then `self.{name}.value = ...`"
+    return frame.error(rules.AssignTarget, target, what=f"self.{name}", suggestion=near or declare)
 
 
 def _assign_subscript(frame: Frame, target: ast.Subscript, value: Value, value_node: ast.expr) -> ir.Block:

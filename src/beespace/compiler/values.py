@@ -13,7 +13,19 @@ from typing import TypeAlias
 from beespace.compiler import ir
 from beespace.compiler.types import Int, Literal, Type
 
-__all__ = ["Bounds", "Fill", "Recipe", "Value", "is_null", "not_null", "null", "number", "offset", "sequence"]
+__all__ = [
+    "Bounds",
+    "Fill",
+    "Recipe",
+    "Value",
+    "is_null",
+    "not_null",
+    "null",
+    "number",
+    "offset",
+    "place_of",
+    "sequence",
+]
 
 # How a recipe is carried out: (address to build at, size of the memory there, its alignment).
 Fill: TypeAlias = Callable[[ir.Expression, int, int], ir.Block]
@@ -84,6 +96,22 @@ class Value:
             return Bounds(self.type.value, self.type.value)
         assert isinstance(self.type, Int)
         return self.bounds or Bounds(self.type.minimum, self.type.maximum)
+
+
+_PLACES = {
+    ir.Region.STACK: "on the stack",
+    ir.Region.MAP_VALUE: "in a map",
+    ir.Region.RING: "in a ring",
+    ir.Region.PACKET: "in a packet",
+    ir.Region.KERNEL_TRUSTED: "in the kernel",
+    ir.Region.KERNEL_UNTRUSTED: "in the kernel, not trusted,",
+}
+
+
+def place_of(code: ir.Expression) -> str:
+    """Where an address points, for messages."""
+    region = code.type.region if isinstance(code.type, ir.PointerType) else None
+    return _PLACES.get(region, "elsewhere") if region is not None else "in a register"
 
 
 def number(value: int, type: Int) -> ir.Const:

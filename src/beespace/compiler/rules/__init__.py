@@ -31,7 +31,6 @@ from beespace.compiler.rules.kernel import (
     NoSuchEvent,
     TooManyArguments,
     UnreadableField,
-    WordNotHere,
     WrongPointer,
 )
 from beespace.compiler.rules.maps import (
@@ -82,6 +81,7 @@ from beespace.compiler.rules.typing import (
     TextUnsized,
     TypeMismatch,
     VariableType,
+    WrongSign,
 )
 
 __all__ = [
@@ -94,5 +94,5 @@ __all__ = [
     "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch",
     "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
     "UncalledFunction", "UncheckedField", "UndefinedName", "UnknownAnnotation", "Unpacking", "Unreachable",
-    "UnreadableField", "VariableType", "VerdictRange", "WordNotHere", "WrongEvent", "WrongPointer",
+    "UnreadableField", "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
 ]  # fmt: skip

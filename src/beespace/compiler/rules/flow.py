@@ -48,9 +48,9 @@ class NotAssigned(Diagnostic):
 class DivisorMayBeZero(Diagnostic):
     title = "the divisor may be zero, and Python would raise ZeroDivisionError"
     label = "{why}"
-    help = "check it first: `if {text} != 0:` (a field of memory that others change goes into a local before)"
+    help = "{suggestion}"
     why: str
-    text: str
+    suggestion: str
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class ShiftMayBeNegative(Diagnostic):
 class IndexOutOfRange(Diagnostic):
     title = "the index may be out of range, and Python would raise IndexError"
     label = "{found}, but the length is {length}"
-    help = "check it first (`if {text} < {length}:`), or use `{text} % {length}` or `min({text}, {length} - 1)`"
+    help = "{suggestion}"
     found: str
     length: int
-    text: str
+    suggestion: str = ""
 
 
 @dataclass(frozen=True)

@@ -108,17 +108,6 @@ class ContextOnly(Diagnostic):
 
 
 @dataclass(frozen=True)
-class WordNotHere(Diagnostic):
-    title = "{word} does not work in {hook}"
-    label = "{why}"
-    help = "{suggestion}"
-    word: str
-    hook: str
-    why: str
-    suggestion: str
-
-
-@dataclass(frozen=True)
 class WrongPointer(Diagnostic):
     title = "{word} takes {expected}, not {found}"
     label = "this is {found}"

@@ -36,6 +36,15 @@ class MixedSigns(Diagnostic):
 
 
 @dataclass(frozen=True)
+class WrongSign(Diagnostic):
+    title = "{found} and {expected} differ in sign"
+    label = "this is {found}, and {expected} is wanted"
+    help = "write {expected}(...), which keeps the bits"
+    expected: Any
+    found: Any
+
+
+@dataclass(frozen=True)
 class LiteralOutOfRange(Diagnostic):
     title = "{value} does not fit {expected}"
     label = "{expected} holds {low} to {high}"

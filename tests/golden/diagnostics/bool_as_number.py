@@ -1,0 +1,10 @@
+from beespace.lang import Counter, Program, bpf, raw_tracepoint
+
+
+class Probe(Program):
+    total = Counter()
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        flag = bpf.pid() == 1
+        self.total += flag

@@ -1,0 +1,8 @@
+from beespace.lang import Program, raw_tracepoint
+
+
+class Probe(Program):
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        x = 1
+        del x

@@ -1,0 +1,10 @@
+from beespace.lang import Program, bpf, raw_tracepoint
+
+
+class Probe(Program):
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        one = bpf.pid()
+        two = bpf.tid()
+        if one is two:
+            return

@@ -1,0 +1,17 @@
+from beespace.lang import Hash, Program, Struct, bpf, raw_tracepoint
+from beespace.types import u32, u64
+
+
+class Stats(Struct):
+    count: u64
+
+
+class Probe(Program):
+    flows = Hash(key=u32, value=Stats)
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        value = self.flows.get(bpf.pid())
+        if value is None and bpf.cpu() == 0:
+            return
+        value.count += 1

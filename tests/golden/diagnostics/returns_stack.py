@@ -1,0 +1,18 @@
+from beespace.lang import Program, Struct, function, raw_tracepoint
+from beespace.types import u16, u32
+
+
+class Key(Struct):
+    pid: u32
+    port: u16
+
+
+class Probe(Program):
+    @function
+    def make(self):
+        key = Key()
+        return key
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        x = self.make()

@@ -1,0 +1,8 @@
+from beespace.lang import Program, bpf, raw_tracepoint
+
+
+class Probe(Program):
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        if bpf.comm() < "bash":
+            return

@@ -1,0 +1,12 @@
+from beespace.lang import Counter, Program, raw_tracepoint
+
+
+class Probe(Program):
+    total = Counter()
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        try:
+            self.total += 1
+        except KeyError:
+            pass

@@ -1,0 +1,7 @@
+from beespace.lang import Program, cgroup_skb
+
+
+class Probe(Program):
+    @cgroup_skb("egress")
+    def on_event(self, ctx):
+        return "drop"

@@ -1,0 +1,54 @@
+"""Makes ``kernel.btf`` from the running kernel: the types that the golden tests mention.
+
+usage: python tests/golden/kernel_types.py
+
+The messages name fields of kernel types, so they are held against the same types everywhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beespace.btf import Btf, subset
+
+TYPES = Path(__file__).parent / "kernel.btf"
+
+# Types, and of each the members (None: all of them).
+MENTIONED: dict[str, set[str] | None] = {
+    "__sk_buff": None,
+    "bpf_sock": None,
+    "bpf_tcp_sock": None,
+    "bpf_sock_addr": None,
+    "bpf_sock_ops": None,
+    "bpf_iter__task": None,
+    "bpf_iter__task_file": None,
+    "trace_event_raw_sched_process_exec": None,
+    "task_struct": {
+        "tgid", "pid", "comm", "mm", "group_leader", "real_parent", "start_boottime", "signal", "exit_code", "cred",
+        "prio",
+    },
+    "mm_struct": {"arg_start", "arg_end"},
+    "signal_struct": {"live"},
+    "cred": {"uid"},
+    "linux_binprm": {"filename"},
+    "file": {"f_inode"},
+    "socket": {"sk"},
+    "sock": {"__sk_common", "sk_protocol"},
+    "sock_common": {"skc_family", "skc_state", "skc_num", "skc_net", "skc_dport", "skc_v6_daddr",
+        "skc_prot",
+    },
+    "net": {"net_cookie"},
+    "proto": {"memory_allocated"},
+    "__traceiter_sched_process_exec": None,
+    "__traceiter_sched_process_exit": None,
+    "__traceiter_sched_switch": None,
+    "__traceiter_sock_send_length": None,
+    "btf_trace_sched_process_exec": None,
+    "btf_trace_sched_process_exit": None,
+    "btf_trace_sched_wakeup": None,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    TYPES.write_bytes(subset(Btf(Path("/sys/kernel/btf/vmlinux").read_bytes()), MENTIONED))
+    print(f"{TYPES.name}: {TYPES.stat().st_size} bytes")
