@@ -52,7 +52,7 @@ def test_message(name: str, btf: Btf, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_file_has_its_twin() -> None:
-    assert CASES == sorted(path.stem for path in FOLDER.glob("*.txt"))
+    assert sorted(path.stem for path in FOLDER.glob("*.txt")) == CASES
 
 
 def test_every_rule_is_broken_somewhere(btf: Btf, monkeypatch: pytest.MonkeyPatch) -> None:
