@@ -53,7 +53,7 @@ clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/.installed: pyproject.toml
-	@tools/make-environment.sh $(PYTHON) $(VENV) . >&2
+	@tools/make-environment.sh $(PYTHON) $(VENV) '.[containers]' >&2
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml
