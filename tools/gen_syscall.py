@@ -80,6 +80,8 @@ class Command(IntEnum):
 def flatten(btf: Btf, struct: Struct, base: int = 0, prefix: str = "") -> Iterator[tuple[str, tuple[object, ...]]]:
     """Name and slot of each scalar, those of a named member with its name and a dot in front; ``base`` in bits."""
     for member in struct.members:
+        if member.name.startswith("__reserved"):  # shrinks from kernel to kernel, and is to be zero
+            continue
         kind = btf.type(btf.resolve(member.type))
         if isinstance(kind, Struct):
             inner = f"{prefix}{member.name}." if member.name else prefix

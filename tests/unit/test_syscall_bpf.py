@@ -11,7 +11,7 @@ import pytest
 
 from beespace.errors import KernelError, NotPermitted, NotSupported, VerifierError
 from beespace.syscall import barrier, bpf, mounts, perf, process, programs
-from beespace.syscall._attributes import BPF_LINK_INFO, PERF_EVENT_ATTR
+from beespace.syscall._attributes import BPF_BTF_INFO, BPF_LINK_INFO, PERF_EVENT_ATTR
 from beespace.syscall.bpf import Command
 from beespace.syscall.door import Argument, Attributes
 from beespace.syscall.fake import Fake, installed, open_fd
@@ -407,3 +407,26 @@ def test_no_membarrier_is_an_answer() -> None:
         assert barrier.wait_for_programs() is False
     with installed(Fake({}, {"membarrier": lambda _: 0})):
         assert barrier.wait_for_programs() is True
+
+
+def test_type_information_has_no_name_before_5_11() -> None:
+    def info(attributes: Attributes) -> int:
+        memory = buffer(attributes, "info")
+        if BPF_BTF_INFO.read(memory, "name"):
+            return -errno.E2BIG
+        BPF_BTF_INFO.write(memory, "id", 7)
+        return 0
+
+    with installed(given(Command.OBJ_GET_INFO_BY_FD, info)):
+        assert bpf.btf_info(5) == bpf.BtfInfo(7, "", 0, False)
+
+
+def test_pins_are_named_from_a_directory() -> None:
+    kernel = given(Command.OBJ_PIN, lambda _: 0)
+    with installed(kernel):
+        bpf.obj_pin(3, "name", directory=9)
+        bpf.obj_pin(3, "/sys/fs/bpf/name")
+    assert [request.fields["pathname"] for request in kernel.requests] == [
+        b"/proc/self/fd/9/name\0",
+        b"/sys/fs/bpf/name\0",
+    ]

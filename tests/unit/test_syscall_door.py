@@ -176,3 +176,8 @@ def test_the_fake_refuses_fields_that_do_not_exist() -> None:
     with fake.installed(fake.Fake({})), pytest.raises(AssertionError, match="nonsense"):
         door.issue("bpf", (Command.MAP_FREEZE, attributes))
     assert door.issue is door._issue
+
+
+def test_commands_have_no_bit_fields() -> None:
+    # Attributes.encode writes whole words.
+    assert [name for layout in ATTRIBUTES.values() for name, slot in layout.fields.items() if slot.width] == []

@@ -63,18 +63,17 @@ class Attributes:
         refuses a non-zero byte that it does not know, and an old one knows fewer.  The memory
         behind stays, because kernels write some answers without looking at the size.
         """
-        memory = bytearray(max(self.layout.size, 256))
-        used = self.layout.used(self.returns)
+        layout = self.layout
+        memory = bytearray(max(layout.size, 256))
+        used = layout.used(self.returns) if self.returns else 0
         for name, value in self.fields.items():
-            if isinstance(value, int):
-                word: int | bytes = value
-            elif self.layout.fields[name].format.endswith("s"):
-                word = bytes(value)
-            else:
-                word = address(value, keep)
-            if word:
-                self.layout.write(memory, name, word)
-                used = max(used, self.layout.end(name))
+            packer, start, end, is_text, _ = layout.code(name)
+            if not isinstance(value, int):
+                value = bytes(value) if is_text else address(value, keep)
+            if value:
+                packer.pack_into(memory, start, value)
+                if end > used:
+                    used = end
         return memory, used
 
     def decode(self, memory: bytearray) -> None:
@@ -91,6 +90,7 @@ Issue: TypeAlias = Callable[[str, tuple[Argument, ...]], int]
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _libc.syscall.argtypes = [ctypes.c_long] * 7
+_pointer, _text, _byte, _addressof = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char, ctypes.addressof
 
 
 @cache
@@ -111,12 +111,11 @@ def address(buffer: Buffer, keep: list[object]) -> int:
     if isinstance(buffer, memoryview) and buffer.readonly:
         buffer = bytes(buffer)
     if isinstance(buffer, bytes):
-        text = ctypes.c_char_p(buffer)
         keep.append(buffer)
-        return ctypes.c_void_p.from_buffer(text).value or 0
-    first = ctypes.c_char.from_buffer(buffer)
+        return _pointer.from_buffer(_text(buffer)).value or 0
+    first = _byte.from_buffer(buffer)
     keep.append(first)
-    return ctypes.addressof(first)
+    return _addressof(first)
 
 
 def _issue(name: str, arguments: tuple[Argument, ...]) -> int:

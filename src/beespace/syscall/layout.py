@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -29,6 +29,16 @@ class Slot(NamedTuple):
     width: int = 0
 
 
+class _Code(NamedTuple):
+    """A slot made ready: its packer, where it starts and ends."""
+
+    packer: struct.Struct
+    start: int
+    end: int
+    is_text: bool
+    slot: Slot
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A C structure of ``size`` bytes.  A field inside a named member is spelt ``member.field``."""
@@ -36,27 +46,39 @@ class Layout:
     name: str
     size: int
     fields: Mapping[str, Slot]
+    _codes: dict[str, _Code] = field(default_factory=dict, repr=False, compare=False)
+
+    def code(self, name: str) -> _Code:
+        """Field ``name``, ready to pack; made at its first use, because most fields have none."""
+        try:
+            return self._codes[name]
+        except KeyError:
+            slot = self.fields[name]
+            packer = struct.Struct("=" + slot.format)
+            code = _Code(packer, slot.offset, slot.offset + packer.size, slot.format.endswith("s"), slot)
+            self._codes[name] = code
+            return code
 
     def end(self, name: str) -> int:
         """The offset of the first byte after field ``name``."""
-        slot = self.fields[name]
-        return slot.offset + struct.calcsize("=" + slot.format)
+        return self.code(name).end
 
     def write(self, memory: bytearray, name: str, value: int | bytes) -> None:
         """Store ``value`` (an integer, or bytes for a ``char[n]``) in field ``name``."""
-        slot = self.fields[name]
-        if slot.width:
-            word = struct.unpack_from("=" + slot.format, memory, slot.offset)[0]
-            mask = ((1 << slot.width) - 1) << slot.shift
-            value = (word & ~mask) | (int(value) << slot.shift & mask)
-        struct.pack_into("=" + slot.format, memory, slot.offset, value)
+        code = self.code(name)
+        if code.slot.width:
+            _, _, shift, width = code.slot
+            word = code.packer.unpack_from(memory, code.start)[0]
+            mask = ((1 << width) - 1) << shift
+            value = (word & ~mask) | (int(value) << shift & mask)
+        code.packer.pack_into(memory, code.start, value)
 
     def read(self, memory: Buffer, name: str) -> int | bytes:
         """The value of field ``name``; ``char[n]`` and ``u8[n]`` come as bytes, everything else as an integer."""
-        slot = self.fields[name]
-        value: int | bytes = struct.unpack_from("=" + slot.format, memory, slot.offset)[0]
-        if slot.width and isinstance(value, int):
-            return value >> slot.shift & ((1 << slot.width) - 1)
+        code = self.code(name)
+        value: int | bytes = code.packer.unpack_from(memory, code.start)[0]
+        if code.slot.width and isinstance(value, int):
+            return value >> code.slot.shift & ((1 << code.slot.width) - 1)
         return value
 
     def used(self, names: Iterable[str]) -> int:

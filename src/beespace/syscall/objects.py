@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from beespace.errors import KernelError
 from beespace.syscall import capabilities
 from beespace.syscall._attributes import BPF_BTF_INFO, BPF_LINK_INFO, BPF_MAP_INFO, BPF_PROG_INFO, Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
@@ -210,7 +211,7 @@ def link_info(fd: Fd) -> LinkInfo:
     """What the kernel says about a link."""
     info = _Info(BPF_LINK_INFO, fd, {})
     if info["type"] == _PERF_EVENT_LINK:
-        prefix, text = _PERF_ARMS.get(info["perf_event.type"], ("perf_event.", None))
+        prefix, text = _PERF_ARMS.get(info["perf_event.type"], ("", None))  # 0 before Linux 6.6
     else:
         prefix, text = _LINK_ARMS.get(info["type"], ("", None))
     details: dict[str, int | str] = {}
@@ -226,9 +227,14 @@ def link_info(fd: Fd) -> LinkInfo:
 
 
 def btf_info(fd: Fd) -> BtfInfo:
-    """What the kernel says about type information."""
+    """What the kernel says about type information; its name since Linux 5.11 (``""`` before)."""
     name = bytearray(256)
-    info = _Info(BPF_BTF_INFO, fd, {"name": name}, name_len=len(name))
+    try:
+        info = _Info(BPF_BTF_INFO, fd, {"name": name}, name_len=len(name))
+    except KernelError as error:
+        if error.errno != errno.E2BIG:  # what a kernel says to a field that it does not know
+            raise
+        info = _Info(BPF_BTF_INFO, fd, {})
     text = name.split(b"\0", 1)[0].decode("utf-8", "replace")
     return BtfInfo(info["id"], text, info["btf_size"], bool(info["kernel_btf"]))
 
@@ -315,22 +321,21 @@ def link_get_fd_by_id(id: int) -> Descriptor:
     return _by_id(Command.LINK_GET_FD_BY_ID, "link", "link_id", id)
 
 
-BPF_F_PATH_FD = 1 << 14
+def _path_below(directory: Fd | None, path: str | os.PathLike[str]) -> bytes:
+    """``path``, through ``/proc`` if it is relative to a directory: ``BPF_F_PATH_FD`` needs Linux 6.5."""
+    below = b"" if directory is None else b"/proc/self/fd/%d/" % number(directory)
+    return below + os.fsencode(path) + b"\0"
 
 
 def obj_pin(fd: Fd, path: str | os.PathLike[str], *, directory: Fd | None = None) -> None:
-    """Give an object a name in a bpf file system, which keeps it alive.  ``directory`` since Linux 6.5."""
-    fields: dict[str, Value] = {"pathname": os.fsencode(path) + b"\0", "bpf_fd": number(fd)}
-    if directory is not None:
-        fields |= {"path_fd": number(directory), "file_flags": BPF_F_PATH_FD}
+    """Name an object in a bpf file system, which keeps it alive.  ``path`` counts from ``directory``, if given."""
+    fields: dict[str, Value] = {"pathname": _path_below(directory, path), "bpf_fd": number(fd)}
     ask(Command.OBJ_PIN, f"pin a BPF object at {os.fspath(path)!r}", fields)
 
 
 def obj_get(path: str | os.PathLike[str], *, directory: Fd | None = None, file_flags: int = 0) -> Descriptor:
-    """Open an object by its name in a bpf file system.  ``directory`` since Linux 6.5."""
-    fields: dict[str, Value] = {"pathname": os.fsencode(path) + b"\0", "file_flags": file_flags}
-    if directory is not None:
-        fields |= {"path_fd": number(directory), "file_flags": file_flags | BPF_F_PATH_FD}
+    """Open an object by its name in a bpf file system.  ``path`` counts from ``directory``, if given."""
+    fields: dict[str, Value] = {"pathname": _path_below(directory, path), "file_flags": file_flags}
     answer = ask(Command.OBJ_GET, f"open the pinned BPF object {os.fspath(path)!r}", fields)
     return Descriptor(answer.result, "pinned object")
 

@@ -30,7 +30,7 @@ _WORDS: Mapping[tuple[str, int], tuple[str, str | None]] = {
     ("BPF_MAP_FREEZE", _errno.EBUSY): ("somebody writes the map, or has it mapped for writing", None),
     ("BPF_PROG_LOAD", _errno.EINVAL): ("the kernel does not know the program type, attach type, target or flags", None),
     ("BPF_PROG_LOAD", _errno.E2BIG): (
-        "it has too many instructions, or attributes that this kernel does not know",
+        "it has too many instructions, or asks for what this kernel does not know",
         None,
     ),
     ("BPF_PROG_LOAD", ENOTSUPP): ("the kernel's compiler (JIT) cannot translate it", None),

@@ -50,7 +50,7 @@ def attempt(group: str, name: str, action: Callable[[], object]) -> Feature:
     except OSError as error:
         return Feature(group, name, False, f"{error.filename or name}: {error.strerror}", error.errno or 0)
     except KeyError as error:
-        return Feature(group, name, False, f"this kernel's types do not have {error.args[0]}")
+        return Feature(group, name, False, f"this kernel's types: {str(error.args[0]).partition(';')[0]}")
     return Feature(group, name, True)
 
 
