@@ -22,7 +22,7 @@ from beespace.sinks.store.writer import Writer
 from beespace.stream.batch import Batch
 from beespace.stream.tables import LOSSES, TABLES
 
-FLUSH_S = 5.0
+FLUSH_S = 2.0
 FIRST_FLUSH_S = 1.0  # who starts to watch wants to ask soon
 PENDING_ROWS = 1_000_000
 DISK, BACKLOG = "store", "store backlog"
