@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from beespace.elf import read
 from beespace.errors import KernelError
 from beespace.kernel import vmlinux_btf
+from beespace.lang import Program
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
 
@@ -105,3 +107,29 @@ def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
         return read((tmp_path / "probe.bpf.o").read_bytes(), "probe")
 
     return compile_text
+
+
+@pytest.fixture
+def loaded_probe(no_leaks: None) -> Iterator[Callable[[type[Program]], Program]]:
+    """Compiles and loads a program class without attaching it: its maps can be read, its programs run by hand.
+
+    ``probe.loaded`` is the loaded object; everything is closed when the test ends.
+    """
+    from beespace.compiler import compile_program
+    from beespace.kernel import load
+    from beespace.session.running import RunningProgram
+
+    with contextlib.ExitStack() as opened:
+
+        def start(program: type[Program]) -> Program:
+            declaration = program.declaration()
+            compiled = compile_program(declaration, vmlinux_btf())
+            running = RunningProgram(load(read(compiled.object, program.__name__)), declaration)
+            opened.callback(running.close)
+            probe = program()
+            for name, declared in probe.live_maps():
+                declared.attach_backend(running.map(name))
+            probe.loaded = running.loaded
+            return probe
+
+        yield start

@@ -14,7 +14,7 @@ from beespace.compiler.assignments import assign_local
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
 from beespace.compiler.numbers import fit, known
-from beespace.compiler.types import Int, Literal, Range
+from beespace.compiler.types import Int, Literal, Range, Type
 from beespace.compiler.values import Bounds, Value, number
 
 __all__ = ["MAX_ROUNDS", "for_loop"]
@@ -87,10 +87,8 @@ def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir
         past = ir.CompareOp.GE if rounds.step > 0 else ir.CompareOp.LE
         opening += (ir.If(ir.Compare(past, counted, rounds.stop), (ir.Break(),)),)
     variable = frame.scope.variables.get(node.target.id)
-    type_, code = rounds.type, counted
-    declared = variable.type if variable is not None else None
-    if isinstance(declared, Int) and declared.signed == type_.signed and declared.bits > type_.bits:
-        type_, code = declared, ir.Convert(counted, declared.code)
+    type_ = _counter_type(rounds.bounds, variable.type if variable is not None else None)
+    code = counted if type_.code == counted.type else ir.Convert(counted, type_.code)
     opening += assign_local(frame, node.target, Value(type_, code, rounds.bounds), node.iter)
     frame.loops.append(jumps)
     try:
@@ -99,6 +97,15 @@ def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir
         frame.loops.pop()
     loop: ir.Block = (ir.Loop(opening + body, rounds.limit, index),)
     return loop, jumps, frame.state
+
+
+def _counter_type(bounds: Bounds, declared: Type | None) -> Int:
+    """What the loop's name is: what it was before if the numbers fit, else u32, or i32 for negative ones."""
+    signed = bounds.low < 0
+    for type_ in (declared, Int(32, signed), Int(64, signed)):
+        if isinstance(type_, Int) and type_.minimum <= bounds.low and bounds.high <= type_.maximum:
+            return type_
+    return Int(64, signed)
 
 
 def _counted(rounds: _Rounds, index: str) -> ir.Expression:
@@ -180,11 +187,8 @@ def _constant(frame: Frame, call: ast.Call, first: int, stop: int, by: int) -> _
         )  # fmt: skip
     ends = [numbers[0], numbers[-1]] if numbers else [0, 0]
     low, high = min(ends), max(ends)
-    signed = low < 0
-    type_ = next(
-        (t for bits in (32, 64) if (t := Int(bits, signed)).minimum <= low and high <= t.maximum), Int(64, signed)
-    )
-    return _Rounds(first, by, len(numbers), type_, Bounds(low, high))
+    bounds = Bounds(low, high)
+    return _Rounds(first, by, len(numbers), _counter_type(bounds, None), bounds)
 
 
 def _dynamic(frame: Frame, call: ast.Call, first: int, stop: Value, node: ast.expr, by: int) -> _Rounds:

@@ -323,7 +323,9 @@ def _amount(frame: Frame, node: ast.AugAssign, type_: Int) -> tuple[ir.Block, ir
 
 
 def only_element(frame: Frame, map: MapObject) -> tuple[ir.Block, ir.Expression]:
-    """The place of the single value of a counter or global."""
+    """The place of the single value of a counter or global; a global is a variable of the object."""
+    if isinstance(map.map, Global):
+        return (), ir.GlobalAddress(map.name)
     slot = frame.scope.slot(4)
     block, pointer = _certain(frame, _lookup(ir.MapAddress(map.name), slot))
     return (ir.Store(slot, ir.Const(0, ir.U32)), *block), pointer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from beespace.btf import Btf
@@ -17,8 +17,8 @@ from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.source import SourceFile, Sources
 from beespace.errors import UsageError
 from beespace.hooks import resolve
-from beespace.lang import Declaration, Interval, Map, Ring
-from beespace.schema import BoolKind, IntKind, Struct
+from beespace.lang import Declaration, Global, Interval, Map, Ring
+from beespace.schema import IntKind, Struct
 from beespace.schema.codec import pack
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
@@ -102,7 +102,7 @@ def _check_all_called(unit: Unit) -> None:
 
 def _module(unit: Unit) -> ir.Module:
     declaration = unit.declaration
-    maps = [_definition(name, map) for name, map in declaration.maps.items()]
+    maps = [_definition(name, map) for name, map in declaration.maps.items() if not isinstance(map, Global)]
     if unit.losing:
         maps.append(lost_map(declaration))
     events: list[type[Struct]] = []
@@ -116,10 +116,7 @@ def _module(unit: Unit) -> ir.Module:
         declaration.name,
         tuple(order),
         tuple(maps),
-        tuple(
-            ir.GlobalDefinition(name, option.kind, ir.Section.RODATA, _initial(option.kind, option.default))
-            for name, option in declaration.options.items()
-        ),
+        tuple(_variables(declaration)),
         tuple(ir.Source(file.name, file.text) for file in _unique(files)),
         tuple(events),
         declaration.license,
@@ -130,8 +127,17 @@ def _unique(files: tuple[SourceFile, ...]) -> list[SourceFile]:
     return list({file.name: file for file in reversed(files)}.values())[::-1]
 
 
-def _initial(kind: IntKind | BoolKind, default: int) -> bytes:
-    return pack(kind, default)
+def _variables(declaration: Declaration) -> Iterator[ir.GlobalDefinition]:
+    """Options, which are constant once the program is loaded, and globals."""
+    for name, option in declaration.options.items():
+        initial = pack(option.kind, option.default)
+        yield ir.GlobalDefinition(name, option.kind, ir.Section.RODATA, initial)
+    for name, map in declaration.maps.items():
+        if isinstance(map, Global) and map.value_kind is not None:
+            # 0 is the initial value of everything that was given none, structs included.
+            initial = bytes(map.value_size) if map.initial == 0 else pack(map.value_kind, map.initial)
+            section = ir.Section.DATA if any(initial) else ir.Section.BSS
+            yield ir.GlobalDefinition(name, map.value_kind, section, initial)
 
 
 def _definition(name: str, map: Map) -> ir.MapDefinition:
