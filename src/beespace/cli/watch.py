@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
                 )
             )
         )
+        for note in watch.notes:
+            print(f"beespace: note: {note}", file=sys.stderr)
         terminal = TerminalSink(sys.stdout, tables) if options.output == "table" else None
         sink: Sink = terminal or _file_sink(options.output)
         stack.callback(sink.close)

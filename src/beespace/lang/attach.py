@@ -14,6 +14,7 @@ from beespace.hooks import HOOKS, Attachment, by_name
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 SECTION = "__beespace_section__"
+OPTIONAL = "__beespace_optional__"
 
 
 def _mark(section: str) -> Callable[[_F], _F]:
@@ -50,9 +51,20 @@ def raw_tracepoint(event: str) -> Callable[[_F], _F]:
     return _targeted("raw_tracepoint", event)
 
 
-def btf_tracepoint(event: str) -> Callable[[_F], _F]:
-    """Run on a tracepoint with its own arguments as typed kernel pointers.  Linux 5.5."""
-    return _targeted("btf_tracepoint", event)
+def btf_tracepoint(event: str, *, optional: bool = False) -> Callable[[_F], _F]:
+    """Run on a tracepoint with its own arguments as typed kernel pointers.  Linux 5.5.
+
+    ``optional``: on a kernel without that tracepoint the program is left out, and
+    :attr:`Program.notes <beespace.Program.notes>` say so; otherwise it is an error.
+    """
+    mark = _targeted("btf_tracepoint", event)
+
+    def decorate(method: _F) -> _F:
+        if optional:
+            setattr(method, OPTIONAL, True)
+        return mark(method)
+
+    return decorate
 
 
 def iterator(target: str) -> Callable[[_F], _F]:

@@ -11,15 +11,15 @@ package's root installs; tests may install another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from inspect import get_annotations
 from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
 
 from beespace.errors import BeespaceError, UsageError
-from beespace.lang.attach import SECTION
+from beespace.lang.attach import OPTIONAL, SECTION
 from beespace.lang.maps import Map, RawMap
+from beespace.record import dataclass
 from beespace.schema import BoolKind, IntKind
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Declaration:
     """A program class taken apart; what the compiler reads.
 
     ``functions`` holds the kernel-side methods by name, ``sections`` the ELF section of each
-    (``""``: sub-program).
+    (``""``: sub-program), ``optional`` those that a kernel without their hook may leave out.
     """
 
     name: str
@@ -53,11 +53,17 @@ class Declaration:
     maps: Mapping[str, Map]
     functions: Mapping[str, FunctionType]
     sections: Mapping[str, str]
+    optional: frozenset[str]
     source: type[Program]
 
 
 class Running(Protocol):
-    """A started program: its maps by name, its iterators, and its end."""
+    """A started program: its maps by name, its iterators, and its end.
+
+    ``notes`` say, in sentences, what this kernel could not do as asked.
+    """
+
+    notes: tuple[str, ...]
 
     def map(self, name: str) -> RawMap:
         """The live map of that name."""
@@ -131,6 +137,7 @@ class Program:
         maps: dict[str, Map] = {}
         functions: dict[str, FunctionType] = {}
         sections: dict[str, str] = {}
+        optional: set[str] = set()
         for base in reversed(cls.__mro__):
             if base is object or base is Program:
                 continue
@@ -142,8 +149,18 @@ class Program:
                 elif isinstance(value, FunctionType) and hasattr(value, SECTION):
                     functions[name] = value
                     sections[name] = getattr(value, SECTION)
+                    if hasattr(value, OPTIONAL):
+                        optional.add(name)
         return Declaration(
-            cls.__name__, (cls.__doc__ or "").strip(), cls.license, options, maps, functions, sections, cls
+            cls.__name__,
+            (cls.__doc__ or "").strip(),
+            cls.license,
+            options,
+            maps,
+            functions,
+            sections,
+            frozenset(optional),
+            cls,
         )
 
     @classmethod
@@ -177,6 +194,11 @@ class Program:
                 declared_map.detach_backend()
             self._running.close()
             self._running = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What this kernel could not do as asked, in sentences; empty while nothing runs."""
+        return self._running.notes if self._running is not None else ()
 
     def iterate(self, name: str) -> bytes:
         """Run the ``@iterator`` method ``name`` once over all its objects; returns what it printed."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from beespace.elf import read
 from beespace.errors import UsageError
-from beespace.kernel import LoadedObject, load
+from beespace.hooks import resolve
+from beespace.kernel import LoadedObject, load, vmlinux_btf
 from beespace.kernel.links import accepted
 from beespace.lang import Declaration, Program
 from beespace.session import cache
@@ -54,10 +55,16 @@ class KernelDriver:
             for name, live in program.live_maps()
             if live.max_entries != declaration.maps[name].max_entries
         }
-        loaded = load(self.spec(type(program)), variables=dict(program.options), max_entries=sizes)
+        absent = _absent(declaration)
+        loaded = load(
+            self.spec(type(program)),
+            variables=dict(program.options),
+            max_entries=sizes,
+            programs=[name for name, section in declaration.sections.items() if section and name not in absent],
+        )
         try:
             attach(loaded, declaration, cgroup)
-            return RunningProgram(loaded, declaration)
+            return RunningProgram(loaded, declaration, tuple(absent.values()))
         except BaseException:
             loaded.close()
             raise
@@ -75,15 +82,26 @@ def shipped_object(program: type[Program]) -> bytes | None:
 def compile_here(declaration: Declaration) -> bytes:
     """Compile against the running kernel's types."""
     from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
-    from beespace.kernel import vmlinux_btf
 
     return compile_program(declaration, vmlinux_btf()).object
+
+
+def _absent(declaration: Declaration) -> dict[str, str]:
+    """The optional programs whose tracepoint this kernel does not have, each with a sentence that says so."""
+    missing: dict[str, str] = {}
+    for name in sorted(declaration.optional):
+        target = resolve(declaration.sections[name]).target
+        try:
+            vmlinux_btf().find(f"btf_trace_{target}")
+        except KeyError:
+            missing[name] = f"{declaration.name}.{name} does not run: this kernel has no tracepoint {target!r}"
+    return missing
 
 
 def attach(loaded: LoadedObject, declaration: Declaration, cgroup: Path | None) -> None:
     """Attach every program but iterators; those are run by who needs them."""
     for name, section in declaration.sections.items():
-        if not section or section.startswith("iter"):
+        if name not in loaded.programs or section.startswith("iter"):
             continue
         takes_cgroup = "cgroup" in accepted(loaded.programs[name]) and cgroup is not None
         loaded.attach(name, **({"cgroup": cgroup} if takes_cgroup else {}))

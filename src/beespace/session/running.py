@@ -150,8 +150,9 @@ class Losses:
 class RunningProgram:
     """A program that is loaded and attached, with its maps by their names in the class."""
 
-    def __init__(self, loaded: LoadedObject, declaration: Declaration) -> None:
+    def __init__(self, loaded: LoadedObject, declaration: Declaration, absent: tuple[str, ...] = ()) -> None:
         self.loaded = loaded
+        self.notes = (*absent, *loaded.notes)
         self._adapters: dict[str, LiveMap | LiveRing | LiveVariable] = {}
         self._rings: list[RingBuffer] = []
         losses = Losses(loaded.maps.get(LOSS_MAP))

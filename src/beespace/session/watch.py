@@ -74,6 +74,11 @@ class Watch:
         self._stack.close()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What this kernel could not do as asked, in sentences."""
+        return (*self._execs.notes, *self._flows.notes)
+
+    @property
     def who(self) -> Who:
         return self._who
 

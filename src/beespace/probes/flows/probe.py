@@ -6,8 +6,8 @@ is a pair of endpoints taken from the packet's own headers, because during a han
 is still the listener and has no peer.
 
 Who owns a socket is noted in process context only (socket creation, connect, unconnected send,
-first send or receive after the socket changed hands) in storage that lives with the socket; the
-receive path runs in whatever task was interrupted and never looks at it.  A connection accepted
+first send or receive after the socket changed hands; that one since Linux 6.3) in storage that
+lives with the socket; the receive path runs in whatever task was interrupted and never looks at it.  A connection accepted
 from a listener starts with the listener's owner (``BPF_F_CLONE``) until somebody uses it.
 """
 
@@ -317,11 +317,11 @@ class Flows(Program):
             owner.netns = bpf.netns_cookie(ctx)
             self.claim(owner)
 
-    @btf_tracepoint("sock_send_length")
+    @btf_tracepoint("sock_send_length", optional=True)  # Linux 6.3
     def on_send(self, sk):
         self.used(sk)
 
-    @btf_tracepoint("sock_recv_length")
+    @btf_tracepoint("sock_recv_length", optional=True)
     def on_receive(self, sk):
         self.used(sk)
 
