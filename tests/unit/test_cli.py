@@ -71,13 +71,14 @@ def test_options_of_a_probe(tmp_path: Path) -> None:
         '    @tracepoint("sched:sched_process_exec")\n    def on(self, ctx):\n        pass\n'
     )
     for given, says in (
-        ("most=3", "has no option 'most'"),
-        ("least=many", "takes a number, not 'many'"),
-        ("least=-1", "does not fit option 'least'"),
-        ("least", "write it as NAME=VALUE"),
+        ("--most=3", "has no option --most"),
+        ("--least=many", "--least takes a number, not 'many'"),
+        ("--least=-1", "does not fit option 'least'"),
+        ("--least", "--least takes a number, not ''"),
+        ("least=3", "is no option"),
     ):
         result = run("run", str(file), given)
-        assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False), given
         assert says in result.stderr
 
 

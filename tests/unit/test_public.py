@@ -36,7 +36,7 @@ def test_the_loader_needs_the_standard_library_only() -> None:
 
 
 def test_help_imports_no_room() -> None:
-    loaded = modules_after("import beespace.cli.main as m; m.make_parser()")
+    loaded = modules_after("import beespace.cli.arguments as a; a.make_parser()")
     assert not {"numpy", "pyarrow", "llvmlite", "beespace.kernel", "beespace.session", "beespace.sinks"} & loaded
 
 

@@ -55,6 +55,16 @@ def default_store() -> Path:
     return Path(os.environ.get("BEESPACE_STORE", "/var/lib/beespace"))
 
 
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line taken apart.  What ``run`` does not know goes to the probe: its options are its own."""
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "run":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return options
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     from beespace import __version__
@@ -102,9 +112,9 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Every other option is the probe's own: its typed class attributes, as in --min-uid 1000."
     add = parser.add_argument
     add("file", type=Path, help="a Python file with a Program class")
-    add("options", nargs="*", metavar="NAME=VALUE", help="options of the program: its typed class attributes")
     add("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long")
     add("--program", metavar="CLASS", help="which Program, if the file has several")

@@ -17,14 +17,14 @@ import os
 import sys
 from importlib import import_module
 
-from beespace.cli.arguments import make_parser
+from beespace.cli.arguments import parse
 from beespace.errors import BeespaceError, InternalError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
-        options = make_parser().parse_args(arguments)
+        options = parse(arguments)
         command = import_module(f"beespace.cli.{options.command}")
         status: int = command.run(options)
         sys.stdout.flush()

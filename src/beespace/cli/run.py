@@ -17,9 +17,11 @@ from beespace.session.files import program_of
 def run(options: argparse.Namespace) -> int:
     """Run until the time is over or a signal comes."""
     program = program_of(options.file, options.program)
-    probe = program(**_options(program, options.options))
+    probe = program(**_options(program, options.rest))
     show = _print_json if options.output == "json" else _print_text
     with probe.start(cgroup=options.cgroup):
+        for note in probe.notes:
+            print(f"beespace: note: {note}", file=sys.stderr)
         rings = {name: live for name, live in probe.live_maps() if isinstance(live, Ring)}
         for name, event in follow(rings, options.duration):
             show(name, event)
@@ -28,24 +30,33 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _options(program: type[Program], given: list[str]) -> dict[str, int]:
-    """``NAME=VALUE`` arguments as the program's options."""
+    """``--name VALUE`` and ``--name=VALUE`` as the program's options."""
     declared = program.declaration().options
     values: dict[str, int] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        name = name.lstrip("-").replace("-", "_")
+    words = iter(given)
+    for word in words:
+        if not word.startswith("--"):
+            raise UsageError(f"{word!r} is no option", help="options of a probe are written --name VALUE")
+        flag, equals, value = word.removeprefix("--").partition("=")
+        name = flag.replace("-", "_")
+        if name not in declared:
+            known = ", ".join("--" + each.replace("_", "-") for each in sorted(declared)) or "none"
+            raise UsageError(f"{program.__name__} has no option --{flag}", help=f"its own: {known}")
         if not equals:
-            raise UsageError(f"{text!r} is no option", help="write it as NAME=VALUE")
-        if name in declared and isinstance(declared[name].kind, BoolKind):
-            if value not in ("true", "false", "0", "1"):
-                raise UsageError(f"option {name!r} is true or false, not {value!r}")
-            values[name] = value in ("true", "1")
-            continue
-        try:
-            values[name] = int(value, 0)
-        except ValueError:
-            raise UsageError(f"option {name!r} takes a number, not {value!r}") from None
+            value = next(words, "")
+        values[name] = _number(flag, value, isinstance(declared[name].kind, BoolKind))
     return values
+
+
+def _number(flag: str, value: str, is_boolean: bool) -> int:
+    if is_boolean:
+        if value not in ("true", "false", "1", "0"):
+            raise UsageError(f"--{flag} takes true or false, not {value!r}")
+        return int(value in ("true", "1"))
+    try:
+        return int(value, 0)
+    except ValueError:
+        raise UsageError(f"--{flag} takes a number, not {value!r}") from None
 
 
 def _print_json(ring: str, event: Event) -> None:

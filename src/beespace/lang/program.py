@@ -212,7 +212,7 @@ class Program:
             yield name, getattr(self, name)
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self._running is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
