@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
@@ -58,11 +59,12 @@ class Output:
         """The stream stays open: it is not ours."""
 
 
-class Closing:
+class Closing(ABC):
     """``with``-statement for sinks: leaving it closes."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Write what is still held and let go of everything."""
 
     def __enter__(self) -> Self:
         return self
