@@ -116,3 +116,14 @@ def test_a_log_of_statistics_says_nothing() -> None:
 
 def test_older_logs_have_the_source_without_its_place() -> None:
     assert verifier_log.source("; return value;\n0: (95) exit\nR0 !read_ok\n") == "return value;"
+
+
+def test_the_report_of_linux_7_3_follows_the_decisive_line() -> None:
+    log = (
+        "0: R1=ctx() R10=fp0\n0: (95) exit\nR0 !read_ok\n\n"
+        "Verification failed: Register Type Safety: Unreadable register\n\n"
+        "Reason:\n  R0 has never been initialized on this path.\n\n"
+        "Suggestion:\n  Initialize R0 on every path before this instruction.\n\n"
+        "processed 1 insns (limit 1000000) max_states_per_insn 0\n"
+    )
+    assert verifier_log.reason(log) == "R0 !read_ok"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from beespace.hooks import by_name
 from beespace.isa import MapType, ProgramType
 from beespace.kernel.features import Feature, attach_kind, helper, machine_feature
 from beespace.kernel.features.program_types import Smallest
+from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf, mounts, process, refusal
 
 __all__ = ["PROBES", "Finding", "diagnose"]

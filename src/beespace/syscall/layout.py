@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
+
+from beespace.record import dataclass, field
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Memory whose address goes into a pointer field; the kernel can only write into a ``bytearray`` or writable view."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from beespace.record import dataclass
 from beespace.syscall import capabilities
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number

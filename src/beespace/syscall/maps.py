@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import Protocol
 
+from beespace.record import dataclass
 from beespace.syscall import capabilities, door, memlock, refusal
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number

@@ -11,10 +11,10 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported
+from beespace.record import dataclass
 from beespace.syscall import capabilities, door, refusal
 from beespace.syscall.descriptor import Descriptor, Fd, number
 

@@ -6,10 +6,10 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from beespace.errors import KernelError
+from beespace.record import dataclass
 from beespace.syscall import capabilities
 from beespace.syscall._attributes import BPF_BTF_INFO, BPF_LINK_INFO, BPF_MAP_INFO, BPF_PROG_INFO, Command
 from beespace.syscall.descriptor import Descriptor, Fd, number

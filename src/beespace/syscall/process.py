@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from beespace.record import dataclass
 
 # include/uapi/linux/capability.h, in order of their bit
 CAPABILITIES = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from beespace.errors import KernelError, VerifierError
+from beespace.record import dataclass
 from beespace.syscall import capabilities, door, memlock, process, refusal, verifier_log
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number

@@ -11,8 +11,13 @@ _STATISTICS = re.compile(
 _SOURCE = re.compile(r"^; (?P<text>.*?)(?: @ (?P<where>[^@]+:\d+))?$")
 
 
+# From Linux 7.3 on (kernel commit ce7c9f6c599b) a report of many lines follows the complaint.
+_REPORT = "\nVerification failed: "
+
+
 def _lines(log: str) -> list[str]:
-    return [line for line in log.splitlines() if line.strip() and not _STATISTICS.match(line.strip())]
+    complaint = log.partition(_REPORT)[0]
+    return [line for line in complaint.splitlines() if line.strip() and not _STATISTICS.match(line.strip())]
 
 
 def says_something(log: str) -> bool:
@@ -21,7 +26,7 @@ def says_something(log: str) -> bool:
 
 
 def reason(log: str) -> str:
-    """The decisive line: the last one that is not about statistics."""
+    """The decisive line: the last one that is neither statistics nor explanation."""
     lines = _lines(log)
     return lines[-1].strip() if lines else ""
 

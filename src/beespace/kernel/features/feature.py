@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from beespace.errors import BeespaceError, KernelError, NotPermitted, NotSupported, VerifierError
+from beespace.record import dataclass
 from beespace.syscall import refusal
 
 # What a type or kind that does not exist is refused with.

@@ -6,13 +6,13 @@ import errno
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from beespace.btf import BtfBuilder
 from beespace.errors import KernelError
 from beespace.isa import MapType
 from beespace.isa.constants import MapFlag
 from beespace.kernel.features.feature import Feature, attempt
+from beespace.record import dataclass
 from beespace.syscall import bpf, refusal
 
 _PAGE = resource.getpagesize()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from beespace.btf import Kind
 from beespace.errors import VerifierError
@@ -11,6 +10,7 @@ from beespace.isa import AttachType, Insn, ProgramType, encode
 from beespace.isa.constants import ProgramFlag
 from beespace.kernel.features.feature import Feature, attempt
 from beespace.kernel.vmlinux import vmlinux_btf
+from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf
 
 _MOV = 0xB7  # r0 = imm
