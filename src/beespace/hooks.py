@@ -9,10 +9,10 @@ Section names are those of libbpf's table, so that objects travel both ways.  Nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 __all__ = ["HOOKS", "Attachment", "Context", "Hook", "by_name", "resolve"]
 

@@ -10,10 +10,11 @@ writer and other back-ends take them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
+
+from beespace.record import dataclass, field
 
 
 def _empty() -> Mapping[str, Any]:

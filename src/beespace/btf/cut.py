@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from beespace.btf.builder import BtfBuilder
 from beespace.btf.kinds import Kind
@@ -25,6 +24,7 @@ from beespace.btf.types import (
     Typedef,
     Variable,
 )
+from beespace.record import replace
 
 __all__ = ["subset"]
 

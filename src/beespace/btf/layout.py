@@ -13,11 +13,11 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import FIXED_WORDS, ITEMS, KIND, record_words
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from beespace.btf.types import (
     Void,
 )
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

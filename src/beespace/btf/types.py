@@ -6,10 +6,10 @@ Sizes are bytes, offsets of members are bits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 from beespace.btf.kinds import Kind
+from beespace.record import dataclass
 
 __all__ = [
     "Array", "DataSection", "DeclTag", "Enum", "Enumerator", "Float", "Forward", "Function", "FunctionPrototype",

@@ -7,7 +7,6 @@ where a reference could not stay one (a struct that a loop builds anew), the cod
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
@@ -43,6 +42,7 @@ from beespace.compiler.types import (
     Void,
 )
 from beespace.compiler.values import Bounds, Value, not_null, null, place_of
+from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
 from beespace.schema.kinds import kind_align, kind_size
 

@@ -6,7 +6,6 @@ Invariant: only the side that is chosen is evaluated; both have one type, or one
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace.compiler import ir, rules
 from beespace.compiler.conditions import truth
@@ -33,6 +32,7 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Recipe, Value, number, place_of, sequence
+from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 
 __all__ = ["conditional", "either"]

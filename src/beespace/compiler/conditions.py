@@ -7,7 +7,6 @@ and above a bound; and nothing else is ever assumed.
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
@@ -37,6 +36,7 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Bounds, Value, is_null, not_null, sequence
+from beespace.record import replace
 
 __all__ = ["condition", "truth"]
 

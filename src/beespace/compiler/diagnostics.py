@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from beespace.compiler import ir
 from beespace.compiler.source import SourceFile
 from beespace.errors import CompileError
+from beespace.record import dataclass
 
 __all__ = ["Diagnostic", "Diagnostics", "Failure", "Span", "did_you_mean"]
 
@@ -68,7 +68,7 @@ class Diagnostic:
 
     def values(self) -> dict[str, Any]:
         """What the templates may name; subclasses may add to the fields."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in type(self).__match_args__}
 
     def filled(self, template: str) -> str:
         return template.format(**self.values()) if template else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from beespace.compiler import contexts, ir, kernel_types, rules
@@ -41,6 +40,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value, sequence
 from beespace.lang import Global
+from beespace.record import replace
 from beespace.schema.kinds import kind_align
 
 __all__ = ["value"]

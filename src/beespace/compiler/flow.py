@@ -5,10 +5,9 @@ Invariant: a state only ever says what holds on every path to its point; joining
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from beespace.compiler.types import NONE, POISON, NoneType, Optional, Poison, Type
 from beespace.compiler.values import Bounds
+from beespace.record import dataclass, field, replace
 
 __all__ = ["State", "join_types"]
 

@@ -7,7 +7,6 @@ its result is known before the call that asked for it goes on.
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace import hooks
 from beespace.compiler import ir, rules
@@ -45,6 +44,7 @@ from beespace.compiler.types import (
     Void,
 )
 from beespace.compiler.values import Value, null, place_of
+from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 

@@ -27,7 +27,6 @@ Kernel types
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias
 
@@ -60,6 +59,7 @@ from beespace.compiler.ir_types import Region as Region
 from beespace.compiler.ir_types import Span as Span
 from beespace.compiler.ir_types import Type as Type
 from beespace.compiler.ir_types import VoidType as VoidType
+from beespace.record import dataclass
 from beespace.schema import Kind, Struct
 
 # --- expressions ---------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ Invariant: as in :mod:`beespace.compiler.ir`, which re-exports every name here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from beespace.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,29 @@
 """Going through the IR: every node of a tree, and trees with some nodes replaced.
 
-Invariant: knows no node by name; what is a child follows from the dataclass fields, so a new node
+Invariant: knows no node by name; what is a child follows from the fields of its class, so a new node
 needs no line here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
 from beespace.compiler import ir
+from beespace.record import replace
 
-# Dataclasses that are no nodes: nothing of interest is inside.
+# Records that are no nodes: nothing of interest is inside.
 _LEAVES = (ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess)
+
+
+def _is_record(thing: Any) -> bool:
+    return hasattr(thing, "__match_args__")
 
 
 @cache
 def _names(node: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(node) if field.name not in ("span", "type"))
+    return tuple(name for name in node.__match_args__ if name not in ("span", "type"))
 
 
 def walk(tree: Any) -> Iterator[Any]:
@@ -27,11 +31,11 @@ def walk(tree: Any) -> Iterator[Any]:
     if isinstance(tree, tuple):
         for node in tree:
             yield from walk(node)
-    elif is_dataclass(tree) and not isinstance(tree, _LEAVES):
+    elif _is_record(tree) and not isinstance(tree, _LEAVES):
         yield tree
         for name in _names(tree.__class__):
             child = getattr(tree, name)
-            if isinstance(child, tuple) or is_dataclass(child):
+            if isinstance(child, tuple) or _is_record(child):
                 yield from walk(child)
 
 
@@ -46,12 +50,12 @@ def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
             new = rewrite(node, change)
             result.extend(new if isinstance(new, tuple) else (new,))
         return tuple(result)
-    if not is_dataclass(tree) or isinstance(tree, (*_LEAVES, type)):
+    if not _is_record(tree) or isinstance(tree, (*_LEAVES, type)):
         return tree
     changed = {}
     for name in _names(tree.__class__):
         child = getattr(tree, name)
-        if isinstance(child, tuple) or is_dataclass(child):
+        if isinstance(child, tuple) or _is_record(child):
             new = rewrite(child, change)
             if new is not child and new != child:
                 changed[name] = new

@@ -7,7 +7,6 @@ what was assumed at its head is compiled again with what was learnt.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from beespace.compiler import ir, rules
 from beespace.compiler.assignments import assign_local
@@ -16,6 +15,7 @@ from beespace.compiler.frame import Frame, Jumps
 from beespace.compiler.numbers import fit, known
 from beespace.compiler.types import Int, Literal, Range, Type
 from beespace.compiler.values import Bounds, Value, number
+from beespace.record import dataclass
 
 __all__ = ["MAX_ROUNDS", "for_loop"]
 

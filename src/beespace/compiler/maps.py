@@ -7,7 +7,6 @@ an insertion that fails is counted.
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import did_you_mean
@@ -33,6 +32,7 @@ from beespace.lang import (
     SocketStorage,
     TaskStorage,
 )
+from beespace.record import replace
 from beespace.schema import ArrayKind, IntKind, Kind
 from beespace.schema.kinds import kind_align, kind_size
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-from dataclasses import replace
 from enum import EnumType
 from types import FunctionType, ModuleType
 from typing import Any
@@ -43,6 +42,7 @@ from beespace.compiler.values import Value
 from beespace.lang import Map, bpf
 from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
+from beespace.record import replace
 from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import kind_align
 

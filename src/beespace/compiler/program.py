@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from beespace.btf import Btf
 from beespace.compiler import ir, rules
@@ -18,6 +17,7 @@ from beespace.compiler.source import SourceFile, Sources
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Global, Interval, Map, Ring
+from beespace.record import dataclass
 from beespace.schema import IntKind, Struct
 from beespace.schema.codec import pack
 

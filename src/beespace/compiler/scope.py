@@ -7,10 +7,10 @@ assignment; slots of temporaries are shared between statements, never within one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 from beespace.compiler import ir
 from beespace.compiler.types import Type
+from beespace.record import dataclass, field, replace
 from beespace.schema import Kind
 
 __all__ = ["Scope", "Variable"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 from types import FunctionType
 
 from beespace.errors import CompileError
+from beespace.record import dataclass
 
 __all__ = ["FunctionSource", "SourceFile", "Sources"]
 

@@ -12,7 +12,6 @@ the last frame of each function: entries ``COPIES - 1``, ``2 * COPIES - 1``, ...
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from beespace.compiler import ir
@@ -20,6 +19,7 @@ from beespace.compiler.ir_walk import rewrite
 from beespace.elf import read
 from beespace.errors import InternalError
 from beespace.isa import InsnClass, MapType, decode
+from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, SymbolKind
 
 __all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "depth_of", "spill"]

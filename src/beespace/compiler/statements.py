@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from beespace.compiler import contexts, ir, maps, rules
@@ -36,6 +35,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value, number, offset
 from beespace.lang import Global
+from beespace.record import replace
 from beespace.schema import Kind
 from beespace.schema.kinds import kind_align
 

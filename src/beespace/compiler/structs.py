@@ -7,7 +7,6 @@ built over its own old value, or in a ring that turns out to be full, is what Py
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
@@ -26,6 +25,7 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
+from beespace.record import replace
 from beespace.schema import Field, Kind, Struct
 from beespace.schema.kinds import kind_size
 

@@ -7,13 +7,13 @@ type but of the pointer that the code carries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, TypeAlias
 
 from beespace import hooks
 from beespace.compiler import ir
 from beespace.lang import Map
+from beespace.record import dataclass
 from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import kind_name
 

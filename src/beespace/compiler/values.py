@@ -7,11 +7,11 @@ it twice binds it to a local first (:meth:`beespace.compiler.frame.Frame.bind`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from beespace.compiler import ir
 from beespace.compiler.types import Int, Literal, Type
+from beespace.record import dataclass
 
 __all__ = [
     "Bounds",

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +23,7 @@ from beespace.compiler.ir_verify import verify
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
 from beespace.errors import BeespaceError, InternalError
+from beespace.record import dataclass
 
 __all__ = ["Build", "Worker", "compile_module"]
 

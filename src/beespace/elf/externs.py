@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from beespace.btf import Btf, DataSection, Function, Int, Kind, Variable
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 KSYMS, KCONFIG = ".ksyms", ".kconfig"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from beespace.elf.sections import Section
 from beespace.elf.symbols import STB_LOCAL, STT_FUNC, Symbol
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 MAGIC = b"\x7fELF"
 CLASS_64 = 2

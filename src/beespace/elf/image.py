@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from beespace.elf import header, relocations, sections, symbols
 from beespace.elf.header import Header
 from beespace.elf.strings import StringTable
+from beespace.record import dataclass, field
 
 _ALIGN = 8
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from struct import Struct
 
 from beespace.elf.functions import Functions
 from beespace.elf.sections import Section
 from beespace.elf.strings import Strings, StringTable
 from beespace.errors import FormatError
+from beespace.record import dataclass, field
 from beespace.spec import CoreReloc, FunctionInfo, FunctionSpec, LineInfo
 
 #: magic version flags header-length, then offset and length of functions, lines, CO-RE relocations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from beespace.btf import Array, Btf, DataSection, Enum, FunctionPrototype, Member, Pointer, Struct, Variable
 from beespace.elf.functions import Functions
@@ -19,6 +18,7 @@ from beespace.elf.symbols import Symbol
 from beespace.elf.types import size_of
 from beespace.errors import FormatError
 from beespace.isa import MapType
+from beespace.record import dataclass, replace
 from beespace.spec import MapSpec, Pinning
 
 MAPS = ".maps"

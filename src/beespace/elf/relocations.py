@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct
 
 from beespace.elf.externs import Extern
@@ -12,6 +11,7 @@ from beespace.elf.sections import SHT_REL, SHT_RELA, Section, section_at, table_
 from beespace.elf.symbols import STB_WEAK, STT_SECTION, Symbol
 from beespace.errors import FormatError
 from beespace.isa.opcodes import CALL, CALL_KFUNC, CALL_LOCAL, LD_IMM64, Pseudo
+from beespace.record import dataclass
 from beespace.spec import SymbolKind, SymbolReloc
 
 # Relocation types of BPF (llvm/BinaryFormat/ELFRelocs/BPF.def; Documentation/bpf/llvm_reloc.rst).

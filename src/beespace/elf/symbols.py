@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct
 
 from beespace.elf.sections import SHT_STRTAB, SHT_SYMTAB, Section, section_at, table_of
 from beespace.elf.strings import Strings
 from beespace.errors import FormatError
+from beespace.record import dataclass
 
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_SECTION, STT_FILE = 0, 1, 2, 3, 4
 STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from beespace.btf import Btf, DataSection, Function, Linkage, Variable
 from beespace.elf.blob import with_maps, with_strings
@@ -19,6 +18,7 @@ from beespace.elf.strings import StringTable
 from beespace.elf.symbols import STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION
 from beespace.errors import FormatError
 from beespace.isa import MapType
+from beespace.record import replace
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, SymbolKind, SymbolReloc
 
 TEXT = ".text"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from beespace.errors import FormatError
 from beespace.isa.opcodes import LD_IMM64, InsnClass, Mode, Size
+from beespace.record import dataclass
 
 __all__ = ["Insn", "decode", "encode"]
 

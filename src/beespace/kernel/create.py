@@ -6,13 +6,13 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 
 from beespace.errors import FormatError, KernelError, NotPermitted, UsageError
 from beespace.isa.constants import MapType
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.swapped import SwappedMap, is_swapped
+from beespace.record import replace
 from beespace.spec import MapSpec, ObjectSpec
 from beespace.syscall import Descriptor, HasFileno, bpf
 from beespace.syscall.process import possible_cpus

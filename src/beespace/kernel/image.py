@@ -10,9 +10,9 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from beespace.errors import FormatError
+from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, LineInfo, ObjectSpec, SymbolKind, SymbolReloc
 
 __all__ = ["Image", "Placed", "assemble", "set_source_register", "write_immediate"]

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -28,6 +27,7 @@ from beespace.kernel.symbols import fill_symbols
 from beespace.kernel.targets import attach_btf_id
 from beespace.kernel.variables import Variable, initial_data, is_signed
 from beespace.kernel.vmlinux import vmlinux_btf
+from beespace.record import replace
 from beespace.reloc import Report, relocate
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf

@@ -11,12 +11,12 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from beespace.btf import BtfBuilder
 from beespace.btf.kinds import Kind, record_words
 from beespace.btf.types import Linkage
 from beespace.errors import FormatError, KernelError
+from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf
 
 __all__ = ["ObjectTypes", "acceptable", "load_types"]

@@ -8,7 +8,8 @@ ce7c9f6c599b) many complaints are followed by a report of ``Verification failed`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from beespace.record import dataclass
 
 __all__ = ["Verdict", "read_log"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from beespace.btf import Array, Btf, Member, Struct
 from beespace.errors import FormatError
+from beespace.record import dataclass, field
 from beespace.reloc.compatible import fields_are_compatible
 
 __all__ = ["Missing", "Path", "Step", "find_path", "read_path"]

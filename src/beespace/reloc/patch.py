@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from beespace.errors import RelocationError
 from beespace.isa import Insn, InsnClass, Size, decode, encode
 from beespace.isa.opcodes import CALL
+from beespace.record import replace
 from beespace.reloc.report import POISON
 from beespace.reloc.value import Value
 

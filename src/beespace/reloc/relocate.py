@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from beespace.btf import Btf, Enum, Kind, essential_name
 from beespace.errors import BeespaceError, FormatError, RelocationError
 from beespace.isa import InsnClass
 from beespace.isa.constants import CoreRelocKind
+from beespace.record import dataclass, replace
 from beespace.reloc.access import Missing, Path, find_path, read_path
 from beespace.reloc.compatible import candidate_kinds, types_are_compatible, types_match
 from beespace.reloc.patch import patch, poison

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from beespace.isa.constants import CoreRelocKind
+from beespace.record import dataclass
 from beespace.spec import FunctionSpec, LineInfo
 
 __all__ = ["POISON", "Relocation", "Report", "source_of"]

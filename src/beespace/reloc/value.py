@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from beespace.btf import Array, Btf, Enum, Int, Pointer
 from beespace.errors import RelocationError
 from beespace.isa.constants import CoreRelocKind as Kind
+from beespace.record import dataclass
 from beespace.reloc.access import Path
 
 __all__ = ["ENUM_KINDS", "FIELD_KINDS", "TYPE_KINDS", "Value", "enumerator_value", "field_value", "may_resize"]

@@ -7,8 +7,9 @@ function of the kind alone.  Kinds are values: equal when they describe the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from beespace.record import dataclass
 
 if TYPE_CHECKING:
     from beespace.schema.struct import Struct

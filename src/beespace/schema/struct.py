@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform
 
+from beespace.record import dataclass
 from beespace.schema.kinds import (
     AddressKind,
     ArrayKind,

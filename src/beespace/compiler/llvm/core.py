@@ -11,13 +11,13 @@ alignment; the kernel matches by name.  Access strings are indices into these pr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 from beespace.compiler import ir
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.metadata import quoted
 from beespace.errors import InternalError
+from beespace.record import dataclass, field
 
 __all__ = ["Core", "Relocation", "accesses_of"]
 

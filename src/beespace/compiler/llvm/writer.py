@@ -6,12 +6,11 @@ Invariant: every block ends in exactly one terminator, every local is an alloca 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from beespace.compiler import ir
 from beespace.compiler.llvm.core import Core
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.metadata import quoted
+from beespace.record import dataclass, field
 
 __all__ = ["FunctionWriter", "Unit", "llvm_type", "symbol"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from beespace.compiler.diagnostics import Diagnostic
+from beespace.record import dataclass
 
 
 @dataclass(frozen=True)

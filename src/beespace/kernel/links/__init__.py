@@ -7,7 +7,6 @@ the process (nothing is pinned).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 
 from beespace.errors import NotSupported, UsageError
 from beespace.kernel.links import cgroup, iterator, raw_tracepoint, tracepoint
@@ -49,7 +48,7 @@ def accepted(program: Attachable) -> frozenset[str]:
 
 def check(where: Mapping[str, object]) -> None:
     """:class:`UsageError` names a keyword that is no field of :class:`Where`."""
-    known = [field.name for field in fields(Where)]
+    known = Where.__match_args__
     for name in where:
         if name not in known:
             raise UsageError(f"no hook can be told {name!r}", help=f"what there is: {', '.join(known)}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
 from beespace.hooks import Attachment
+from beespace.record import dataclass
 from beespace.syscall import Descriptor, HasFileno, bpf
 
 __all__ = ["Attachable", "Link", "Where"]
