@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from measure import EXAMPLES, ROOT, Row, environment, least, python, wall
+from measure import EXAMPLES, ROOT, Row, cpu, environment, least, python, wall
 
 LOADER = "import beespace, beespace.elf, beespace.kernel"
 LOADED = """
@@ -39,16 +39,20 @@ def rows() -> Iterator[Row]:
             "loader": lambda: wall(python(LOADER)),
             "bare": lambda: wall(python("pass")),
             "help": lambda: wall([sys.executable, "-m", "beespace", "--help"]),
+            "loader CPU": lambda: cpu(python(LOADER)),
+            "help CPU": lambda: cpu([sys.executable, "-m", "beespace", "--help"]),
         },
     )
     yield Row(
         "importing the loader", took["loader"], "ms", 60,
         peer=f"{took['loader'] / took['bare']:.1f}x `python -c pass` ({took['bare']:.0f} ms)",
-        how=f"`{LOADER}` in a fresh process, interpreter included, least of 15",
+        how=f"`{LOADER}` in a fresh process, interpreter included, least of 15; "
+        f"of CPU {took['loader CPU']:.0f} ms",
     )  # fmt: skip
     yield Row(
         "beespace --help", took["help"], "ms", 150,
-        peer=f"{took['help'] / took['bare']:.1f}x `python -c pass`", how="fresh process, least of 15",
+        peer=f"{took['help'] / took['bare']:.1f}x `python -c pass`",
+        how=f"fresh process, least of 15; of CPU {took['help CPU']:.0f} ms",
     )  # fmt: skip
     yield _memory()
 
