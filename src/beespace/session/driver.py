@@ -17,7 +17,7 @@ from beespace.kernel.links import accepted
 from beespace.lang import Declaration, Program
 from beespace.session import cache
 from beespace.session.running import RunningProgram
-from beespace.spec import ObjectSpec
+from beespace.spec import MapSpec, ObjectSpec
 
 SHIPPED = "beespace.probes."
 
@@ -50,14 +50,15 @@ class KernelDriver:
                 f"{declaration.name} has no method with a hook decorator, so nothing of it runs in the kernel",
                 help='decorate one, as in @tracepoint("sched:sched_process_exec")',
             )
+        spec = self.spec(type(program))
         sizes = {
             name: live.max_entries
             for name, live in program.live_maps()
-            if live.max_entries != declaration.maps[name].max_entries
+            if name in spec.maps and live.max_entries != _room(spec.maps[name])
         }
         absent = _absent(declaration)
         loaded = load(
-            self.spec(type(program)),
+            spec,
             variables=dict(program.options),
             max_entries=sizes,
             programs=[name for name, section in declaration.sections.items() if section and name not in absent],
@@ -84,6 +85,11 @@ def compile_here(declaration: Declaration) -> bytes:
     from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
 
     return compile_program(declaration, vmlinux_btf()).object
+
+
+def _room(spec: MapSpec) -> int:
+    """Entries of a map, or of the tables in it."""
+    return (spec.inner or spec).max_entries
 
 
 def _absent(declaration: Declaration) -> dict[str, str]:
