@@ -132,7 +132,9 @@ class Machine(ast.NodeVisitor):
         value = self.visit(node.operand)
         if isinstance(node.op, ast.Not):
             return not value
-        return self.kind({ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.inv}[type(node.op)](value))
+        return self.kind(
+            {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.inv}[type(node.op)](value)
+        )
 
     def visit_Call(self, node: ast.Call) -> int:
         return self.kind({"min": min, "max": max, "abs": abs}[node.func.id](*map(self.visit, node.args)))

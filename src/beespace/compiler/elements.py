@@ -31,12 +31,9 @@ def array_element(frame: Frame, owner: Value, node: ast.Subscript) -> tuple[ir.E
     index = value.expression if value.type.bits == 32 else ir.Convert(value.expression, ir.U32)
     if index.type != ir.U32:
         index = ir.Convert(index, ir.U32)
-    if kind.length & (kind.length - 1) == 0:
-        block: ir.Block = ()
-        bounded: ir.Expression = ir.Binary(ir.BinaryOp.AND, index, number(kind.length - 1, U32))
-    else:
-        block, index = frame.bind(index)
-        within = ir.Compare(ir.CompareOp.LT, index, number(kind.length, U32))
-        bounded = ir.Select(within, index, number(0, U32))
-    at = ir.Binary(ir.BinaryOp.MUL, bounded, number(size, U32)) if size != 1 else bounded
-    return ir.Offset(owner.expression, sequence(block, at)), kind.element
+    at = ir.Binary(ir.BinaryOp.MUL, index, number(size, U32)) if size != 1 else index
+    # It is within: the comparison is for the verifier, which cannot follow how we know.
+    block, at_bytes = frame.opaque(at)
+    within = ir.Compare(ir.CompareOp.LE, at_bytes, number((kind.length - 1) * size, U32))
+    bounded = ir.Select(within, at_bytes, number(0, U32))
+    return ir.Offset(owner.expression, sequence(block, bounded)), kind.element

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from beespace.btf import Btf
@@ -22,6 +21,7 @@ from beespace.compiler.types import Type
 from beespace.compiler.values import Value
 from beespace.hooks import Attachment
 from beespace.lang import Declaration
+from beespace.record import dataclass, field
 
 __all__ = ["CompiledFunction", "Condition", "Frame", "Grammar", "Jumps", "Unit"]
 
@@ -144,6 +144,16 @@ class Frame:
             block, base = self.bind_address(code.pointer)
             return block, ir.KernelField(base, code.access)
         return self.bind(code)
+
+    def opaque(self, code: ir.Expression) -> tuple[ir.Block, ir.Expression]:
+        """``code``, an integer, as a value that LLVM knows nothing of.
+
+        What is then compared is the very register that is used, so that the verifier sees its bound.
+        """
+        assert isinstance(code.type, ir.IntType)
+        slot, name = self.scope.slot(code.type.size), self.scope.fresh()
+        load = ir.Load(slot, code.type, volatile=True)
+        return (ir.Store(slot, code), ir.Declare(name, code.type, load)), ir.Local(name, code.type)
 
     @property
     def verdict(self) -> int:

@@ -237,22 +237,12 @@ def _user_bytes(frame: Frame, node: ast.Call) -> Value:
     size_value = known(frame, frame.value(node.args[1], U32), node.args[1], "a size")
     between, wanted = frame.bind(fit(frame, size_value, U32, node.args[1], "a size"))
 
-    # Read back from memory, the size is a value that LLVM knows nothing of, so that what is compared
-    # is the register that is passed, and the verifier sees its bound.
-    slot = frame.scope.slot(8)
-
     def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
         limit = number(size, U64)
-        asked, name = frame.scope.fresh(), frame.scope.fresh()
-        opaque = ir.Local(asked, ir.U64)
-        take = ir.Select(ir.Compare(ir.CompareOp.LT, opaque, limit), opaque, limit)
-        return (
-            ir.Zero(target, size, align),
-            ir.Store(slot, ir.Convert(wanted, ir.U64)),
-            ir.Declare(asked, ir.U64, ir.Load(slot, ir.U64, volatile=True)),
-            ir.Declare(name, ir.U64, take),
-            ir.Evaluate(call("probe_read_user", ir.I64, target, ir.Local(name, ir.U64), source)),
-        )
+        opening, asked = frame.opaque(ir.Convert(wanted, ir.U64))
+        take = ir.Select(ir.Compare(ir.CompareOp.LT, asked, limit), asked, limit)
+        reading = call("probe_read_user", ir.I64, target, take, source)
+        return (ir.Zero(target, size, align), *opening, ir.Evaluate(reading))
 
     return Value(Bytes(None), recipe=Recipe(fill, before + between))
 
