@@ -238,6 +238,7 @@ def run_as(script: str, *prefix: str) -> list[dict[str, object]]:
 
 DIAGNOSE = """
 import dataclasses, json, os, sys
+import difflib, hashlib, tempfile  # imported late by others; nobody may not read the interpreter's own files
 from beespace.kernel import features, vmlinux_btf
 from beespace.kernel.diagnose import diagnose
 {before}
