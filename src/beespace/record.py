@@ -58,7 +58,7 @@ def _fields(cls: type) -> dict[str, Any]:
 
 
 def _own(cls: type) -> list[str]:
-    return [name for name, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
+    return [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
 
 
 def _slotted(cls: type) -> type:
@@ -138,8 +138,8 @@ class _StandardFields:
     def __get__(self, instance: object, owner: type) -> Any:
         import dataclasses
 
-        cls, annotations = self._cls, vars(self._cls).get("__annotations__", {})
-        model: dict[str, Any] = {"__annotations__": annotations, "__module__": cls.__module__}
+        cls = self._cls
+        model: dict[str, Any] = {"__annotations__": cls.__annotations__, "__module__": cls.__module__}
         for name in _own(cls):
             default = self._fields[name]
             if isinstance(default, _Made):

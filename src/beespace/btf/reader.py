@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from beespace.btf.decode import decode_record
@@ -313,6 +312,8 @@ class Btf:
                 if isinstance(self.type(target), Struct):
                     inner.append((target, (*indices, number), base + member.bit_offset))
             todo.extend(reversed(inner))
+        from difflib import get_close_matches
+
         near = get_close_matches(name, [n for n in names[:_SUGGESTED] if len(n) < 100], 3, 0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise KeyError(f"{self.describe(outer)} has no member {name}{hint}")
@@ -436,6 +437,8 @@ class Btf:
         return sorted(found)
 
     def _near(self, name: str, kinds: tuple[Kind, ...]) -> list[str]:
+        from difflib import get_close_matches
+
         # Comparing with all 70 000 names takes seconds: take those of about that length and first letter.
         low, high = max(0, len(name) - 4), len(name) + 3
         pattern = re.compile(rb"(?<=\0)" + re.escape(name[:1].encode()) + rb"[^\0]{%d,%d}(?=\0)" % (low, high))

@@ -22,7 +22,6 @@ from beespace.kernel.maps import Map
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.object_types import ObjectTypes, load_types
 from beespace.kernel.program import LoadedProgram
-from beespace.kernel.refused import explain
 from beespace.kernel.symbols import fill_symbols
 from beespace.kernel.targets import attach_btf_id
 from beespace.kernel.variables import Variable, initial_data, is_signed
@@ -131,6 +130,8 @@ def _load_program(
             line_info=image.line_info if typed else b"",
         )
     except VerifierError as error:
+        from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
+
         raise explain(error, image, report) from None
     return LoadedProgram(descriptor, program, attachment, image)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from beespace.btf import Btf
 from beespace.btf.kinds import Kind
@@ -40,6 +39,8 @@ def attach_btf_id(attachment: Attachment, btf: Callable[[], Btf]) -> int:
         return ids[0]
     near: list[str] = []
     if prefix:
+        from difflib import get_close_matches
+
         names = [name.removeprefix(prefix) for name, _ in types.with_prefix(prefix, kind)]
         near = get_close_matches(attachment.target, names, 3)
     raise RelocationError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from beespace.btf import Btf
 from beespace.btf.types import Enum, Int, Pointer
@@ -66,6 +65,8 @@ def initial_data(spec: ObjectSpec, values: Mapping[str, int | bytes]) -> dict[st
     for name, value in values.items():
         variable = spec.variables.get(name)
         if variable is None:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, spec.variables, 3)
             known = " or ".join(near) if near else ", ".join(sorted(spec.variables)) or "none"
             raise UsageError(

@@ -7,11 +7,9 @@ cache (no home, read-only, somebody else's, damaged), the index is simply made a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import struct
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -78,7 +76,9 @@ def _kept_index(data: memoryview | bytes) -> Path | None:
         build = _NOTES.read_bytes()  # holds the linker's build id, a hash of the whole kernel
     except OSError:
         build = bytes(data)
-    digest = hashlib.blake2b(build + bytes(data[:24]) + struct.pack("=Q", len(data)), digest_size=16)
+    from hashlib import blake2b
+
+    digest = blake2b(build + bytes(data[:24]) + struct.pack("=Q", len(data)), digest_size=16)
     return directory / f"vmlinux-{digest.hexdigest()}.index"
 
 
@@ -97,6 +97,8 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, index: bytes) -> None:
     """Keep an index; whoever reads meanwhile sees the old one or the whole new one."""
+    import tempfile
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)

@@ -10,7 +10,6 @@ compiled code and shown as ``lost``.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, overload
 
@@ -80,8 +79,8 @@ class Map:
 
     def bound(self, name: str) -> Self:
         """A copy for one program instance."""
-        other = copy.copy(self)
-        other.name = name
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), name=name)
         return other
 
     def attach_backend(self, backend: Any) -> None:

@@ -11,7 +11,6 @@ package's root installs; tests may install another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from inspect import get_annotations
 from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
@@ -223,7 +222,7 @@ class Program:
 def _option_kinds(base: type) -> dict[str, IntKind | BoolKind]:
     """The annotated attributes of one class that have a default and an integer kind."""
     kinds: dict[str, IntKind | BoolKind] = {}
-    hints = get_annotations(base)
+    hints = base.__annotations__
     if not hints:
         return kinds
     resolved: dict[str, Kind | Any] = get_type_hints(base)

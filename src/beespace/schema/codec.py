@@ -7,7 +7,6 @@ the machine's, except where the kind is big-endian.
 from __future__ import annotations
 
 import sys
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Literal
 
 from beespace.errors import UsageError
@@ -59,6 +58,8 @@ def unpack(kind: Kind, data: bytes | memoryview) -> Any:
     if isinstance(kind, BoolKind):
         return raw[0] != 0
     if isinstance(kind, AddressKind):
+        from ipaddress import IPv6Address  # of the many that pack numbers, few read addresses
+
         address = IPv6Address(raw[:16])
         return str(address.ipv4_mapped or address)
     if isinstance(kind, ArrayKind):
@@ -74,6 +75,8 @@ def _order(kind: IntKind) -> Literal["little", "big"]:
 
 
 def _pack_address(value: Any) -> bytes:
+    from ipaddress import ip_address
+
     try:
         address = ip_address(value)
     except ValueError as error:

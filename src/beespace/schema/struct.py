@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform
 
 from beespace.record import dataclass
@@ -85,7 +84,7 @@ def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
     """The fields of ``cls`` and its bases, base first, each with its kind."""
     for base in reversed(cls.__mro__):
         scope = vars(sys.modules.get(base.__module__, sys))
-        for name, annotation in get_annotations(base).items():
+        for name, annotation in getattr(base, "__annotations__", {}).items():
             if name == "layout" or "ClassVar" in str(annotation):
                 continue
             value = base.__dict__.get(name)

@@ -8,14 +8,13 @@ compiler's own sources, and the kernel's build.  A cache that cannot be written 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
-import tempfile
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import beespace
@@ -48,6 +47,8 @@ def load(name: str) -> bytes | None:
 
 def store(name: str, data: bytes) -> None:
     """Keep an object; whoever reads at the same time sees all of it or nothing."""
+    import tempfile
+
     try:
         directory().mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory(), delete=False) as file:
@@ -81,10 +82,13 @@ def _attribute(item: tuple[str, Any]) -> str:
 
 def _source(cls: type) -> str:
     """The text that defines a class; its whole file where there is one."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     try:
-        return Path(inspect.getfile(cls)).read_text()
-    except (OSError, TypeError):
-        return inspect.getsource(cls)
+        return Path(file or "").read_text()
+    except OSError:
+        from inspect import getsource
+
+        return getsource(cls)
 
 
 def _captured(function: FunctionType) -> Iterator[str]:
@@ -104,7 +108,7 @@ def _stable(value: Any) -> str:
         return repr([(member.name, member.value) for member in value])
     if isinstance(value, type | FunctionType):
         return f"{value.__module__}.{value.__qualname__}"
-    return repr(value) if not inspect.ismodule(value) else value.__name__
+    return repr(value) if not isinstance(value, ModuleType) else value.__name__
 
 
 @cache

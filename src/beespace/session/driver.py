@@ -6,7 +6,6 @@ compiler.  A hit in the first two needs no LLVM.
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 from beespace.elf import read
@@ -76,6 +75,8 @@ def shipped_object(program: type[Program]) -> bytes | None:
     if not program.__module__.startswith(SHIPPED):
         return None
     name = program.__module__.removeprefix(SHIPPED).partition(".")[0]
+    from importlib.resources import files
+
     resource = files("beespace.probes") / "objects" / f"{name}.bpf.o"
     return resource.read_bytes() if resource.is_file() else None
 

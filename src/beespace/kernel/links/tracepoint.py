@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from contextlib import ExitStack
-from difflib import get_close_matches
 
 from beespace.errors import FormatError, KernelError, NotSupported, UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
@@ -61,6 +60,8 @@ def event_id(target: str) -> int:
             if not text.strip().isdigit():
                 raise FormatError(f"tracefs gives {text!r} as the number of tracepoint {target!r}")
             return int(text)
+        from difflib import get_close_matches
+
         known = mounts.list_at(tracefs, "events")
         if category in known:
             near = get_close_matches(event, mounts.list_at(tracefs, f"events/{category}"), 3)
