@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from beespace.btf import Btf
 from beespace.compiler import ir, rules
@@ -50,17 +50,16 @@ class Compiled:
     report: Report
 
 
-def compile_program(declaration: Declaration, btf: Btf) -> Compiled:
-    """Compile a program class against the kernel types in ``btf``.
+def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> Compiled:
+    """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
 
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
     """
     from beespace.compiler.worker import Worker
 
-    module = lower(declaration, btf)
-    with Worker() as worker:
-        build = worker.build(module)
+    with Worker() as worker:  # LLVM loads while the types and the program are read
+        build = worker.build(lower(declaration, btf() if callable(btf) else btf))
     report = Report(
         {name: section for name, section in declaration.sections.items() if section},
         {name: lost_index(declaration, name) for name in declaration.maps},

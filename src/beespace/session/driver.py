@@ -85,7 +85,7 @@ def compile_here(declaration: Declaration) -> bytes:
     """Compile against the running kernel's types."""
     from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
 
-    return compile_program(declaration, vmlinux_btf()).object
+    return compile_program(declaration, vmlinux_btf).object
 
 
 def _room(spec: MapSpec) -> int:
