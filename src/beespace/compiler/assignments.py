@@ -12,7 +12,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load, store
-from beespace.compiler.numbers import default_type, fit
+from beespace.compiler.numbers import default_type, fit, present
 from beespace.compiler.scope import Variable
 from beespace.compiler.structs import assign, materialise
 from beespace.compiler.texts import as_bytes, as_text, copied
@@ -55,6 +55,8 @@ def with_type(frame: Frame, value: Value, declared: Type, node: ast.AST, name: s
     """``value`` as an annotation says it is."""
     if isinstance(value.type, Poison):
         raise Failure(None)
+    if not isinstance(declared, Optional):
+        present(frame, value, node)
     if isinstance(declared, (Int, Bool)):
         bounds = value.range if isinstance(value.type, (Int, Literal)) else None
         return Value(declared, fit(frame, value, declared, node, name), bounds)

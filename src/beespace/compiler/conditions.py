@@ -241,9 +241,10 @@ def _split(state: State, value: Value, code: ir.CompareOp, other: Bounds) -> tup
     """The states in which ``value code other`` holds and does not."""
     if value.path is None or not isinstance(value.type, Int):
         return state.copy(), state.copy()
+    known = state.bounds.get(value.path, value.range)
     return (
-        state.bounded(value.path, _bounded(value.range, code, other)),
-        state.bounded(value.path, _bounded(value.range, _OPPOSITE[code], other)),
+        state.bounded(value.path, _bounded(known, code, other)),
+        state.bounded(value.path, _bounded(known, _OPPOSITE[code], other)),
     )
 
 

@@ -233,7 +233,8 @@ def _uapi_field(
         return Value(socket, ir.Load(place, ir.PointerType(ir.Region.SOCKET)))
     type_ = Int(8 * btf.size(member.type_id), bool(getattr(target, "is_signed", False)))
     code: ir.Expression = ir.Load(place, type_.code, span=frame.code_span(node))
-    known = f"{path}.{name}" if path else None
+    # What the program itself may change is not known any longer once it was checked.
+    known = f"{path}.{name}" if path and name not in _WRITABLE.get(struct_name, ()) else None
     code, bits = _host_order(code, type_, struct_name, name)
     bounds = frame.state.bounds.get(known) if known else None
     return Value(Int(bits, type_.signed), code, bounds, path=known)

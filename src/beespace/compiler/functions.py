@@ -21,7 +21,7 @@ from beespace.compiler.numbers import fit
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
 from beespace.compiler.structs import materialise
-from beespace.compiler.texts import as_text
+from beespace.compiler.texts import as_text, write_constant
 from beespace.compiler.types import (
     VOID,
     Address,
@@ -43,7 +43,7 @@ from beespace.compiler.types import (
     Type,
     Void,
 )
-from beespace.compiler.values import Value, null, place_of
+from beespace.compiler.values import Recipe, Value, null, place_of
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
@@ -51,6 +51,7 @@ from beespace.schema.kinds import kind_size
 __all__ = ["call_subprogram", "compile_program", "parameters_of"]
 
 MAX_PARAMETERS = 5
+_LITERAL_SIZE = 16  # of a text parameter whose first call passes a shorter text that is written out
 _CONTEXT = ir.PointerType(ir.Region.CONTEXT)
 
 
@@ -187,10 +188,14 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
     values = _bound_arguments(frame, callee.name, parameters, node)
     declared = [annotation(probe, p.annotation) if p.annotation else None for p in parameters]
     passed: list[tuple[Value, ast.expr]] = []
-    for parameter, type_, argument in zip(parameters, declared, values, strict=True):
+    earlier = unit.subprograms.get(callee.name)
+    for number, (parameter, type_, argument) in enumerate(zip(parameters, declared, values, strict=True)):
         value = frame.value(argument, type_)
+        if isinstance(value.type, TextLiteral) and earlier is not None and not earlier.failed:
+            value = _written_out(value, value.type, earlier.parameters[number].type)
         passed.append((_passable(frame, value, parameter.arg, type_, argument), argument))
-    compiled = unit.subprograms.get(callee.name)
+    compiled = unit.subprograms.get(callee.name)  # an argument may have been its first call
+    _check_typed(frame, compiled, parameters, passed)
     if compiled is None:
         compiled = _compile(frame, callee, source, parameters, [value for value, _ in passed], node)
     codes = tuple(
@@ -202,6 +207,15 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
     return replace(result, code=ir.Call(callee.name, codes, type_code, span=frame.code_span(node)))
+
+
+def _check_typed(
+    frame: Frame, compiled: CompiledFunction | None, parameters: list[ast.arg], passed: list[tuple[Value, ast.expr]]
+) -> None:
+    """None says nothing of where the parameter points, so that the first call must pass something."""
+    for parameter, (value, argument) in zip(parameters, passed, strict=True):
+        if compiled is None and isinstance(value.type, NoneType):
+            raise frame.error(rules.ParameterUntyped, argument, name=parameter.arg, found=value.type)
 
 
 def _bound_arguments(frame: Frame, name: str, parameters: list[ast.arg], node: ast.Call) -> list[ast.expr]:
@@ -244,6 +258,8 @@ def _passable(frame: Frame, value: Value, name: str, declared: Type | None, node
             text = as_text(frame, value)
             return _copied(frame, text, declared, name, node) if text.recipe is not None else value
         return value
+    if isinstance(type_, NoneType):
+        return value
     if isinstance(type_, StructType):
         return materialise(frame, value, type_.cls, node)
     if isinstance(type_, (Text, Bytes, Address, TextLiteral)):
@@ -255,6 +271,14 @@ def _passable(frame: Frame, value: Value, name: str, declared: Type | None, node
     raise frame.error(rules.ParameterUntyped, node, name=name, found=type_)
 
 
+def _written_out(value: Value, literal: TextLiteral, wanted: Type) -> Value:
+    """A text that is written out, as long as the texts of earlier calls."""
+    if not isinstance(wanted, Text) or wanted.size is None or literal.raw or len(literal.value) > wanted.size:
+        return value
+    data = literal.value.ljust(wanted.size, b"\0")
+    return Value(wanted, recipe=Recipe(lambda target, size, align: write_constant(target, data, align)))
+
+
 def _copied(frame: Frame, value: Value, declared: Type | None, name: str, node: ast.expr) -> Value:
     """A text or address in a temporary: the callee sees the value of now, as Python's would."""
     type_ = value.type
@@ -264,8 +288,8 @@ def _copied(frame: Frame, value: Value, declared: Type | None, name: str, node: 
         if isinstance(declared, Address):
             type_ = declared
         else:
-            size = max(1, len(type_.value))
-            type_ = Bytes(size) if type_.raw else Text(size)
+            size = max(_LITERAL_SIZE, len(type_.value))
+            type_ = Bytes(len(type_.value)) if type_.raw else Text(size)
     kind: Kind = AddressKind()
     if isinstance(type_, (Text, Bytes)):
         if type_.size is None:
@@ -281,6 +305,10 @@ def _agreeing(frame: Frame, function: str, name: str, value: Value, expected: Va
     wanted, found = expected.type, value.type
     if isinstance(wanted, (Int, Bool)) and isinstance(found, (Int, Bool)):
         return fit(frame, value, wanted, node, name)
+    if isinstance(found, NoneType) and isinstance(wanted, Optional):
+        return ir.Const(0, expected.expression.type)
+    if isinstance(wanted, Text) and isinstance(found, Text) and (found.size or 0) < (wanted.size or 0):
+        return _copied(frame, value, wanted, name, node).expression
     same = wanted == found or (isinstance(wanted, Optional) and wanted.inner == found)
     if not same:
         suggestion = f"check {ast.unparse(node)} for None first" if isinstance(found, Optional) else ""

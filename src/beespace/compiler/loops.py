@@ -49,6 +49,7 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     head.forget_bounds(assigned)
     while True:
         saved, mark, seen = frame.scope.save(), frame.unit.diagnostics.mark(), len(frame.returns)
+        compiled = set(frame.unit.subprograms)
         body, jumps, end = _body(frame, node, rounds, head)
         back = end
         for state in jumps.continues:
@@ -61,6 +62,8 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
         head = again
         frame.scope.restore(saved)
         frame.unit.diagnostics.forget(mark)
+        for name in set(frame.unit.subprograms) - compiled:
+            del frame.unit.subprograms[name]
         del frame.returns[seen:]
     return rounds.before + _finished(frame, node, rounds, head, back, jumps, body)
 
@@ -178,23 +181,28 @@ def _rounds(frame: Frame, node: ast.For) -> _Rounds:
     return _dynamic(frame, call, first, stop, stop_node, by)
 
 
+def _count(first: int, stop: int, by: int) -> int:
+    """How many numbers ``range(first, stop, by)`` has, however many."""
+    return max(0, -(-(stop - first) // by))
+
+
 def _constant(frame: Frame, call: ast.Call, first: int, stop: int, by: int) -> _Rounds:
-    numbers = range(first, stop, by)
-    if len(numbers) > MAX_ROUNDS:
+    count = _count(first, stop, by)
+    if count > MAX_ROUNDS:
         raise frame.error(
-            rules.LoopTooLong, call, count=len(numbers), limit=MAX_ROUNDS,
+            rules.LoopTooLong, call, count=count, limit=MAX_ROUNDS,
             suggestion="split the work over several events, or count in user space",
         )  # fmt: skip
-    ends = [numbers[0], numbers[-1]] if numbers else [0, 0]
+    ends = [first, first + (count - 1) * by] if count else [0, 0]
     low, high = min(ends), max(ends)
     bounds = Bounds(low, high)
-    return _Rounds(first, by, len(numbers), _counter_type(bounds, None), bounds)
+    return _Rounds(first, by, count, _counter_type(bounds, None), bounds)
 
 
 def _dynamic(frame: Frame, call: ast.Call, first: int, stop: Value, node: ast.expr, by: int) -> _Rounds:
     assert isinstance(stop.type, Int)
     most = stop.range.high if by > 0 else stop.range.low
-    limit = len(range(first, most, by))
+    limit = _count(first, most, by)
     if limit > MAX_ROUNDS or by < 0:
         text = ast.unparse(node)
         raise frame.error(

@@ -211,7 +211,11 @@ def self_attribute(frame: Frame, node: ast.Attribute) -> Value:
 def annotation(frame: Frame, node: ast.expr) -> Type:
     """The type that an annotation names."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        node = ast.copy_location(ast.parse(node.value, mode="eval").body, node)
+        text = node.value
+        try:
+            node = ast.copy_location(ast.parse(text, mode="eval").body, node)
+        except SyntaxError:
+            raise frame.error(rules.UnknownAnnotation, node, text=repr(text), suggestion="") from None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         sides = [node.left, node.right]
         rest = [side for side in sides if not (isinstance(side, ast.Constant) and side.value is None)]

@@ -103,7 +103,8 @@ def check_index(frame: Frame, value: Value, length: int, node: ast.AST) -> None:
     if isinstance(value.type, Literal):
         raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {low}", length=length)
     text = ast.unparse(node)
-    suggestion = f"check it first (`if {text} < {length}:`), or use `{text} % {length}` or `min({text}, {length - 1})`"
+    check = f"{text} < {length}" if low >= 0 else f"0 <= {text} < {length}"
+    suggestion = f"check it first (`if {check}:`), or use `{text} % {length}` or `min({text}, {length - 1})`"
     if value.path is None:
         suggestion = f"use `{text} % {length}` or `min({text}, {length - 1})`, or keep it in a local and check that"
     found = f"this {value.type} may be {high}" if high >= length else f"this {value.type} may be {low}"

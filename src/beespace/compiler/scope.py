@@ -97,7 +97,10 @@ class Scope:
         return _Saved(dict(self.variables), dict(self.slots), list(self._free), list(self._used), self._counter)
 
     def restore(self, saved: _Saved) -> None:
-        self.variables, self.slots = dict(saved.variables), dict(saved.slots)
+        """Back to what :meth:`save` gave; what a local of Nones points into has been learnt and is kept."""
+        learnt = {name: variable for name, variable in self.variables.items() if variable.code_name in self.settled}
+        known = {name: learnt.get(name, variable) for name, variable in saved.variables.items()}
+        self.variables, self.slots = known, dict(saved.slots)
         self._free, self._used, self._counter = list(saved.free), list(saved.used), saved.counter
 
     def declarations(self) -> Iterable[ir.Statement]:

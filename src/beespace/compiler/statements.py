@@ -250,7 +250,6 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> ir.Block:
     if not isinstance(owner.type, StructType):
         return _assign_attribute(frame, target, frame.value(_spelled_out(node, target)), node.value)
     field = field_of(frame, owner.type.cls, target.attr, target)
-    check_writable(frame, owner, target)
     place = offset(owner.expression, field.offset)
     return _increment(frame, place, field.kind, memory_align(owner.align, field.offset), node)
 
@@ -264,6 +263,7 @@ def _spelled_out(node: ast.AugAssign, target: ast.Attribute) -> ast.BinOp:
 def _increment(frame: Frame, place: ir.Expression, kind: Kind, align: int, node: ast.AugAssign) -> ir.Block:
     """``place += n``: one atomic step in a map, read and written on the stack."""
     what = ast.unparse(node.target)
+    check_writable(frame, place, what, node.target)
     before, pointer = frame.bind_address(place)
     if place.type == ir.PointerType(ir.Region.MAP_VALUE):
         type_ = maps.addable(frame, node.op, kind, what, node.target)

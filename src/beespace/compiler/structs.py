@@ -125,6 +125,7 @@ def assign(
     frame: Frame, target: ir.Expression, align: int, kind: Kind, value: Value, node: ast.AST, place: str
 ) -> ir.Block:
     """Write ``value`` to memory that may be part of what it is made from; the value is evaluated first."""
+    check_writable(frame, target, place, node)
     if not is_memory(kind):
         before, code = frame.bind(fit(frame, value, of_kind(kind), node, place))
         between, pointer = frame.bind_address(target)
@@ -149,16 +150,16 @@ def assign_field(frame: Frame, owner: Value, node: ast.Attribute, value: Value, 
     if not isinstance(type_, StructType):
         raise frame.error(rules.AssignTarget, node, what=f"a field of {type_}")
     field = field_of(frame, type_.cls, node.attr, node)
-    check_writable(frame, owner, node)
+    check_writable(frame, owner.expression, f"{type_} in a packet", node)
     target = offset(owner.expression, field.offset)
     align = memory_align(owner.align, field.offset)
     return assign(frame, target, align, field.kind, value, value_node, f"{type_}.{field.name}")
 
 
-def check_writable(frame: Frame, owner: Value, node: ast.AST) -> None:
-    """A mistake if the struct lies in a packet."""
-    if owner.expression.type == ir.PointerType(ir.Region.PACKET):
+def check_writable(frame: Frame, target: ir.Expression, what: str, node: ast.AST) -> None:
+    """A mistake if ``target`` lies in a packet."""
+    if target.type == ir.PointerType(ir.Region.PACKET):
         raise frame.error(
-            rules.ReadOnly, node, what=f"{owner.type} in a packet", why="packets are read only here",
+            rules.ReadOnly, node, what=what, why="packets are read only here",
             suggestion="copy the field into a local",
         )  # fmt: skip

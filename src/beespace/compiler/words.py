@@ -15,7 +15,6 @@ from beespace.compiler import ir, rules
 from beespace.compiler.contexts import packet_bound
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
-from beespace.compiler.memory import memory_align
 from beespace.compiler.names import annotation
 from beespace.compiler.numbers import fit, known, present
 from beespace.compiler.storage import SOCKETS
@@ -77,12 +76,10 @@ def _half(name: str, *, upper: bool) -> Word:
 
 def _comm(frame: Frame, node: ast.Call) -> Value:
     def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
-        # The helper pads with zeroes; it fails for no size that a text can have.
-        take = min(size, _COMM)
-        block: ir.Block = (ir.Evaluate(call("get_current_comm", ir.I64, target, number(take, U32))),)
-        if take < size:
-            block += (ir.Zero(offset(target, take), size - take, memory_align(align, take)),)
-        return block
+        # Not every kernel's helper writes behind the end of the name (6.1 does not), so it gets zeroes
+        # to write over.  It fails for no size that a text can have.
+        name = ir.Evaluate(call("get_current_comm", ir.I64, target, number(min(size, _COMM), U32)))
+        return (ir.Zero(target, size, align), name)
 
     return Value(Text(_COMM), recipe=Recipe(fill))
 
