@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def test_the_index_is_kept_and_used(blob: Path, tmp_path: Path) -> None:
     assert second.count == first.count == 52
     assert second.name(second.find("t49")) == "t49"
     assert vmlinux.vmlinux_btf() is second
+
+
+def test_the_index_is_named_by_the_build_id(blob: Path, tmp_path: Path) -> None:
+    xen = struct.pack("=III", 4, 5, 3) + b"Xen\0" + b"other\0\0\0"
+    (tmp_path / "notes").write_bytes(xen + struct.pack("=III", 4, 20, 3) + b"GNU\0" + bytes(range(20)))
+    load()
+    (path,) = kept(tmp_path)
+    assert path.name.startswith("vmlinux-000102030405060708090a0b0c0d0e0f10111213-")
+    assert load().index_was_used
 
 
 def test_another_build_has_another_index(blob: Path, tmp_path: Path) -> None:

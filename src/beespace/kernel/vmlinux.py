@@ -22,6 +22,7 @@ __all__ = ["cache_directory", "vmlinux_btf"]
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 _NOTES = Path("/sys/kernel/notes")
+_NT_GNU_BUILD_ID = 3
 
 
 @cache
@@ -73,13 +74,30 @@ def _kept_index(data: memoryview | bytes) -> Path | None:
     if directory is None:
         return None
     try:
-        build = _NOTES.read_bytes()  # holds the linker's build id, a hash of the whole kernel
+        notes = _NOTES.read_bytes()
     except OSError:
-        build = bytes(data)
-    from hashlib import blake2b
+        notes = b""
+    build = _build_id(notes) or _digest(notes or bytes(data))
+    # The header says how much there is of types and of strings.
+    return directory / f"vmlinux-{build}-{bytes(data[8:24]).hex()}.index"
 
-    digest = blake2b(build + bytes(data[:24]) + struct.pack("=Q", len(data)), digest_size=16)
-    return directory / f"vmlinux-{digest.hexdigest()}.index"
+
+def _build_id(notes: bytes) -> str | None:
+    """The linker's hash of the whole kernel (ELF notes, each ``{u32 name_size, size, type}``, name, content)."""
+    at = 0
+    while at + 12 <= len(notes):
+        name_size, size, kind = struct.unpack_from("=III", notes, at)
+        start = at + 12 + -(-name_size // 4) * 4
+        if kind == _NT_GNU_BUILD_ID and notes[at + 12 : start] == b"GNU\0":
+            return notes[start : start + size].hex()
+        at = start + -(-size // 4) * 4
+    return None
+
+
+def _digest(data: bytes) -> str:
+    from hashlib import blake2b  # brings OpenSSL: three megabytes
+
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

@@ -14,7 +14,6 @@ from beespace.hooks import resolve
 from beespace.kernel import LoadedObject, load, vmlinux_btf
 from beespace.kernel.links import accepted
 from beespace.lang import Declaration, Program
-from beespace.session import cache
 from beespace.session.running import RunningProgram
 from beespace.spec import MapSpec, ObjectSpec
 
@@ -34,6 +33,8 @@ class KernelDriver:
         shipped = shipped_object(program)
         if shipped is not None:
             return shipped
+        from beespace.session import cache  # hashes: not needed for what comes with the package
+
         name = cache.key(declaration)
         data = cache.load(name)
         if data is None:
