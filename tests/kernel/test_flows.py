@@ -166,9 +166,8 @@ class Watch:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
-        self._wait_until_attached(cgroup)
 
-    def _wait_until_attached(self, cgroup: Path) -> None:
+    def wait_until_attached(self, cgroup: Path) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
@@ -192,8 +191,10 @@ def watch(net: Net) -> Iterator[Callable[..., Watch]]:
     started: list[Watch] = []
 
     def start(*options: str) -> Watch:
-        started.append(Watch(net.cgroup, *options))
-        return started[-1]
+        running = Watch(net.cgroup, *options)
+        started.append(running)
+        running.wait_until_attached(net.cgroup)
+        return running
 
     yield start
     for each in started:

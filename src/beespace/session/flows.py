@@ -1,13 +1,13 @@
 """From what the ``flows`` probe holds to rows of the ``flows`` table, once an interval.
 
-Everything is columns; the only Python per row is the memory of when a flow was first seen.
+Everything is columns; the only Python per row is what has to be remembered of a flow between intervals.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -56,16 +56,6 @@ class Unattributed:
         return self.no_socket + self.no_owner
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the next interval needs of a flow: times in ns since boot, and the running total of retransmissions."""
-
-    first: int
-    last: int
-    retransmits: int
-    cookie: int
-
-
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
@@ -73,7 +63,8 @@ class FlowRows:
         self._who = who
         self._node = node
         self._booted = booted
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        # key -> first and last sight (ns since boot), running total of retransmissions, socket cookie
+        self._known: dict[bytes, tuple[int, int, int, int]] = {}
 
     def batch(
         self,
@@ -131,23 +122,22 @@ class FlowRows:
 
     def _remember(self, keys: bytearray, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When each flow was first seen, and its retransmissions in this interval."""
-        first = rows["first"].astype(np.int64)
-        retransmits = rows["retransmits"].astype(np.int64)
-        last = rows["last"].astype(np.int64)
-        size = FlowKey.layout.size
-        for row in range(len(rows)):
-            key = bytes(keys[row * size : (row + 1) * size])
-            known = self._known.pop(key, None)
-            cookie, total = int(rows["cookie"][row]), int(retransmits[row])
-            if known is not None and first[row] - known.last < FORGOTTEN_NS:
-                first[row] = known.first
-                if known.cookie == cookie:  # otherwise another connection on the same endpoints
-                    retransmits[row] = max(0, total - known.retransmits)
-                    total = max(total, known.retransmits)
-            self._known[key] = _Known(int(first[row]), int(last[row]), total, cookie)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return first, retransmits
+        known = self._known
+        first: list[int] = rows["first"].tolist()
+        retransmits: list[int] = rows["retransmits"].tolist()
+        names: list[bytes] = np.frombuffer(keys, f"V{FlowKey.layout.size}", len(rows)).tolist()
+        facts = zip(names, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
+        for row, (key, began, last, cookie, total) in enumerate(list(facts)):
+            before = known.pop(key, None)  # and put in again: the dictionary's order is that of last sight
+            if before is not None and began - before[1] < FORGOTTEN_NS:
+                first[row] = began = before[0]
+                if before[3] == cookie:  # otherwise another connection on the same endpoints
+                    retransmits[row] = max(0, total - before[2])
+                    total = max(total, before[2])
+            known[key] = (began, last, total, cookie)
+        for key in list(islice(known, max(0, len(known) - REMEMBERED))):
+            del known[key]
+        return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 
 def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:

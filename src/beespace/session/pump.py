@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from beespace.errors import StoreError
@@ -17,6 +18,7 @@ from beespace.session.signals import stopped_by_signals
 from beespace.session.watch import Watch
 from beespace.sinks import Sink, Summary
 from beespace.stream import Batch, Stage, run
+from beespace.syscall.clock import NANOSECONDS
 from beespace.syscall.poll import Poller
 from beespace.syscall.process import usage
 
@@ -29,7 +31,6 @@ class Tally:
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()
         self._cpu_began = self._cpu_last = usage().cpu_seconds
-        self._flows: set[tuple[object, ...]] = set()
         self._sums: Counter[str] = Counter()
         self._interval: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
@@ -42,8 +43,7 @@ class Tally:
             sums["flows"] = len(batch)
             self._interval.update(sums)
             self._sums.update(sums)
-            ends = ("local_address", "local_port", "remote_address", "remote_port", "transport", "process_pid")
-            self._flows.update(zip(*(batch.records.column(name).to_pylist() for name in ends), strict=True))
+            self._sums["new flows"] += _new_flows(batch)
         elif batch.table == "execs":
             self._sums["execs"] += len(batch)
 
@@ -69,7 +69,7 @@ class Tally:
         """Since the start."""
         used = usage()
         seconds = time.monotonic() - self._began
-        return self._summary(self._sums, seconds, len(self._flows), used.cpu_seconds - self._cpu_began, final=True)
+        return self._summary(self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True)
 
     def _summary(self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False) -> Summary:
         return Summary(
@@ -83,6 +83,16 @@ class Tally:
             final=final,
             **{name: sums[name] for name in _SUMS},
         )
+
+
+def _new_flows(batch: Batch) -> int:
+    """Flows that were seen for the first time in the interval of ``batch``."""
+    if not len(batch):
+        return 0
+    seconds = batch.records.column("interval_s")[0].as_py()
+    began = batch.records.column("time")[0].value - int(seconds * NANOSECONDS)
+    first = batch.records.column("first_seen").cast(pa.int64())
+    return int(pc.sum(pc.greater_equal(first, began)).as_py() or 0)
 
 
 def pump(

@@ -5,10 +5,11 @@ units: an skb that GSO will split or GRO has merged counts as the segments it st
 is a pair of endpoints taken from the packet's own headers, because during a handshake the socket
 is still the listener and has no peer.
 
-Who owns a socket is noted in process context only (socket creation, connect, unconnected send,
-first send or receive after the socket changed hands; that one since Linux 6.3) in storage that
-lives with the socket; the receive path runs in whatever task was interrupted and never looks at it.  A connection accepted
-from a listener starts with the listener's owner (``BPF_F_CLONE``) until somebody uses it.
+Who owns a socket is noted in process context only (socket creation, bind, connect, unconnected
+send, and, since Linux 6.3, the first send or receive after the socket changed hands) in storage that
+lives with the socket; the receive path runs in whatever task was interrupted and never looks at
+it.  A connection accepted from a listener starts with the listener's owner (``BPF_F_CLONE``) until
+somebody uses it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from beespace.types import Address, CgroupId, Cookie, Pid, Port, Text, Timestamp
 
 AF_INET = 2
 AF_INET6 = 10
+TCP_ESTABLISHED = 1
 TCP_LISTEN = 10
 TCP_SYN_RECV = 3
 IP_FRAGMENT_OFFSET = 0x1FFF
@@ -65,7 +67,7 @@ class Owner(Struct):
     uid: Uid
     retransmits: u32  # how many the TCP connection had when we first saw it
     role: u32
-    existing: u32  # it is older than we are; its first packet sets `retransmits`
+    existing: u32  # it is older than we are: TCP's first packet sets `retransmits`, no packet tells who opened
     name: Text = text(16)
 
 
@@ -269,7 +271,7 @@ class Flows(Program):
                     owner.retransmits = tcp.total_retrans
                 # A running total: CPUs that get here at once can not count one twice.
                 stats.retransmits = max(stats.retransmits, u64(tcp.total_retrans - owner.retransmits))
-        elif owner.role == Role.UNKNOWN:
+        elif owner.role == Role.UNKNOWN and owner.existing == 0:
             owner.role = Role.CLIENT if wire.egress else Role.SERVER
         stats.role = owner.role
         stats.start = owner.start
@@ -393,7 +395,10 @@ class Flows(Program):
 
     @iterator("task_file")
     def on_existing_role(self, ctx):
-        """Second pass: a connection whose local port somebody listens on was opened by its peer."""
+        """Second pass: a connection whose local port somebody listens on was opened by its peer.
+
+        A connected UDP socket is a client's; of an unconnected one nobody knows who spoke first.
+        """
         file = ctx.file
         if file is None:
             return
@@ -401,13 +406,18 @@ class Flows(Program):
         if socket is None:
             return
         sk = socket.sk
-        if sk is None or sk.sk_protocol != IPPROTO_TCP:
+        if sk is None:
             return
         family = sk.__sk_common.skc_family
         if family != AF_INET and family != AF_INET6:
             return
         owner = self.owners.get_or_create(sk)
         if owner is None or owner.role != Role.UNKNOWN:
+            return
+        connected = sk.__sk_common.skc_state == TCP_ESTABLISHED
+        if sk.sk_protocol == IPPROTO_UDP and connected:
+            owner.role = Role.CLIENT
+        if sk.sk_protocol != IPPROTO_TCP:
             return
         port = u32(sk.__sk_common.skc_num)
         if ListenKey(netns=owner.netns, port=port) in self.listening:
