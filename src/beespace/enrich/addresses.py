@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beespace.enrich.container import Containers, Pod
 
@@ -95,7 +96,14 @@ class Addresses:
         ``addresses``: an Arrow array of text or of 16 bytes, or a NumPy array of shape (n, 16) or dtype ``V16``.
         """
         self._refresh()
-        encoded = _as_arrow(addresses).dictionary_encode()
+        values = _as_arrow(addresses)
+        if not self._pods:
+            nothing = pa.nulls(len(values), pa.string())
+            return {"remote_pod": nothing, "remote_namespace": nothing}
+        if not pa.types.is_string(values.type):
+            indices = pc.index_in(values, value_set=self._keys)
+            return {"remote_pod": self._names.take(indices), "remote_namespace": self._namespaces.take(indices)}
+        encoded = values.dictionary_encode()
         pods = [None if text is None else self._at(text) for text in encoded.dictionary.to_pylist()]
         names = pa.array([pod.name if pod else None for pod in pods], pa.string())
         namespaces = pa.array([pod.namespace if pod else None for pod in pods], pa.string())
@@ -127,6 +135,9 @@ class Addresses:
                 if key is not None and key not in host:
                     pods[key] = pod
         self._pods = pods
+        self._keys = pa.array(list(pods), pa.binary(16))
+        self._names = pa.array([pod.name for pod in pods.values()], pa.string())
+        self._namespaces = pa.array([pod.namespace for pod in pods.values()], pa.string())
 
 
 _NEVER = 1 << 63

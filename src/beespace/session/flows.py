@@ -88,7 +88,7 @@ class FlowRows:
         names = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(_matrix(rows["name"]))
         )
-        remote = address_column(_matrix(rows["remote"]))
+        remote = _matrix(rows["remote"])
         tcp = rows["protocol"] == IPPROTO_TCP
         owned = rows["owned"] != 0
         columns: dict[str, Any] = {
@@ -101,7 +101,7 @@ class FlowRows:
             "cgroup_id": _known(rows["cgroup"], owned),
             "local_address": address_column(_matrix(rows["local"])),
             "local_port": _known(rows["local_port"], rows["local_port"] != 0),
-            "remote_address": remote,
+            "remote_address": address_column(remote),
             "remote_port": _known(rows["remote_port"], rows["remote_port"] != 0),
             "transport": _words(rows["protocol"], _TRANSPORTS),
             "network_type": _network_type(rows["local"]),
@@ -132,8 +132,8 @@ class FlowRows:
             if before is not None and began - before[1] < FORGOTTEN_NS:
                 first[row] = began = before[0]
                 if before[3] == cookie:  # otherwise another connection on the same endpoints
-                    retransmits[row] = max(0, total - before[2])
-                    total = max(total, before[2])
+                    retransmits[row] = total - before[2] if total > before[2] else 0
+                    total = total if total > before[2] else before[2]
             known[key] = (began, last, total, cookie)
         for key in list(islice(known, max(0, len(known) - REMEMBERED))):
             del known[key]

@@ -69,7 +69,9 @@ class Tally:
         """Since the start."""
         used = usage()
         seconds = time.monotonic() - self._began
-        return self._summary(self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True)
+        return self._summary(
+            self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True
+        )
 
     def _summary(self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False) -> Summary:
         return Summary(
