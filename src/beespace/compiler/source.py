@@ -43,8 +43,12 @@ class SourceFile:
         return len(self.line(line).encode()[:utf8_offset].decode(errors="replace")) + 1
 
     @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+    def functions(self) -> dict[tuple[str, int], ast.FunctionDef]:
+        """Every function by its name and first line, that of its first decorator."""
+        found = (node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.FunctionDef))
+        return {
+            (node.name, node.decorator_list[0].lineno if node.decorator_list else node.lineno): node for node in found
+        }
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,14 @@ class Sources:
     def function(self, function: FunctionType) -> FunctionSource:
         """Find the definition of ``function``; :class:`CompileError` if its text is not to be had."""
         file = self._file(function)
+        code = function.__code__
         try:
-            for node in ast.walk(file.tree):
-                if isinstance(node, ast.FunctionDef) and self._is_at(node, function):
-                    return FunctionSource(function, file, node)
+            node = file.functions.get((code.co_name, code.co_firstlineno))
         except SyntaxError:  # a notebook cell with magic commands in it
-            pass
-        raise CompileError((_NoSource(function),))
+            node = None
+        if node is None:
+            raise CompileError((_NoSource(function),))
+        return FunctionSource(function, file, node)
 
     def files(self) -> tuple[SourceFile, ...]:
         """Every file that was looked at, in that order."""
@@ -103,11 +108,6 @@ class Sources:
                     raise CompileError((_NoSource(function),)) from None
             self._files[path] = SourceFile(_shown(path), _stable(path, function.__module__), tuple(lines))
         return self._files[path]
-
-    @staticmethod
-    def _is_at(node: ast.FunctionDef, function: FunctionType) -> bool:
-        first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
-        return node.name == function.__code__.co_name and first == function.__code__.co_firstlineno
 
 
 def _shown(path: str) -> str:
