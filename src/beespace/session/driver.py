@@ -6,6 +6,7 @@ compiler.  A hit in the first two needs no LLVM.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from beespace.elf import read
@@ -65,7 +66,7 @@ class KernelDriver:
         )
         try:
             attach(loaded, declaration, cgroup)
-            return RunningProgram(loaded, declaration, tuple(absent.values()))
+            return RunningProgram(loaded, declaration, _notes(declaration, absent))
         except BaseException:
             loaded.close()
             raise
@@ -95,15 +96,26 @@ def _room(spec: MapSpec) -> int:
 
 
 def _absent(declaration: Declaration) -> dict[str, str]:
-    """The optional programs whose tracepoint this kernel does not have, each with a sentence that says so."""
+    """The optional programs whose tracepoint this kernel does not have, and which that is."""
     missing: dict[str, str] = {}
     for name in sorted(declaration.optional):
         target = resolve(declaration.sections[name]).target
         try:
             vmlinux_btf().find(f"btf_trace_{target}")
         except KeyError:
-            missing[name] = f"{declaration.name}.{name} does not run: this kernel has no tracepoint {target!r}"
+            missing[name] = target
     return missing
+
+
+def _notes(declaration: Declaration, absent: Mapping[str, str]) -> tuple[str, ...]:
+    """What is absent, a sentence for each difference that it makes."""
+    notes: list[str] = []
+    for effect in dict.fromkeys(declaration.optional[name] for name in absent):
+        names = [name for name in absent if declaration.optional[name] == effect]
+        without = f"{declaration.name} runs without {' and '.join(names)}"
+        cause = f"this kernel has no tracepoint {' or '.join(absent[name] for name in names)}"
+        notes.append(f"{without}: {cause}" + (f"; {effect}" if effect else ""))
+    return tuple(notes)
 
 
 def attach(loaded: LoadedObject, declaration: Declaration, cgroup: Path | None) -> None:

@@ -18,7 +18,6 @@ from beespace.session.signals import stopped_by_signals
 from beespace.session.watch import Watch
 from beespace.sinks import Sink, Summary
 from beespace.stream import Batch, Stage, run
-from beespace.syscall.clock import NANOSECONDS
 from beespace.syscall.poll import Poller
 from beespace.syscall.process import usage
 
@@ -31,6 +30,7 @@ class Tally:
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()
         self._cpu_began = self._cpu_last = usage().cpu_seconds
+        self._newest = 0
         self._sums: Counter[str] = Counter()
         self._interval: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
@@ -43,9 +43,15 @@ class Tally:
             sums["flows"] = len(batch)
             self._interval.update(sums)
             self._sums.update(sums)
-            self._sums["new flows"] += _new_flows(batch)
+            self._sums["new flows"] += self._new_flows(batch)
         elif batch.table == "execs":
             self._sums["execs"] += len(batch)
+
+    def _new_flows(self, batch: Batch) -> int:
+        """Flows that no earlier batch had: those first seen later than any flow of an earlier batch."""
+        first = batch.records.column("first_seen").cast(pa.int64())
+        before, self._newest = self._newest, max(self._newest, pc.max(first).as_py() or 0)
+        return int(pc.sum(pc.greater(first, before)).as_py() or 0)
 
     def losses(self, batch: Batch) -> None:
         """Count what was lost before ``batch``, shown or not."""
@@ -85,16 +91,6 @@ class Tally:
             final=final,
             **{name: sums[name] for name in _SUMS},
         )
-
-
-def _new_flows(batch: Batch) -> int:
-    """Flows that were seen for the first time in the interval of ``batch``."""
-    if not len(batch):
-        return 0
-    seconds = batch.records.column("interval_s")[0].as_py()
-    began = batch.records.column("time")[0].value - int(seconds * NANOSECONDS)
-    first = batch.records.column("first_seen").cast(pa.int64())
-    return int(pc.sum(pc.greater_equal(first, began)).as_py() or 0)
 
 
 def pump(
