@@ -1,7 +1,8 @@
 """beespace: eBPF in Python, from the first line of a probe to a picture of the whole cluster.
 
 The names here are the public interface (``api.txt`` holds their snapshot).  Importing this
-package loads the language only; what starts a program is imported at the first start.
+package loads next to nothing: the language comes with the first of its names, and what starts a program at the
+first start.  So who only loads compiled objects does not pay for the language.
 """
 
 from __future__ import annotations
@@ -18,33 +19,33 @@ from beespace.errors import (
     NotSupported,
     VerifierError,
 )
-from beespace.lang import (
-    Array,
-    Counter,
-    Event,
-    Global,
-    Hash,
-    LruHash,
-    PerCpuArray,
-    PerCpuHash,
-    Program,
-    Ring,
-    SocketStorage,
-    Struct,
-    bpf,
-    btf_tracepoint,
-    cgroup_skb,
-    cgroup_sock,
-    cgroup_sock_addr,
-    function,
-    install_driver,
-    iterator,
-    raw_tracepoint,
-    sockops,
-    tracepoint,
-)
 
 if TYPE_CHECKING:
+    from beespace.lang import (
+        Array,
+        Counter,
+        Driver,
+        Event,
+        Global,
+        Hash,
+        LruHash,
+        PerCpuArray,
+        PerCpuHash,
+        Program,
+        Ring,
+        SocketStorage,
+        Struct,
+        bpf,
+        btf_tracepoint,
+        cgroup_skb,
+        cgroup_sock,
+        cgroup_sock_addr,
+        function,
+        iterator,
+        raw_tracepoint,
+        sockops,
+        tracepoint,
+    )
     from beespace.session import open
 
 __all__ = [
@@ -58,11 +59,22 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# The composition root: the only place that ties the language to what runs it.
-install_driver(lambda: import_module("beespace.session").driver)
+_SESSION = ("open",)
+
+
+def default_driver() -> Driver:
+    """What starts programs; the only place that ties the language to what runs it."""
+    driver: Driver = import_module("beespace.session").driver
+    return driver
 
 
 def __getattr__(name: str) -> Any:
-    if name == "open":
-        return import_module("beespace.session").open
-    raise AttributeError(f"module 'beespace' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'beespace' has no attribute {name!r}")
+    found = getattr(import_module("beespace.session" if name in _SESSION else "beespace.lang"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

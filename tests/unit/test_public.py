@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import beespace
 from beespace import errors
 
@@ -27,7 +29,17 @@ def modules_after(statement: str) -> set[str]:
 
 def test_the_language_needs_neither_numpy_nor_llvm() -> None:
     heavy = {"numpy", "pyarrow", "llvmlite", "duckdb", "rich", "ctypes", "beespace.kernel", "beespace.compiler"}
-    assert not heavy & modules_after("import beespace")
+    assert not heavy & modules_after("from beespace import Program, bpf, tracepoint")
+
+
+def test_the_loader_does_not_import_the_language() -> None:
+    assert "beespace.lang" not in modules_after("import beespace.kernel, beespace.elf")
+
+
+def test_a_name_that_is_not_there_is_said() -> None:
+    with pytest.raises(AttributeError, match="module 'beespace' has no attribute 'Hahs'"):
+        beespace.Hahs  # noqa: B018
+    assert set(beespace.__all__) <= set(dir(beespace))
 
 
 def test_the_loader_needs_the_standard_library_only() -> None:

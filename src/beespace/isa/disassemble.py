@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from beespace.isa.helpers import BY_NUMBER
 from beespace.isa.insn import Insn, decode
 from beespace.isa.opcodes import (
     CALL_HELPER,
@@ -140,6 +139,8 @@ def _store(insn: Insn, _: Insn) -> str | None:
 def _call(insn: Insn) -> str | None:
     match insn.src:
         case n if n == CALL_HELPER:
+            from beespace.isa.helpers import BY_NUMBER  # of all who import this room, few write text
+
             helper = BY_NUMBER.get(insn.imm)
             return f"call {'bpf_' + helper.name if helper else 'unknown'}#{insn.imm}"
         case n if n == CALL_LOCAL:

@@ -2,7 +2,7 @@
 
 May import: ``schema``, ``spec``, ``hooks``, ``errors``.  Invariant: importing a probe has no effect
 on the system and needs neither LLVM nor Linux; everything here is a declaration until a
-:class:`Program` is started by the driver that the package's root installed.
+:class:`Program` is started by the driver that the package's root names.
 """
 
 from beespace.lang import bpf, packet

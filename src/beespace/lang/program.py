@@ -5,17 +5,18 @@ to the kernel, keyword arguments outside), maps are maps.  Methods with a hook d
 the kernel, plain methods run in user space.
 
 The class knows nothing of compilers and kernels.  What starts it is a :class:`Driver`, which the
-package's root installs; tests may install another.
+package's root names; tests may install another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
 
-from beespace.errors import BeespaceError, UsageError
+from beespace.errors import UsageError
 from beespace.lang.attach import OPTIONAL, SECTION
 from beespace.lang.maps import Map, RawMap
 from beespace.record import dataclass
@@ -90,18 +91,17 @@ class Driver(Protocol):
 _driver: Callable[[], Driver] | None = None
 
 
-def install_driver(make: Callable[[], Driver]) -> None:
-    """Say who starts programs; ``make`` is called at the first use."""
+def install_driver(make: Callable[[], Driver] | None) -> None:
+    """Say who starts programs; ``make`` is called at each use.  None: whom the package's root names."""
     global _driver
     _driver = make
 
 
 def _installed() -> Driver:
-    if _driver is None:
-        raise BeespaceError(
-            "no driver is installed that could start a program", help="import beespace, not beespace.lang alone"
-        )
-    return _driver()
+    if _driver is not None:
+        return _driver()
+    driver: Driver = import_module("beespace").default_driver()  # the root knows what the language must not
+    return driver
 
 
 class Program:
