@@ -25,6 +25,9 @@ from beespace.stream import Batch
 from beespace.syscall.clock import boottime_offset_ns
 
 
+CLOCK_TOLERANCE_NS = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
     """What to watch.  Times in seconds; ``cgroup`` None is the root, every socket of the host."""
@@ -51,7 +54,7 @@ class Watch:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            booted = boottime_offset_ns()
+            self._offset = booted = boottime_offset_ns()
             self._who = stack.enter_context(Who.open(endpoint=self._options.cri))
             self._exec_rows = ExecRows(self._who, booted)
             self._flow_rows = FlowRows(self._who, self._options.node, booted)
@@ -93,11 +96,18 @@ class Watch:
             taken,
             moved,
             now=time.time_ns(),
-            boot_offset=boottime_offset_ns(),
+            boot_offset=self._boot_offset(),
             interval=now - before,
             lost=self._flow_losses(),
         )
         return [*batches, batch, *self._dimensions.batches()]
+
+    def _boot_offset(self) -> int:
+        """Boot in ns since 1970.  It moves only when the wall clock does, so a flow's ``first_seen`` stays what it was."""
+        now = boottime_offset_ns()
+        if abs(now - self._offset) > CLOCK_TOLERANCE_NS:
+            self._offset = now
+        return self._offset
 
     def _collect_execs(self) -> list[Batch]:
         batches: list[Batch] = []
@@ -107,7 +117,7 @@ class Watch:
             drained = ring.take()
             lost = drained.malformed + self._since_last("execs ring", ring.lost())
             if drained.records.num_rows or lost:
-                batches.append(self._exec_rows.batch(drained.records, boottime_offset_ns(), lost))
+                batches.append(self._exec_rows.batch(drained.records, self._boot_offset(), lost))
             more = drained.more
         return batches
 
