@@ -160,10 +160,11 @@ class Machine(ast.NodeVisitor):
         return True
 
 
-def make_program(kind: IntKind, expressions: list[str]) -> type[Program]:
+def make_program(kind: IntKind, expressions: list[str], kinds_of: dict[str, IntKind] | None = None) -> type[Program]:
     """A program that computes ``expressions`` over inputs in a map, as text, the way a notebook has it."""
     body = "\n".join(f"        self.results[{number}] = {text}" for number, text in enumerate(expressions))
-    inputs = "\n".join(f"        {name} = self.inputs[{number}]" for number, name in enumerate(VARIABLES))
+    converted = {name: f"{(kinds_of or {}).get(name, kind).name}(self.inputs[{i}])" for i, name in enumerate(VARIABLES)}
+    inputs = "\n".join(f"        {name} = {text}" for name, text in converted.items())
     text = f"""\
 class Arithmetic(Program):
     inputs = Array({kind.name}, {len(VARIABLES)})
@@ -204,3 +205,104 @@ def test_expressions(name: str, seed: int, loaded_probe) -> None:
 
 def hash_of(name: str, seed: int) -> int:
     return int.from_bytes(f"{name}{seed}".encode(), "big")
+
+
+class MixedMachine(ast.NodeVisitor):
+    """The same where each variable has a width of its own: a result has the wider of its operands' widths.
+
+    Every visit gives a value and its kind; a literal's kind is None.
+    """
+
+    def __init__(self, kinds_of: dict[str, IntKind], values: dict[str, int]) -> None:
+        self.kinds_of = kinds_of
+        self.values = values
+
+    def number(self, node: ast.expr) -> tuple[int, IntKind | None]:
+        return self.visit(node)
+
+    @staticmethod
+    def wider(left: IntKind | None, right: IntKind | None) -> IntKind | None:
+        known = [kind for kind in (left, right) if kind is not None]
+        return max(known, key=lambda kind: kind.bits) if known else None
+
+    def visit_Constant(self, node: ast.Constant):
+        return node.value, None
+
+    def visit_Name(self, node: ast.Name):
+        return self.values[node.id], self.kinds_of[node.id]
+
+    def visit_BinOp(self, node: ast.BinOp):
+        (left, left_kind), (right, right_kind) = self.visit(node.left), self.visit(node.right)
+        shift = isinstance(node.op, ast.LShift | ast.RShift)
+        kind = left_kind if shift else self.wider(left_kind, right_kind)
+        value = OPERATORS[type(node.op)](left, right)
+        return (value if kind is None else kind(value)), kind
+
+    def visit_UnaryOp(self, node: ast.UnaryOp):
+        value, kind = self.visit(node.operand)
+        if isinstance(node.op, ast.Not):
+            return not value, None
+        result = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.inv}[type(node.op)](value)
+        return kind(result), kind
+
+    def visit_Call(self, node: ast.Call):
+        values = [self.visit(argument) for argument in node.args]
+        kind = self.wider(values[0][1], values[-1][1])
+        return kind({"min": min, "max": max, "abs": abs}[node.func.id](*(value for value, _ in values))), kind
+
+    def visit_IfExp(self, node: ast.IfExp):
+        then, otherwise = self.visit(node.body), self.visit(node.orelse)
+        return (then if self.visit(node.test)[0] else otherwise)[0], self.wider(then[1], otherwise[1])
+
+    def visit_BoolOp(self, node: ast.BoolOp):
+        (left, left_kind), (right, right_kind) = (self.visit(operand) for operand in node.values)
+        takes_right = bool(left) == isinstance(node.op, ast.And)
+        return (right if takes_right else left), self.wider(left_kind, right_kind)
+
+    def visit_Compare(self, node: ast.Compare):
+        left = self.visit(node.left)[0]
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.visit(right_node)[0]
+            if not COMPARISONS[type(op)](left, right):
+                return False, None
+            left = right
+        return True, None
+
+
+class MixedWriter(Writer):
+    """Literals are small enough for the narrowest variable, and never stand where they would have no type."""
+
+    def literal(self) -> str:
+        return str(self.random.randint(0, 100))
+
+    def number(self, depth: int) -> str:
+        text = super().number(depth)
+        return self.random.choice(VARIABLES) if text.isdigit() and depth > 0 else text
+
+    def divisor(self, depth: int) -> str:
+        if self.random.random() < 0.5:
+            return str(self.random.choice((1, 2, 3, 5, 7, 10, 16, 100)))
+        text = self.random.choice(VARIABLES)
+        return f"(({text} & 15) + 1)" if self.kind.signed else f"({text} | 1)"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("signed", [False, True])
+def test_mixed_widths(signed: bool, seed: int, loaded_probe) -> None:
+    letter = "i" if signed else "u"
+    kinds_of = {name: getattr(kinds, f"{letter}{8 << number}") for number, name in enumerate(VARIABLES)}
+    widest = kinds_of["d"]
+    writer = MixedWriter(widest, hash_of(letter, seed))
+    expressions = [f"{widest.name}({writer.variable_side(3)})" for _ in range(EXPRESSIONS)]
+    probe = loaded_probe(make_program(widest, expressions, kinds_of))
+    for _ in range(ROUNDS):
+        values = {}
+        for number, (variable, kind) in enumerate(kinds_of.items()):
+            few = (kind.minimum, kind.maximum, 0, 1, kind(-1), 7)
+            values[variable] = writer.random.choice((*few, writer.random.randint(kind.minimum, kind.maximum)))
+            probe.inputs[number] = values[variable]
+        probe.loaded.programs["compute"].test_run(ctx_in=bytes(8 * 4))
+        for number, text in enumerate(expressions):
+            inside = ast.parse(text, mode="eval").body.args[0]
+            expected = MixedMachine(kinds_of, values).visit(inside)[0]
+            assert probe.results[number] == expected, f"{text} with {values}"

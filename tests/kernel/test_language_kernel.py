@@ -25,6 +25,7 @@ from beespace.lang import (
     Struct,
     TaskStorage,
     bpf,
+    btf_tracepoint,
     cgroup_skb,
     cgroup_sock,
     cgroup_sock_addr,
@@ -32,6 +33,7 @@ from beespace.lang import (
     iterator,
     raw_tracepoint,
     sockops,
+    tracepoint,
 )
 from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP, TCP, TCP_SYN, UDP, IPv4, IPv6
 from beespace.types import Address, Pid, Port, Text, boolean, i32, raw, text, u8, u16, u32, u64
@@ -144,6 +146,87 @@ def test_user_memory(loaded_probe) -> None:
     assert (found.name, found.chain) == ("0123456789abcde", "23456789abcdef0123456789")
     assert (probe.bytes[0], probe.bytes[1]) == (b"0123\0\0", b"012345")
     assert probe.big[1] == 0
+
+
+class Execution(Event):
+    source: u32
+    pid: Pid
+    parent: Pid
+    old_pid: i32
+    state: u32
+    reset: boolean
+    null: boolean
+    name: Text = text(16)
+    path: Text = text(64)
+    short: Text = text(6)
+
+
+class Executions(Program):
+    """One event seen through its record, its trusted arguments and its untrusted ones."""
+
+    seen = Ring(Execution)
+
+    @btf_tracepoint("sched_process_exec")
+    def trusted(self, task, old_pid, binary):
+        self.seen.emit(
+            Execution(
+                source=1, pid=u32(task.tgid), parent=u32(task.real_parent.tgid), old_pid=old_pid,
+                state=7 if task.exit_code == 0 else 8, reset=bool(task.in_execve), null=task.mm is None, name=task.comm,
+                path=binary.filename, short=binary.filename,
+            )
+        )  # fmt: skip
+
+    @btf_tracepoint("sched_process_exec")
+    def by_name(self, ctx):
+        task = ctx.p
+        self.seen.emit(
+            Execution(
+                source=2, pid=u32(task.tgid), parent=u32(task.real_parent.tgid), old_pid=ctx.old_pid,
+                state=7 if task.exit_code == 0 else 8, reset=bool(task.in_execve), null=task.mm is None,
+                name=task.comm, path=bpf.kernel_text(ctx.bprm.filename), short=ctx.bprm.filename,
+            )
+        )  # fmt: skip
+
+    @raw_tracepoint("sched_process_exec")
+    def untrusted(self, task, old_pid, binary):
+        self.seen.emit(
+            Execution(
+                source=3, pid=u32(task.tgid), parent=u32(task.real_parent.tgid), old_pid=old_pid,
+                state=7 if task.exit_code == 0 else 8, reset=bool(task.in_execve), null=task.mm is None,
+                name=task.comm, path=binary.filename, short=binary.filename,
+            )
+        )  # fmt: skip
+
+    @tracepoint("sched:sched_process_exec")
+    def record(self, ctx):
+        self.seen.emit(
+            Execution(
+                source=4, pid=u32(ctx.pid), parent=u32(bpf.task().real_parent.tgid), old_pid=ctx.old_pid, state=7,
+                reset=bool(bpf.task().in_execve), name=bpf.comm(), path=ctx.filename, short=ctx.filename,
+            )
+        )  # fmt: skip
+
+
+def test_four_views_of_one_event(loaded_probe) -> None:
+    probe = loaded_probe(Executions)
+    links = [program.attach() for program in probe.loaded.programs.values()]
+    try:
+        child = subprocess.Popen(["/usr/bin/env", "true"])
+        assert child.wait(10) == 0
+    finally:
+        for link in links:
+            link.close()
+    seen = [event for event in probe.seen.events(timeout=0) if event.pid == child.pid]
+    first = [event for event in seen if event.path == "/usr/bin/env"]
+    assert sorted(event.source for event in first) == [1, 2, 3, 4]
+    for event in first:
+        expected = Execution(
+            source=event.source, pid=child.pid, parent=os.getpid(), old_pid=child.pid, state=7, reset=event.reset,
+            name="env", path="/usr/bin/env", short="/usr/",
+        )  # fmt: skip
+        assert event == expected
+    assert len({event.reset for event in first}) == 1
+    assert {event.name for event in seen} == {"env", "true"}
 
 
 # --- packets -------------------------------------------------------------------------------------
