@@ -24,7 +24,6 @@ from beespace.session.running import LiveRing
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_offset_ns
 
-
 CLOCK_TOLERANCE_NS = 1_000_000
 
 
@@ -103,7 +102,7 @@ class Watch:
         return [*batches, batch, *self._dimensions.batches()]
 
     def _boot_offset(self) -> int:
-        """Boot in ns since 1970.  It moves only when the wall clock does, so a flow's ``first_seen`` stays what it was."""
+        """Boot in ns since 1970.  It moves only when the wall clock does: a flow's ``first_seen`` stays what it was."""
         now = boottime_offset_ns()
         if abs(now - self._offset) > CLOCK_TOLERANCE_NS:
             self._offset = now
