@@ -102,6 +102,15 @@ def test_adding_to_a_map_is_atomic_and_counts_what_is_lost(btf: Btf) -> None:
         lost_index(made.declaration(), "nothing")
 
 
+def test_the_name_of_a_thread_is_written_over_zeroes(btf: Btf) -> None:
+    """Linux 6.1 leaves what follows the name as it was: garbage in a key makes one name many keys."""
+    body = walk(functions(btf, "self.names[bpf.comm()] = 1", "names = Hash(key=text(16), value=u64)")["on_event"].body)
+    order = [node for node in body if isinstance(node, ir.Zero | ir.Helper)]
+    (at,) = [place for place, node in enumerate(order) if getattr(node, "name", "") == "get_current_comm"]
+    zeroed = [node for node in order[:at] if isinstance(node, ir.Zero)]
+    assert [(node.pointer, node.size) for node in zeroed] == [(order[at].arguments[0], 16)]
+
+
 def test_without_anything_to_lose_there_is_no_counter(btf: Btf) -> None:
     module = lower(program("self.total += 1", STATS).declaration(), btf)
     assert [definition.name for definition in module.maps] == ["flows", "total"]

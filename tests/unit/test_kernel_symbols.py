@@ -9,7 +9,7 @@ import pytest
 
 from beespace.btf import Btf, BtfBuilder
 from beespace.btf.types import Linkage
-from beespace.errors import FormatError, RelocationError, UsageError, VerifierError
+from beespace.errors import FormatError, NotSupported, RelocationError, UsageError, VerifierError
 from beespace.isa.constants import CoreRelocKind
 from beespace.kernel.image import Image, assemble
 from beespace.kernel.maps import Map
@@ -123,6 +123,27 @@ def test_a_weak_function_that_is_called() -> None:
     error = explain(refusal(1, MISSING_KFUNC + 1), made, Report())
     assert isinstance(error, RelocationError)
     assert "calls no1(), which this kernel does not have" in error.message
+
+
+@pytest.mark.parametrize(
+    ("log", "hint"),
+    [
+        ("invalid func unknown#158", "Linux 6.1 has it"),
+        ("unknown func bpf_get_current_task_btf#158", "programs of this kind"),  # older words for it
+        ("program of this type cannot use helper bpf_get_current_task_btf#158", "programs of this kind"),
+    ],
+)
+def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, hint: str) -> None:
+    made = image(CALL + EXIT, lines=(LineInfo(0, "p.py", "  bpf.task()", 4, 1),))
+    text = f"0: (85) call unknown#158\n{log}\nprocessed 1 insns (limit 1000000)\n"
+    error = explain(VerifierError("entry", errno=22, log=text, reason=log, source=None), made, Report())
+    assert isinstance(error, NotSupported)
+    assert error.exit_status == 3
+    assert error.message == (
+        "this kernel does not support bpf_get_current_task_btf() in program 'entry', at p.py:4: bpf.task()"
+    )
+    assert error.help is not None
+    assert error.help.startswith(hint)
 
 
 def test_any_other_refusal_gets_its_line_from_the_object() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from beespace.errors import RelocationError, VerifierError
+from beespace.errors import NotSupported, RelocationError, VerifierError
+from beespace.isa.helpers import BY_NUMBER
 from beespace.kernel.image import Image
 from beespace.kernel.symbols import MISSING_KFUNC
 from beespace.kernel.verdict import read_log
@@ -11,11 +12,12 @@ from beespace.reloc import Report
 __all__ = ["explain"]
 
 
-def explain(error: VerifierError, image: Image, report: Report) -> VerifierError | RelocationError:
+def explain(error: VerifierError, image: Image, report: Report) -> VerifierError | RelocationError | NotSupported:
     """The error to raise instead of ``error``, which came without knowledge of the object.
 
     A call that cannot be stands where a CO-RE relocation could not be met, or a weak kernel function is
-    missing.  If that is what the verifier stopped at, the program used what this kernel does not have.
+    missing.  If that is what the verifier stopped at, the program used what this kernel does not have; so it
+    did if it calls a helper by a number that exists, but not here, or not for this kind of program.
     """
     verdict = read_log(error.log)
     source = (image.source(verdict.index) if verdict.index is not None else None) or error.source
@@ -36,6 +38,14 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
                     f"program {image.name!r} uses {missing.what}, which this kernel does not have{reason}{where}",
                     help="test for it before: bpf_core_field_exists() or bpf_core_type_exists()",
                 )
+        helper = BY_NUMBER.get(verdict.called)
+        if helper is not None:
+            unknown = "invalid func" in verdict.reason
+            hint = f"Linux {helper.since} has it" if unknown else "programs of this kind, or with these rights, may not"
+            return NotSupported(
+                f"bpf_{helper.name}() in program {image.name!r}{where}",
+                help=f"{hint}; beespace doctor says what is missing here",
+            )
     return VerifierError(
         error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source
     )

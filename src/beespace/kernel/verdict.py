@@ -25,13 +25,14 @@ _STATISTICS = re.compile(
 _INSTRUCTION = re.compile(r"(\d+): \([0-9a-f]{2}\)")
 _IN_REASON = re.compile(r"\binsn[ #](\d+)")
 _FAILED = re.compile(r"Verification failed: (.*)")
-_UNKNOWN_CALL = re.compile(r"(?:invalid|unknown) func (?:unknown)?#?(\d+)|unknown#(\d+)")
+# A number that the kernel does not know, or a helper that this kind of program may not call.
+_UNKNOWN_CALL = re.compile(r"(?:invalid|unknown) func (?:\w+#|#)?(\d+)|unknown#(\d+)|cannot use helper \w+#(\d+)")
 _SHOWN = 3  # complaints come in one to three lines: what was done, then which bound it broke
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` in one line; ``index`` is the instruction; ``called`` the unknown function that was called there."""
+    """``reason`` in one line; ``index`` is the instruction; ``called`` the function that cannot be called there."""
 
     reason: str
     index: int | None
@@ -46,7 +47,7 @@ def read_log(log: str) -> Verdict:
         traced = [found for line in lines if (found := _INSTRUCTION.match(line.lstrip()))]
         index = int(traced[-1][1]) if traced else None
     called = _UNKNOWN_CALL.search("\n".join(lines[-40:]))
-    return Verdict(reason, index, int(called[1] or called[2]) if called else None)
+    return Verdict(reason, index, int(called[1] or called[2] or called[3]) if called else None)
 
 
 def _report(lines: list[str]) -> tuple[str, int | None] | None:

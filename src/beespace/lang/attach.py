@@ -51,17 +51,18 @@ def raw_tracepoint(event: str) -> Callable[[_F], _F]:
     return _targeted("raw_tracepoint", event)
 
 
-def btf_tracepoint(event: str, *, optional: bool = False) -> Callable[[_F], _F]:
+def btf_tracepoint(event: str, *, optional: bool | str = False) -> Callable[[_F], _F]:
     """Run on a tracepoint with its own arguments as typed kernel pointers.  Linux 5.5.
 
     ``optional``: on a kernel without that tracepoint the program is left out, and
-    :attr:`Program.notes <beespace.Program.notes>` say so; otherwise it is an error.
+    :attr:`Program.notes <beespace.Program.notes>` say so; otherwise it is an error.  A text says what
+    is different without it, and stands in that note.
     """
     mark = _targeted("btf_tracepoint", event)
 
     def decorate(method: _F) -> _F:
         if optional:
-            setattr(method, OPTIONAL, True)
+            setattr(method, OPTIONAL, "" if optional is True else optional)
         return mark(method)
 
     return decorate

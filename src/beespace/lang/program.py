@@ -43,7 +43,8 @@ class Declaration:
     """A program class taken apart; what the compiler reads.
 
     ``functions`` holds the kernel-side methods by name, ``sections`` the ELF section of each
-    (``""``: sub-program), ``optional`` those that a kernel without their hook may leave out.
+    (``""``: sub-program), ``optional`` those that a kernel without their hook may leave
+    out, each with what is different then (or ``""``).
     """
 
     name: str
@@ -53,7 +54,7 @@ class Declaration:
     maps: Mapping[str, Map]
     functions: Mapping[str, FunctionType]
     sections: Mapping[str, str]
-    optional: frozenset[str]
+    optional: Mapping[str, str]
     source: type[Program]
 
 
@@ -136,7 +137,7 @@ class Program:
         maps: dict[str, Map] = {}
         functions: dict[str, FunctionType] = {}
         sections: dict[str, str] = {}
-        optional: set[str] = set()
+        optional: dict[str, str] = {}
         for base in reversed(cls.__mro__):
             if base is object or base is Program:
                 continue
@@ -149,7 +150,7 @@ class Program:
                     functions[name] = value
                     sections[name] = getattr(value, SECTION)
                     if hasattr(value, OPTIONAL):
-                        optional.add(name)
+                        optional[name] = getattr(value, OPTIONAL)
         return Declaration(
             cls.__name__,
             (cls.__doc__ or "").strip(),
@@ -158,7 +159,7 @@ class Program:
             maps,
             functions,
             sections,
-            frozenset(optional),
+            optional,
             cls,
         )
 

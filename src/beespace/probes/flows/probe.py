@@ -47,6 +47,8 @@ IPV6_HOP_BY_HOP = 0
 IPV6_ROUTING = 43
 IPV6_FRAGMENT = 44
 IPV6_DESTINATION_OPTIONS = 60
+# What it means that a kernel cannot tell who sends and receives.
+STAYS = "a connection stays with the process that listened for it, also when another one accepted it"
 
 
 class Role(IntEnum):
@@ -319,11 +321,11 @@ class Flows(Program):
             owner.netns = bpf.netns_cookie(ctx)
             self.claim(owner)
 
-    @btf_tracepoint("sock_send_length", optional=True)  # Linux 6.3
+    @btf_tracepoint("sock_send_length", optional=STAYS)  # Linux 6.3
     def on_send(self, sk):
         self.used(sk)
 
-    @btf_tracepoint("sock_recv_length", optional=True)
+    @btf_tracepoint("sock_recv_length", optional=STAYS)
     def on_receive(self, sk):
         self.used(sk)
 
