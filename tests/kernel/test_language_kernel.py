@@ -467,3 +467,58 @@ def test_iterator(loaded_probe) -> None:
     assert probe.names[os.getpid()] == Path("/proc/self/comm").read_text().strip()
     assert probe.names[os.getppid()] == Path(f"/proc/{os.getppid()}/comm").read_text().strip()
     assert probe.rounds.value >= len(probe.names) > 2
+
+
+class Peer(Struct):
+    address: Address
+    same: boolean
+    last: u32
+    remote: Port
+    state: u8
+    reuse: u8
+
+
+class Peers(Program):
+    """Sockets of this process, by their local port: unions, arrays, bit-fields, network order."""
+
+    peers = Hash(key=Port, value=Peer)
+    owner: u32 = 0
+
+    @iterator("task_file")
+    def on_file(self, ctx):
+        task, file = ctx.task, ctx.file
+        if task is None or file is None or u32(task.tgid) != self.owner:
+            return
+        found = bpf.file_socket(file)
+        if found is None:
+            return
+        sk = found.sk
+        if sk is None or sk.__sk_common.skc_family != 10:
+            return
+        common = sk.__sk_common
+        peer = Peer(address=common.skc_v6_daddr, remote=common.skc_dport, state=common.skc_state)
+        peer.last = common.skc_v6_daddr.in6_u.u6_addr32[3]
+        peer.same = peer.address == "::1"
+        peer.reuse = common.skc_reuse
+        self.peers[common.skc_num] = peer
+
+
+def test_socket_fields(loaded_probe) -> None:
+    Peers.owner = os.getpid()
+    try:
+        probe = loaded_probe(Peers)
+    finally:
+        Peers.owner = 0
+    with socket.socket(socket.AF_INET6) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("::1", 0))
+        server.listen()
+        with (
+            socket.create_connection(server.getsockname()[:2]) as client,
+            probe.loaded.programs["on_file"].attach() as link,
+        ):
+            link.read()
+            port, listening = client.getsockname()[1], server.getsockname()[1]
+    peer = probe.peers[port]
+    assert peer == Peer(address="::1", same=True, last=1, remote=listening, state=1, reuse=0)
+    assert probe.peers[listening] == Peer(address="::", state=10, reuse=1)
