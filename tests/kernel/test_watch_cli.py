@@ -209,7 +209,7 @@ def test_table_on_a_terminal(place: Place, watch: Callable[..., subprocess.Popen
     assert all(len(line) <= columns for line in lines), max(lines, key=len)
     assert any(line.startswith("PROCESS" if columns == 80 else "PROCE…") for line in lines)
     name = Path(f"/proc/{talker.pid}/comm").read_text().strip()
-    assert any(line.startswith(name[:6]) for line in lines)
+    assert any(line.startswith(name[:4]) for line in lines)  # 20 columns may cut it after the fourth letter
     if columns == 80:
         assert any(str(talker.pid) in line for line in lines)
         assert any("2 flows  lost 0  ↑ " in line for line in lines)
