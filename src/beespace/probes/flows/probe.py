@@ -3,7 +3,9 @@
 Packets are counted where the socket is known (``cgroup_skb``), from the IP header on, in wire
 units: an skb that GSO will split or GRO has merged counts as the segments it stands for.  A row
 is a pair of endpoints taken from the packet's own headers, because during a handshake the socket
-is still the listener and has no peer.
+is still the listener and has no peer.  Over IPv6, older kernels (6.1 is one) do not show their
+SYN-ACKs to cgroups ("net: bpf: Check SKB ownership against full socket", 2023): one packet of each
+accepted connection is not counted there.
 
 Who owns a socket is noted in process context only (socket creation, bind, connect, unconnected
 send, and, since Linux 6.3, the first send or receive after the socket changed hands) in storage that
