@@ -21,13 +21,12 @@ from beespace.session.dimensions import start_times
 from beespace.stream import Batch, records_of
 from beespace.stream.dtype import TIME
 from beespace.stream.tables import FLOWS
-from beespace.stream.text import address_column, text_column
+from beespace.stream.text import address_column, is_v4, octets, text_column
 
 Records = NDArray[np.void]
 
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
 FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long begin another flow
-_V4_MAPPED = bytes(10) + b"\xff\xff"
 
 _TRANSPORTS: dict[int, str | None] = {
     IPPROTO_TCP: "tcp",
@@ -86,9 +85,9 @@ class FlowRows:
         _hand_over(rows, moved)
         first, retransmits = self._remember(keys, rows)
         names = self._who.resolve(
-            rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(_matrix(rows["name"]))
+            rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(octets(rows["name"]))
         )
-        remote = _matrix(rows["remote"])
+        local, remote = octets(rows["local"]), octets(rows["remote"])
         tcp = rows["protocol"] == IPPROTO_TCP
         owned = rows["owned"] != 0
         columns: dict[str, Any] = {
@@ -99,12 +98,12 @@ class FlowRows:
             "process_start_time": start_times(rows["start"].astype(np.int64), self._booted, owned),
             "process_uid": _known(rows["uid"], owned),
             "cgroup_id": _known(rows["cgroup"], owned),
-            "local_address": address_column(_matrix(rows["local"])),
+            "local_address": address_column(local),
             "local_port": _known(rows["local_port"], rows["local_port"] != 0),
             "remote_address": address_column(remote),
             "remote_port": _known(rows["remote_port"], rows["remote_port"] != 0),
             "transport": _words(rows["protocol"], _TRANSPORTS),
-            "network_type": _network_type(rows["local"]),
+            "network_type": _network_type(local),
             "role": _words(rows["role"], _ROLES),
             "state": _words(np.where(tcp, rows["state"], 0), dict(enumerate(_STATES))),
             "tx_bytes": _plain(rows["tx_bytes"]),
@@ -159,10 +158,6 @@ def _unattributed(rows: Records, owned: NDArray[np.bool_]) -> Unattributed:
     return Unattributed(int(packets[no_socket].sum()), int(packets[~owned & ~no_socket].sum()))
 
 
-def _matrix(values: Records) -> NDArray[np.uint8]:
-    return np.array(values, order="C").view(np.uint8).reshape(len(values), values.dtype.itemsize)
-
-
 def _plain(values: NDArray[Any]) -> pa.Array:
     return pa.array(np.ascontiguousarray(values))
 
@@ -183,6 +178,5 @@ def _words(codes: NDArray[Any], words: Mapping[int, str | None]) -> pa.Array:
     return texts.take(pa.array(inverse))
 
 
-def _network_type(addresses: Records) -> pa.Array:
-    mapped = (_matrix(addresses)[:, :12] == np.frombuffer(_V4_MAPPED, np.uint8)).all(axis=1)
-    return pa.array(["ipv6", "ipv4"], pa.string()).take(pa.array(mapped.astype(np.int8)))
+def _network_type(addresses: NDArray[np.uint8]) -> pa.Array:
+    return pa.array(["ipv6", "ipv4"], pa.string()).take(pa.array(is_v4(addresses).astype(np.int8)))

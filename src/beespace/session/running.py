@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beespace.errors import InternalError, UsageError
 from beespace.kernel import LoadedObject, RingBuffer
@@ -17,7 +17,9 @@ from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Ring
 from beespace.schema import Layout
 from beespace.syscall.clock import boottime_offset_ns
-from beespace.syscall.poll import Poller
+
+if TYPE_CHECKING:
+    from beespace.stream import Decoder
 
 LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
 
@@ -65,6 +67,7 @@ class LiveRing:
     def __init__(self, ring: RingBuffer, layout: Layout, losses: Losses, index: int) -> None:
         self.ring = ring
         self.layout = layout
+        self._decoder: Decoder | None = None
         self._losses = losses
         self._index = index
 
@@ -77,15 +80,9 @@ class LiveRing:
 
     def records(self, timeout: float | None) -> Iterator[bytes]:
         """One event's bytes after another; ends when none came for ``timeout`` seconds."""
-        with Poller[str]() as poller:
-            poller.register(self.ring.fileno(), "ring")
-            while True:
-                found = False
-                for record in self.ring:
-                    found = True
-                    yield bytes(record)
-                if not found and not poller.wait(timeout):
-                    return
+        yield from self.ring
+        while self.ring.poll(timeout):
+            yield from self.ring
 
     async def async_records(self) -> AsyncIterator[bytes]:
         """The same without blocking the event loop."""
@@ -97,7 +94,7 @@ class LiveRing:
         try:
             while True:
                 for record in self.ring:
-                    yield bytes(record)
+                    yield record
                 ready.clear()
                 await ready.wait()
         finally:
@@ -105,17 +102,15 @@ class LiveRing:
 
     def batches(self, timeout: float | None) -> Iterator[Any]:
         """The same events as columns, one batch whenever some are there."""
-        with Poller[str]() as poller:
-            poller.register(self.ring.fileno(), "ring")
-            before = 0
-            while True:
-                batch, more = self.drain()
-                if len(batch):
-                    lost = self.lost()
-                    yield batch.with_lost("ring", lost - before)
-                    before = lost
-                if not more and not poller.wait(timeout):
-                    return
+        before = 0
+        while True:
+            batch, more = self.drain()
+            if len(batch):
+                lost = self.lost()
+                yield batch.with_lost("ring", lost - before)
+                before = lost
+            if not more and not self.ring.poll(timeout):
+                return
 
     def drain(self) -> tuple[Any, bool]:
         """What is in the ring now, as a :class:`~beespace.stream.Batch`, and whether there may be more.
@@ -131,7 +126,9 @@ class LiveRing:
         """What is in the ring now, decoded (:class:`~beespace.stream.Drained`); ``boot_offset`` is added to times."""
         from beespace.stream import Decoder, drain
 
-        return drain(self.ring, Decoder(self.layout), boot_offset=boot_offset)
+        if self._decoder is None:
+            self._decoder = Decoder(self.layout)
+        return drain(self.ring, self._decoder, boot_offset=boot_offset)
 
 
 class Losses:

@@ -29,10 +29,8 @@ CLOCK_TOLERANCE_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What to watch.  Times in seconds; ``cgroup`` None is the root, every socket of the host."""
+    """What to watch; ``cgroup`` None is the root, every socket of the host."""
 
-    interval: float = 1.0
-    duration: float | None = None
     cgroup: Path | None = None
     max_flows: int = 65_536
     cri: str | None = None

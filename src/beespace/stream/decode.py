@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from beespace.errors import FormatError
 from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, TextKind
-from beespace.schema.kinds import kind_size
 from beespace.stream.dtype import DURATION, TIME, arrow_schema_of, arrow_type_of, dtype_of
-from beespace.stream.text import address_column, binary_column, text_column
+from beespace.stream.text import address_column, binary_column, octets, text_column
 
 Values = NDArray[Any]
 
@@ -71,7 +70,7 @@ def _column(values: Values, kind: Kind, boot_offset: int) -> pa.Array:
     if isinstance(kind, ArrayKind):
         elements = np.ascontiguousarray(values).reshape(len(values) * kind.length, *values.shape[2:])
         return pa.FixedSizeListArray.from_arrays(_column(elements, kind.element, boot_offset), kind.length)
-    return _BYTES[type(kind)](_matrix(values, kind_size(kind)))
+    return _BYTES[type(kind)](octets(values))
 
 
 _BYTES: dict[type, Callable[[NDArray[np.uint8]], pa.Array]] = {
@@ -103,8 +102,3 @@ def _timestamps(values: Values, boot_offset: int) -> pa.Array:
 
 def _primitive(type: pa.DataType, values: Values) -> pa.Array:
     return pa.Array.from_buffers(type, len(values), [None, pa.py_buffer(values)])
-
-
-def _matrix(values: Values, width: int) -> NDArray[np.uint8]:
-    """A column of ``V{width}`` as bytes, shape ``(rows, width)``, copied out of the records."""
-    return np.array(values, order="C").view(np.uint8).reshape(len(values), width)

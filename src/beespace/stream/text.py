@@ -21,6 +21,16 @@ _OCTETS = pa.array([str(octet) for octet in range(256)])
 _V4_MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # RFC 4291, 2.5.5.2
 
 
+def octets(values: NDArray[Any]) -> Bytes:
+    """A column of ``V{width}`` as bytes, shape ``(rows, width)``, copied out of the records."""
+    return np.array(values, order="C").view(np.uint8).reshape(len(values), values.dtype.itemsize)
+
+
+def is_v4(addresses: Bytes) -> NDArray[np.bool_]:
+    """Which of the addresses, shape ``(rows, 16)``, are IPv4 mapped into IPv6."""
+    return np.asarray((addresses[:, :12] == _V4_MAPPED).all(axis=1))
+
+
 def text_column(values: Bytes) -> pa.Array:
     """``char[width]`` rows, shape ``(rows, width)``, as strings: cut at the first NUL.
 
@@ -33,7 +43,7 @@ def text_column(values: Bytes) -> pa.Array:
 def address_column(values: Bytes) -> pa.Array:
     """Addresses, shape ``(rows, 16)``, as text: ``::ffff:10.1.2.3`` is shown as ``10.1.2.3``."""
     distinct, indices = _distinct(values)
-    v4 = (distinct[:, :12] == _V4_MAPPED).all(axis=1)
+    v4 = is_v4(distinct)
     texts = np.empty(len(distinct), object)
     if v4.any():
         octets = [_OCTETS.take(pa.array(distinct[v4, 12 + place])) for place in range(4)]
