@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from beespace.record import dataclass, field
 
@@ -30,6 +30,7 @@ class SymbolKind(Enum):
     FUNCTION = "function"  # ld_imm64 of a sub-program's address (BPF_PSEUDO_FUNC)
     KFUNC = "kfunc"  # a call of a kernel function (BPF_PSEUDO_KFUNC_CALL)
     KSYM = "ksym"  # ld_imm64 of a kernel variable's address (BPF_PSEUDO_BTF_ID)
+    ADDRESS = "address"  # ld_imm64 of a kernel symbol's address, without a type (/proc/kallsyms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,14 @@ class ProgramSpec:
     """One program: its entry function, and where it attaches.
 
     ``section`` is the ELF section name, as libbpf spells it (``tp_btf/sched_process_exec``);
-    program type, attach type and target follow from it (:func:`beespace.hooks.resolve`).
+    program type, attach type and target follow from it (:func:`beespace.hooks.resolve`).  Without
+    ``autoload`` (a section that begins with ``?``) it is loaded only if somebody names it.
     """
 
     name: str
     section: str
     entry: FunctionSpec
+    autoload: bool = True
 
 
 class Pinning(Enum):
@@ -154,12 +157,44 @@ class VariableSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class KconfigSpec:
+    """``extern ... __kconfig``: the loader writes what it finds at ``offset`` of map ``.kconfig``.
+
+    An option ``CONFIG_...`` of the running kernel, ``LINUX_KERNEL_VERSION`` or a ``LINUX_HAS_...`` of
+    libbpf.  One that is missing is 0 if it is ``weak`` and an error else.
+    """
+
+    name: str
+    offset: int
+    size: int
+    type_id: int
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StructOpsSpec:
+    """A variable of ``.struct_ops``: an implementation of a kernel interface, such as ``struct tcp_congestion_ops``.
+
+    ``type_id`` is the struct in the object's BTF, ``data`` its initial bytes, ``programs`` the program at
+    each byte offset that holds a function.  ``link``: it is registered by a link (``.struct_ops.link``, Linux 6.4).
+    """
+
+    name: str
+    type_id: int
+    data: bytes
+    programs: Mapping[int, str]
+    link: bool = False
+    optional: bool = False  # its section begins with "?": made only if somebody names it
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectSpec:
     """Everything of one BPF object.
 
     ``data`` is the initial value of each data-section map (``.rodata``, ``.data``, ``.bss``),
     keyed by map name; those maps are in ``maps`` too.  ``btf`` is the raw ``.BTF`` section
-    (empty: none), with DATASEC sizes and variable offsets already filled in.
+    (empty: none), with DATASEC sizes and variable offsets already filled in.  ``byteorder`` is that of
+    code, data and types; only an object of the machine's own order can be loaded.
     """
 
     name: str
@@ -170,3 +205,6 @@ class ObjectSpec:
     variables: Mapping[str, VariableSpec] = field(default_factory=_empty)
     data: Mapping[str, bytes] = field(default_factory=_empty)
     btf: bytes = b""
+    kconfig: tuple[KconfigSpec, ...] = ()
+    struct_ops: Mapping[str, StructOpsSpec] = field(default_factory=_empty)
+    byteorder: Literal["little", "big"] = "little"

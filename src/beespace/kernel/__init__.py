@@ -6,7 +6,8 @@ attachment behind, and so does ``kill -9``.
 """
 
 from beespace.kernel.create import create_map
-from beespace.kernel.links import IteratorLink, Link, Where
+from beespace.kernel.links import Link, Where
+from beespace.kernel.links.iterator import IteratorLink
 from beespace.kernel.loader import load
 from beespace.kernel.maps import Entries, Map
 from beespace.kernel.object import LoadedObject

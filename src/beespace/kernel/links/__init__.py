@@ -7,43 +7,38 @@ the process (nothing is pinned).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from beespace.errors import NotSupported, UsageError
-from beespace.kernel.links import cgroup, iterator, raw_tracepoint, tracepoint
-from beespace.kernel.links.iterator import IteratorLink
 from beespace.kernel.links.link import Attachable, Link, Where
 
-__all__ = ["Attachable", "IteratorLink", "Link", "Where", "accepted", "attach", "check"]
+__all__ = ["Attachable", "Link", "Where", "accepted", "attach", "check"]
 
-_CGROUP = (cgroup.attach, frozenset({"cgroup"}))
-# The first part of a hook's name (beespace.hooks) -> how it is attached, and what it wants to know.
-_KINDS: dict[str, tuple[Callable[[Attachable, Where], Link], frozenset[str]]] = {
-    "tracepoint": (tracepoint.attach, frozenset()),
-    "raw_tracepoint": (raw_tracepoint.attach_raw, frozenset()),
-    "btf_tracepoint": (raw_tracepoint.attach_btf, frozenset()),
-    "iterator": (iterator.attach, frozenset({"pid", "tid", "map"})),
-    "cgroup_skb": _CGROUP,
-    "cgroup_sock": _CGROUP,
-    "cgroup_sock_addr": _CGROUP,
-    "cgroup_sockopt": _CGROUP,
-    "sockops": _CGROUP,
-}
+# A hook's way to attach (Hook.link) -> module and function here, and the fields of Where that it wants to know.
+# Modules are imported when the first program of their kind is attached.
+_KINDS: dict[str, tuple[str, str, str]] = {
+    "tracepoint": ("tracepoint", "attach", "cookie"),
+    "raw_tracepoint": ("raw_tracepoint", "attach_raw", "cookie"),
+    "btf": ("raw_tracepoint", "attach_btf", "cookie"),
+    "iterator": ("iterator", "attach", "pid tid map"),
+    "cgroup": ("cgroup", "attach", "cgroup"),
+}  # fmt: skip
 
 
-def _kind(program: Attachable) -> tuple[Callable[[Attachable, Where], Link], frozenset[str]]:
-    name = program.attachment.hook.name
-    found = _KINDS.get(name.partition("/")[0])
+def _kind(program: Attachable) -> tuple[str, str, str]:
+    hook = program.attachment.hook
+    found = _KINDS.get(hook.link)
     if found is None:
         raise NotSupported(
-            f"attaching program {program.name!r}: hook {name!r} cannot be attached by beespace yet",
-            help=f"what can be: {', '.join(_KINDS)}",
+            f"attaching program {program.name!r}: programs of hook {hook.name!r} are not attached, but used",
+            help="pass program.fileno() on to who uses it, or run it with program.test_run()",
         )
     return found
 
 
 def accepted(program: Attachable) -> frozenset[str]:
     """Which keywords :func:`attach` takes for ``program``."""
-    return _kind(program)[1]
+    return frozenset(_kind(program)[2].split())
 
 
 def check(where: Mapping[str, object]) -> None:
@@ -59,13 +54,15 @@ def attach(program: Attachable, where: Mapping[str, object]) -> Link:
 
     :class:`UsageError` names a keyword that the hook has no use for.
     """
-    make, takes = _kind(program)
+    module, name, _ = _kind(program)
+    takes = accepted(program)
     check(where)
-    for name in where:
-        if name not in takes:
+    for keyword in where:
+        if keyword not in takes:
             known = ", ".join(sorted(takes)) or "nothing"
             raise UsageError(
-                f"program {program.name!r} at {program.attachment.section!r} has no use for {name!r}",
+                f"program {program.name!r} at {program.attachment.section!r} has no use for {keyword!r}",
                 help=f"it can be told: {known}",
             )
+    make: Callable[[Attachable, Where], Link] = getattr(import_module(f"{__name__}.{module}"), name)
     return make(program, Where(**where))  # type: ignore[arg-type]
