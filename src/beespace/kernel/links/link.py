@@ -54,7 +54,8 @@ class Where:
     stand next to (``True``: all there are); ``replace`` is the program whose place is taken; ``priority`` and
     ``handle`` order tc and netfilter programs; ``family`` is ``inet``, ``inet6`` or ``bridge``,
     ``netfilter_hook`` a name such as ``pre_routing``, ``defragment`` asks for whole packets;
-    ``netns`` is a network namespace, by path or descriptor (not given: this process's).  ``socket`` is what a filter is put on.
+    ``netns`` is a network namespace, by path or descriptor (not given: this process's).
+    ``socket`` is what a filter is put on.
 
     Programs: ``program`` is the loaded program, and ``function`` the function of it, that ``freplace`` or
     ``fentry`` is for.
