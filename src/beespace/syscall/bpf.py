@@ -4,6 +4,7 @@ Arguments that are descriptors take a number or anything with ``fileno()`` and a
 """
 
 from beespace.syscall._attributes import Command
+from beespace.syscall.code import Jited, prog_func_info, prog_jited, prog_line_info, prog_xlated
 from beespace.syscall.links import (
     Anchor,
     IteratorTarget,
@@ -55,13 +56,9 @@ from beespace.syscall.objects import (
     prog_get_fd_by_id,
     prog_get_next_id,
     prog_info,
-    prog_line_info,
-    prog_xlated,
-    token_create,
 )
 from beespace.syscall.programs import (
     Attached,
-    TestRun,
     btf_load,
     enable_stats,
     prog_attach,
@@ -69,9 +66,10 @@ from beespace.syscall.programs import (
     prog_detach,
     prog_load,
     prog_query,
-    prog_test_run,
     raw_tracepoint_open,
 )
+from beespace.syscall.test_run import TestRun, prog_test_run
+from beespace.syscall.token import token_create
 
 __all__ = [
     "Command",
@@ -121,6 +119,9 @@ __all__ = [
     "prog_get_fd_by_id",
     "prog_get_next_id",
     "prog_info",
+    "Jited",
+    "prog_func_info",
+    "prog_jited",
     "prog_line_info",
     "prog_xlated",
     "token_create",

@@ -11,6 +11,7 @@ from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
 from beespace.syscall.request import ask
+from beespace.syscall.token import token_flag
 
 NAME_LIMIT = 15  # BPF_OBJ_NAME_LEN is 16 with the final zero
 
@@ -81,7 +82,7 @@ def map_create(
         "value_size": value_size,
         "max_entries": max_entries,
         "map_name": object_name(name),
-        "map_flags": map_flags,
+        "map_flags": map_flags | token_flag(map_token_fd),
         "inner_map_fd": number(inner_map_fd),
         "numa_node": numa_node,
         "map_ifindex": map_ifindex,

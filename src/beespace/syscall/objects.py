@@ -109,7 +109,7 @@ _PERF_ARMS: Mapping[int, tuple[str, tuple[str, str] | None]] = {
 }
 
 
-class _Info:
+class Info:
     """One answer of ``BPF_OBJ_GET_INFO_BY_FD``: fields that the kernel does not know read 0."""
 
     def __init__(self, layout: Layout, fd: Fd, buffers: Mapping[str, bytearray], **sizes: int) -> None:
@@ -140,11 +140,11 @@ class _Info:
 
 def prog_info(fd: Fd) -> ProgramInfo:
     """What the kernel says about a program."""
-    info = _Info(BPF_PROG_INFO, fd, {})
+    info = Info(BPF_PROG_INFO, fd, {})
     count = info["nr_map_ids"]
     ids = bytearray(4 * count)
     if count:
-        info = _Info(BPF_PROG_INFO, fd, {"map_ids": ids}, nr_map_ids=count)
+        info = Info(BPF_PROG_INFO, fd, {"map_ids": ids}, nr_map_ids=count)
     return ProgramInfo(
         type=info["type"],
         id=info["id"],
@@ -170,27 +170,9 @@ def prog_info(fd: Fd) -> ProgramInfo:
     )
 
 
-def prog_xlated(fd: Fd) -> bytes:
-    """The instructions as the verifier left them, 8 bytes each (empty without ``CAP_PERFMON``)."""
-    code = bytearray(_Info(BPF_PROG_INFO, fd, {})["xlated_prog_len"])
-    if code:
-        _Info(BPF_PROG_INFO, fd, {"xlated_prog_insns": code}, xlated_prog_len=len(code))
-    return bytes(code)
-
-
-def prog_line_info(fd: Fd) -> bytes:
-    """Packed ``struct bpf_line_info`` of the translated instructions, ``line_info_rec_size`` bytes each."""
-    info = _Info(BPF_PROG_INFO, fd, {})
-    count, size = info["nr_line_info"], info["line_info_rec_size"]
-    lines = bytearray(count * size)
-    if lines:
-        _Info(BPF_PROG_INFO, fd, {"line_info": lines}, nr_line_info=count, line_info_rec_size=size)
-    return bytes(lines)
-
-
 def map_info(fd: Fd) -> MapInfo:
     """What the kernel says about a map."""
-    info = _Info(BPF_MAP_INFO, fd, {})
+    info = Info(BPF_MAP_INFO, fd, {})
     return MapInfo(
         type=info["type"],
         id=info["id"],
@@ -209,7 +191,7 @@ def map_info(fd: Fd) -> MapInfo:
 
 def link_info(fd: Fd) -> LinkInfo:
     """What the kernel says about a link."""
-    info = _Info(BPF_LINK_INFO, fd, {})
+    info = Info(BPF_LINK_INFO, fd, {})
     if info["type"] == _PERF_EVENT_LINK:
         prefix, text = _PERF_ARMS.get(info["perf_event.type"], ("", None))  # 0 before Linux 6.6
     else:
@@ -218,7 +200,7 @@ def link_info(fd: Fd) -> LinkInfo:
     if text is not None:
         name, size = (prefix + part for part in text)
         buffer = bytearray(max(info[size], 255) + 1)
-        info = _Info(BPF_LINK_INFO, fd, {name: buffer}, **{size: len(buffer)})
+        info = Info(BPF_LINK_INFO, fd, {name: buffer}, **{size: len(buffer)})
         details[text[0]] = buffer.split(b"\0", 1)[0].decode("utf-8", "replace")
     for field in BPF_LINK_INFO.fields if prefix else ():
         if field.startswith(prefix) and field.removeprefix(prefix) not in (text or ()):
@@ -230,11 +212,11 @@ def btf_info(fd: Fd) -> BtfInfo:
     """What the kernel says about type information; its name since Linux 5.11 (``""`` before)."""
     name = bytearray(256)
     try:
-        info = _Info(BPF_BTF_INFO, fd, {"name": name}, name_len=len(name))
+        info = Info(BPF_BTF_INFO, fd, {"name": name}, name_len=len(name))
     except KernelError as error:
         if error.errno != errno.E2BIG:  # what a kernel says to a field that it does not know
             raise
-        info = _Info(BPF_BTF_INFO, fd, {})
+        info = Info(BPF_BTF_INFO, fd, {})
     text = name.split(b"\0", 1)[0].decode("utf-8", "replace")
     return BtfInfo(info["id"], text, info["btf_size"], bool(info["kernel_btf"]))
 
@@ -243,7 +225,7 @@ def btf_data(fd: Fd) -> bytes:
     """The raw type information itself."""
     data = bytearray(btf_info(fd).size)
     if data:
-        _Info(BPF_BTF_INFO, fd, {"btf": data}, btf_size=len(data))
+        Info(BPF_BTF_INFO, fd, {"btf": data}, btf_size=len(data))
     return bytes(data)
 
 
@@ -338,9 +320,3 @@ def obj_get(path: str | os.PathLike[str], *, directory: Fd | None = None, file_f
     fields: dict[str, Value] = {"pathname": _path_below(directory, path), "file_flags": file_flags}
     answer = ask(Command.OBJ_GET, f"open the pinned BPF object {os.fspath(path)!r}", fields)
     return Descriptor(answer.result, "pinned object")
-
-
-def token_create(bpffs: Fd, flags: int = 0) -> Descriptor:
-    """A token that carries the rights delegated to a bpf file system into a user namespace (6.9)."""
-    answer = ask(Command.TOKEN_CREATE, "create a BPF token", {"bpffs_fd": number(bpffs), "flags": flags})
-    return Descriptor(answer.result, "BPF token")

@@ -1,4 +1,4 @@
-"""Programs: load, run once, attach the old way."""
+"""Programs and types: load; attach the old way."""
 
 from __future__ import annotations
 
@@ -14,20 +14,13 @@ from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
 from beespace.syscall.maps import object_name
 from beespace.syscall.request import ask
+from beespace.syscall.token import token_flag
 
 LOG_START = 1 << 16
-LOG_LIMIT = 1 << 28  # bytes; the kernel takes up to UINT_MAX >> 2, but nobody reads that
+LOG_LIMIT = 0xFFFFFFFF >> 2  # bytes: the most that the kernel takes (bpf_verifier_log_attr_valid)
+_SMALLEST_LOG = 128  # bytes: the least that kernels before 6.4 take
+_MORE = 1 << 12  # bytes above what the kernel asked for: another try may take another path
 AGAIN = 5  # how often a load that a signal interrupted is tried again
-
-
-@dataclass(frozen=True, slots=True)
-class TestRun:
-    """What ``BPF_PROG_TEST_RUN`` gave: return value, the data and context afterwards, mean nanoseconds of one run."""
-
-    retval: int
-    data: bytes
-    ctx: bytes
-    duration_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +60,12 @@ def prog_load(
 
     ``instructions`` are 8 bytes each; ``func_info`` and ``line_info`` are packed ``struct
     bpf_func_info`` and ``bpf_line_info`` that refer to ``prog_btf_fd``.  ``attach_btf_id`` is a type of
-    ``attach_btf_obj_fd`` (vmlinux if absent) or of ``attach_prog_fd``.
+    ``attach_btf_obj_fd`` (vmlinux if absent) or of ``attach_prog_fd``.  ``prog_token_fd`` is a BPF token (6.9).
 
-    A refusal is loaded again with ``log_level`` 1 and a log that grows until it holds everything:
-    :class:`~beespace.errors.VerifierError` carries that log.
+    ``log_level`` is a sum of 1 (the path that was refused, or all of it), 2 (each instruction's state too) and 4
+    (statistics alone); ``log_size`` is the room in bytes that the log begins with.  A refusal is loaded again with
+    ``log_level`` 1 and a log that grows until it holds everything: :class:`~beespace.errors.VerifierError` carries
+    that log.
     """
     fields: dict[str, Value] = {
         "prog_type": prog_type,
@@ -81,7 +76,7 @@ def prog_load(
         "expected_attach_type": expected_attach_type,
         "attach_btf_id": attach_btf_id,
         "attach_prog_fd": number(attach_prog_fd) or number(attach_btf_obj_fd),
-        "prog_flags": prog_flags,
+        "prog_flags": prog_flags | token_flag(prog_token_fd),
         "prog_ifindex": prog_ifindex,
         "kern_version": kern_version,
         "prog_btf_fd": number(prog_btf_fd),
@@ -91,12 +86,12 @@ def prog_load(
         "line_info": line_info,
         "line_info_rec_size": line_info_rec_size if line_info else 0,
         "line_info_cnt": len(line_info) // line_info_rec_size,
-        "fd_array": struct.pack(f"={len(fd_array)}i", *map(number, fd_array)),
+        "fd_array": struct.pack(f"={len(fd_array)}i", *map(number, fd_array)) if fd_array else b"",
         "prog_token_fd": number(prog_token_fd),
     }
     needs = capabilities.for_program(prog_type)
     result, log = memlock.retry(
-        lambda: _with_log(Command.PROG_LOAD, fields, log_level, ("log_level", "log_size", "log_buf")),
+        lambda: _with_log(Command.PROG_LOAD, fields, log_level, log_size, _PROGRAM_LOG),
         lambda answer: answer[0] == -errno.EPERM,
     )
     if result < 0:
@@ -115,12 +110,17 @@ def prog_load(
 def btf_load(data: Buffer, *, log_level: int = 0, btf_token_fd: Fd | None = None) -> tuple[Descriptor, str]:
     """Give the kernel type information (``BPF_BTF_LOAD``, 4.18): its descriptor and the log.
 
-    ``data`` is a raw ``.BTF`` section.  A refusal is loaded again with a log, whose last line is in
-    the message of the :class:`~beespace.errors.KernelError`.
+    ``data`` is a raw ``.BTF`` section, ``btf_token_fd`` a BPF token (6.9).  A refusal is loaded again with a log,
+    whose last line is in the message of the :class:`~beespace.errors.KernelError`.
     """
-    fields: dict[str, Value] = {"btf": data, "btf_size": len(data), "btf_token_fd": number(btf_token_fd)}
+    fields: dict[str, Value] = {
+        "btf": data,
+        "btf_size": len(data),
+        "btf_flags": token_flag(btf_token_fd),
+        "btf_token_fd": number(btf_token_fd),
+    }
     result, log = memlock.retry(
-        lambda: _with_log(Command.BTF_LOAD, fields, log_level, ("btf_log_level", "btf_log_size", "btf_log_buf")),
+        lambda: _with_log(Command.BTF_LOAD, fields, log_level, 0, _TYPES_LOG),
         lambda answer: answer[0] == -errno.EPERM,
     )
     if result >= 0:
@@ -130,87 +130,44 @@ def btf_load(data: Buffer, *, log_level: int = 0, btf_token_fd: Fd | None = None
     raise refusal.error("BPF_BTF_LOAD", -result, "load type information", needs=(capabilities.BPF,))
 
 
-def _with_log(command: Command, fields: dict[str, Value], level: int, names: tuple[str, str, str]) -> tuple[int, str]:
+_PROGRAM_LOG = ("log_level", "log_size", "log_buf", "log_true_size")
+_TYPES_LOG = ("btf_log_level", "btf_log_size", "btf_log_buf", "btf_log_true_size")
+
+
+def _with_log(
+    command: Command, fields: dict[str, Value], level: int, size: int, names: tuple[str, str, str, str]
+) -> tuple[int, str]:
     """Issue a load; the result (negative errno) and the log.
 
     At level 0 a first try costs no log; a refusal is tried again at level 1.  The log grows until
     it holds everything: kernels before 6.4 keep its beginning and answer ENOSPC, later ones
-    keep the end.
+    keep the end and say how long it is (``log_true_size``, kernel commit 47a71c1f9af0).
     """
-    size = LOG_START if level else 0
+    start = min(max(size, _SMALLEST_LOG), LOG_LIMIT) if size else LOG_START
+    size = start if level else 0
     again = AGAIN
     first = 0  # the errno of the try without a log: a log that is too short hides it
     while True:
         log = bytearray(size)
         request = fields | {names[0]: level, names[1]: size, names[2]: log} if size else dict(fields)
-        result = door.issue("bpf", (command, door.Attributes(command, request)))
+        attributes = door.Attributes(command, request, names[3:] if size else ())
+        result = door.issue("bpf", (command, attributes))
         if result == -errno.EAGAIN and again:  # a signal was pending while the verifier ran
             again -= 1
-        elif result == -errno.ENOSPC and LOG_START <= size < LOG_LIMIT:
-            size = min(size * 4, LOG_LIMIT)
+        elif result == -errno.ENOSPC and 0 < size < LOG_LIMIT:
+            needed = attributes.fields.get(names[3], 0)
+            assert isinstance(needed, int)
+            size = min(max(needed + _MORE, 2 * size) if needed > size else 4 * size, LOG_LIMIT)
         elif result < 0 and not size:
-            first, level, size = result, 1, LOG_START
+            first, level, size = result, 1, start
         else:
-            text = bytes(log).split(b"\0", 1)[0].decode("utf-8", "replace")
-            return (first or result if result < 0 else result), text
+            return (first or result if result < 0 else result), log_text(log)
 
 
-def prog_test_run(
-    fd: Fd,
-    *,
-    data_in: Buffer = b"",
-    ctx_in: Buffer = b"",
-    repeat: int = 1,
-    data_size_out: int | None = None,
-    ctx_size_out: int | None = None,
-    flags: int = 0,
-    cpu: int = 0,
-    batch_size: int = 0,
-) -> TestRun:
-    """Run a program ``repeat`` times on ``data_in`` (a packet) and ``ctx_in`` (``BPF_PROG_TEST_RUN``).
-
-    ``data_size_out`` is the room for the packet afterwards (``None``: the same and 256 bytes more, none for
-    programs without a packet), ``ctx_size_out`` for the context (``None``: as long as ``ctx_in`` if there is a
-    packet).  Networking programs since Linux 4.12, raw tracepoints 5.10, ``syscall`` programs 5.14 (those write into
-    ``ctx_in``, which then must be a ``bytearray``).
-    """
-    data = bytearray(len(data_in) + 256 if data_in and data_size_out is None else data_size_out or 0)
-    ctx = bytearray(len(ctx_in) if data_in and ctx_size_out is None else ctx_size_out or 0)
-    while True:
-        fields: dict[str, Value] = {
-            "prog_fd": number(fd),
-            "data_in": data_in,
-            "data_size_in": len(data_in),
-            "data_out": data,
-            "data_size_out": len(data),
-            "ctx_in": ctx_in,
-            "ctx_size_in": len(ctx_in),
-            "ctx_out": ctx,
-            "ctx_size_out": len(ctx),
-            "repeat": repeat if repeat > 1 else 0,  # some program types refuse the field
-            "flags": flags,
-            "cpu": cpu,
-            "batch_size": batch_size,
-        }
-        answer = ask(
-            Command.PROG_TEST_RUN,
-            "run a program",
-            fields,
-            returns=("retval", "duration", "data_size_out", "ctx_size_out"),
-            expected=(errno.ENOSPC,),
-        )
-        size = answer.number("data_size_out")
-        if answer.result >= 0:
-            break
-        if size <= len(data):
-            raise refusal.error("BPF_PROG_TEST_RUN", errno.ENOSPC, "run a program")
-        data = bytearray(size)  # the program made the packet longer than there was room
-    return TestRun(
-        answer.number("retval"),
-        bytes(data[:size]),
-        bytes(ctx[: answer.number("ctx_size_out")]),
-        answer.number("duration"),
-    )
+def log_text(log: bytearray) -> str:
+    """The text in a log buffer: up to its final zero."""
+    end = log.find(0)
+    return log[: end if end >= 0 else len(log)].decode("utf-8", "replace")
 
 
 def raw_tracepoint_open(prog_fd: Fd, name: str | None = None, *, cookie: int = 0) -> Descriptor:
