@@ -11,6 +11,7 @@ May import: the standard library only.  Invariant: every error that a user can c
     │   ├── CompileError              a probe that does not compile: diagnostics with line and caret
     │   ├── FormatError               a file that is not what it should be, with the offset
     │   ├── StoreError                a history that is missing, foreign, damaged, read-only or full
+    │   ├── GuestError                a virtual machine that did not start, hung or panicked; exit status 125
     │   ├── RelocationError           a CO-RE relocation or symbol that this kernel cannot meet
     │   └── KernelError               a system call that failed, with errno
     │       ├── VerifierError         the kernel refused a program: log and decisive line
@@ -30,6 +31,7 @@ __all__ = [
     "BeespaceError",
     "CompileError",
     "FormatError",
+    "GuestError",
     "InternalError",
     "KernelError",
     "NotPermitted",
@@ -90,6 +92,12 @@ class FormatError(BeespaceError):
 
 class StoreError(BeespaceError):
     """The stored history is missing, foreign, damaged, read-only or cannot grow."""
+
+
+class GuestError(BeespaceError):
+    """A virtual machine did not come up, hung or panicked; the message has the last lines of its console."""
+
+    exit_status = 125  # as of env(1) and timeout(1): not the status of what should have run
 
 
 class RelocationError(BeespaceError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,7 +59,13 @@ def default_store() -> Path:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line taken apart.  What ``run`` does not know goes to the probe: its options are its own."""
     parser = make_parser()
-    options, rest = parser.parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    program: list[str] = []
+    if words[:1] == ["kernels"] and "--" in words:  # what stands behind it is another program's
+        at = words.index("--")
+        words, program = words[:at], words[at + 1 :]
+    options, rest = parser.parse_known_args(words)
+    options.words = program
     if rest and options.command != "run":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
@@ -81,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     _build(commands.add_parser("build", help="compile a probe into an object file"))
     _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
     _doctor(commands.add_parser("doctor", help="what this machine allows, and how to get what is missing"))
+    _kernels(commands.add_parser("kernels", help="other kernels, in virtual machines: run a command on each"))
     return parser
 
 
@@ -135,3 +143,26 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+
+
+def _kernels(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    listing = actions.add_parser("list", help="the kernels that there are, and which of them were fetched")
+    listing.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+    fetching = actions.add_parser("fetch", help="get the newest builds from Debian's archive")
+    fetching.add_argument("kernels", nargs="*", metavar="KERNEL", help="as 6.12 or 6.12-arm64 (default: all)")
+    running = actions.add_parser(
+        "run",
+        help="run a command on a kernel",
+        usage="%(prog)s [options] KERNEL -- COMMAND ...",
+        description="Start a kernel, run COMMAND as root in it, end it.  The command sees this machine's files and "
+        "may change them, but only for itself.  The exit status is the command's.",
+    )
+    add = running.add_argument
+    add("kernel", metavar="KERNEL", help="as 6.12; fetched if it was not")
+    add("--memory", type=size, default=1 << 30, metavar="SIZE", help="of the guest (default: 1GiB)")
+    add("--cpus", type=int, default=1, metavar="N", help="of the guest (default: 1)")
+    add("--timeout", type=duration, metavar="TIME", help="kill the command after this long; the status is then 124")
+    add("--writable", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder of this machine that the command may change; may be repeated")  # fmt: skip
+    add("--kvm", action="store_true", help="use /dev/kvm: faster, where it works")

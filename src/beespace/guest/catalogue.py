@@ -1,0 +1,59 @@
+"""The kernels of ``kernels.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+from beespace.errors import UsageError
+from beespace.record import dataclass
+
+__all__ = ["KERNELS", "Kernel", "find"]
+
+_USUAL = "amd64"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel of the list; the fields are those of ``kernels.toml``."""
+
+    series: str
+    architecture: str
+    suite: str
+    packages: tuple[str, ...]
+    tier: str
+    parameters: str
+    note: str
+
+    @property
+    def name(self) -> str:
+        """``6.12``, or ``6.12-arm64``."""
+        return self.series if self.architecture == _USUAL else f"{self.series}-{self.architecture}"
+
+
+def _read() -> tuple[Kernel, ...]:
+    listed = tomllib.loads(files("beespace.guest").joinpath("kernels.toml").read_text())["kernel"]
+    return tuple(
+        Kernel(
+            series=each["series"],
+            architecture=each["architecture"],
+            suite=each["suite"],
+            packages=tuple(each["packages"]),
+            tier=each["tier"],
+            parameters=each.get("parameters", ""),
+            note=each["note"],
+        )
+        for each in listed
+    )
+
+
+KERNELS = _read()
+
+
+def find(name: str) -> Kernel:
+    """The kernel of that name; :class:`~beespace.errors.UsageError` if the list has none."""
+    for kernel in KERNELS:
+        if name in (kernel.name, f"{kernel.series}-{kernel.architecture}"):
+            return kernel
+    known = ", ".join(kernel.name for kernel in KERNELS)
+    raise UsageError(f"there is no kernel {name!r} in the list", help=f"the kernels are {known}")
