@@ -113,6 +113,8 @@ def test_many_times_round(probe: LoadedObject) -> None:
                         assert len(set(struct.unpack("=3Q", record))) == 1
                     seen.append(int.from_bytes(record[:8], "little"))
         assert seen == list(range(2000))
+        assert 0 < ring.peak <= 50 * 32
+        assert ring.lost == 0  # there was always room
         assert ring.consumer > 9 * ring.size
 
 
@@ -137,6 +139,8 @@ def test_a_full_ring_takes_no_more_until_it_is_read(probe: LoadedObject) -> None
         assert write(probe, written)
         assert not write(probe, written + 1)
         assert [int.from_bytes(record[:8], "little") for record in ring] == list(range(1, written + 1))
+        assert ring.peak == 4096 // 24 * 24
+        assert ring.lost is None  # the kernel does not say how many
 
 
 def test_a_handler_that_fails_has_had_its_record(probe: LoadedObject) -> None:

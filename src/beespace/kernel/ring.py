@@ -45,6 +45,8 @@ class RingBuffer:
         self._produced = self._memory.producer.cast("Q")
         self._consumed = self._memory.consumer.view.cast("Q")
         self._position: int = self._consumed[0]  # not 0 if somebody has read this ring before
+        self._peak = 0
+        self._largest = 0
 
     def fileno(self) -> int:
         """A descriptor that is readable (``EPOLLIN``) while there are records: the map's."""
@@ -76,8 +78,28 @@ class RingBuffer:
     def advance(self, position: int) -> None:
         """Give everything before ``position`` (a record's start or :attr:`producer`) back to the programs."""
         barrier.fence()  # what was read must have been read before programs may overwrite it
+        # Room only shrinks between two calls, so what is used now is the most that was used since the last one.
+        used: int = self._produced[0] - self._position
+        if used > self._peak:
+            self._peak = used
         self._position = position
         self._consumed[0] = position
+
+    @property
+    def peak(self) -> int:
+        """The most bytes that were ever waiting to be read, headers included; exact, not sampled."""
+        return max(self._peak, self.available())
+
+    @property
+    def lost(self) -> int | None:
+        """0 if no record can have been lost, ``None`` if some may have been.
+
+        The kernel does not count records that find a ring full, but it hands room out in one rule
+        (``__bpf_ringbuf_reserve()``, kernel/bpf/ringbuf.c): a record fits as long as the ring stays under its
+        size.  So if there was always room for one more record of the largest length that was read here, none
+        of such a length was turned away.
+        """
+        return 0 if self.peak + self._largest < self.size else None
 
     # -- records -------------------------------------------------------------------------------------------
 
@@ -121,7 +143,10 @@ class RingBuffer:
                 return None
             barrier.fence()  # pairs with the exchange that clears BUSY
             length = head & ~DISCARD
-            self._end = self._position + -(-(length + HEADER) // 8) * 8
+            room = -(-(length + HEADER) // 8) * 8
+            self._end = self._position + room
+            if room > self._largest:
+                self._largest = room
             if not head & DISCARD:
                 return self.data[place + HEADER : place + HEADER + length]
             self.advance(self._end)
