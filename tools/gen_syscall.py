@@ -55,9 +55,10 @@ ARMS: dict[str, tuple[str, list[str]]] = {
     "prog_bind_map": ("prog_bind_map", ["PROG_BIND_MAP"]),
     "token_create": ("token_create", ["TOKEN_CREATE"]),
     "prog_stream_read": ("prog_stream_read", ["PROG_STREAM_READ_BY_FD"]),
+    "prog_assoc_struct_ops": ("prog_assoc_struct_ops", ["PROG_ASSOC_STRUCT_OPS"]),
 }  # fmt: skip
 STRUCTS = ("bpf_prog_info", "bpf_map_info", "bpf_link_info", "bpf_btf_info", "perf_event_attr")
-SKIPPED_COMMANDS = {"__MAX_BPF_CMD", "BPF_PROG_RUN"}  # a count and an alias
+SKIPPED_COMMANDS = {"__MAX_BPF_CMD", "BPF_PROG_RUN", "BPF_COMMON_ATTRS"}  # a count, an alias and a flag
 FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 HEADER = '''\

@@ -49,6 +49,7 @@ class Command(IntEnum):
     PROG_BIND_MAP = 35
     TOKEN_CREATE = 36
     PROG_STREAM_READ_BY_FD = 37
+    PROG_ASSOC_STRUCT_OPS = 38
 
 
 MAP_CREATE = Layout(
@@ -298,12 +299,16 @@ LINK_CREATE = Layout(
         "uprobe_multi.cnt": Slot(48, "I"),
         "uprobe_multi.flags": Slot(52, "I"),
         "uprobe_multi.pid": Slot(56, "I"),
+        "uprobe_multi.path_fd": Slot(60, "I"),
         "netkit.relative_fd": Slot(16, "I"),
         "netkit.relative_id": Slot(16, "I"),
         "netkit.expected_revision": Slot(24, "Q"),
         "cgroup.relative_fd": Slot(16, "I"),
         "cgroup.relative_id": Slot(16, "I"),
         "cgroup.expected_revision": Slot(24, "Q"),
+        "tracing_multi.ids": Slot(16, "Q"),
+        "tracing_multi.cookies": Slot(24, "Q"),
+        "tracing_multi.cnt": Slot(32, "I"),
     },
 )
 LINK_UPDATE = Layout(
@@ -365,6 +370,15 @@ PROG_STREAM_READ = Layout(
         "stream_buf_len": Slot(8, "I"),
         "stream_id": Slot(12, "I"),
         "prog_fd": Slot(16, "I"),
+    },
+)
+PROG_ASSOC_STRUCT_OPS = Layout(
+    "prog_assoc_struct_ops",
+    12,
+    {
+        "map_fd": Slot(0, "I"),
+        "prog_fd": Slot(4, "I"),
+        "flags": Slot(8, "I"),
     },
 )
 BPF_PROG_INFO = Layout(
@@ -479,6 +493,12 @@ BPF_LINK_INFO = Layout(
         "uprobe_multi.count": Slot(52, "I"),
         "uprobe_multi.flags": Slot(56, "I"),
         "uprobe_multi.pid": Slot(60, "I"),
+        "tracing_multi.attach_type": Slot(16, "I"),
+        "tracing_multi.count": Slot(20, "I"),
+        "tracing_multi.btf_obj_id": Slot(24, "I"),
+        "tracing_multi.ids": Slot(32, "Q"),
+        "tracing_multi.addrs": Slot(40, "Q"),
+        "tracing_multi.cookies": Slot(48, "Q"),
         "perf_event.type": Slot(16, "I"),
         "perf_event.uprobe.file_name": Slot(24, "Q"),
         "perf_event.uprobe.name_len": Slot(32, "I"),
@@ -519,7 +539,7 @@ BPF_BTF_INFO = Layout(
 )
 PERF_EVENT_ATTR = Layout(
     "perf_event_attr",
-    136,
+    144,
     {
         "type": Slot(0, "I"),
         "size": Slot(4, "I"),
@@ -565,6 +585,8 @@ PERF_EVENT_ATTR = Layout(
         "inherit_thread": Slot(40, "Q", 35, 1),
         "remove_on_exec": Slot(40, "Q", 36, 1),
         "sigtrap": Slot(40, "Q", 37, 1),
+        "defer_callchain": Slot(40, "Q", 38, 1),
+        "defer_output": Slot(40, "Q", 39, 1),
         "wakeup_events": Slot(48, "I"),
         "wakeup_watermark": Slot(48, "I"),
         "bp_type": Slot(52, "I"),
@@ -590,6 +612,7 @@ PERF_EVENT_ATTR = Layout(
         "aux_resume": Slot(116, "I", 2, 1),
         "sig_data": Slot(120, "Q"),
         "config3": Slot(128, "Q"),
+        "config4": Slot(136, "Q"),
     },
 )
 
@@ -632,4 +655,5 @@ ATTRIBUTES = {
     Command.PROG_BIND_MAP: PROG_BIND_MAP,
     Command.TOKEN_CREATE: TOKEN_CREATE,
     Command.PROG_STREAM_READ_BY_FD: PROG_STREAM_READ,
+    Command.PROG_ASSOC_STRUCT_OPS: PROG_ASSOC_STRUCT_OPS,
 }
