@@ -1,25 +1,25 @@
 """``Map``: a live BPF map, in bytes.
 
-Keys and values go in and out as the kernel holds them; typed views are made above.  Reading whole
-maps goes through the batch commands where the kernel has them for the map's type (Linux 5.6: kernel
-commits cb4d03ab499d for arrays, 057996380a42 for hashes; per-CPU arrays 5.13) and entry by entry
-elsewhere: that is found out by trying, once per map.
+Keys and values go in and out as the kernel holds them; typed containers are made above.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from typing import Self
 
 from beespace.errors import KernelError, NotSupported, UsageError
-from beespace.isa.constants import MapType
+from beespace.isa.constants import MapFlag, MapType
+from beespace.kernel.maps.batches import NO_BATCH, Entries, joined, read_batches, walk
 from beespace.spec import MapSpec
-from beespace.syscall import Descriptor, bpf
+from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.syscall.layout import Buffer
 from beespace.syscall.memory import MappedMemory, map_memory
 from beespace.syscall.process import possible_cpus
 
-__all__ = ["Entries", "Map"]
+__all__ = ["BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "Map"]
 
 _PER_CPU = {
     MapType.PERCPU_HASH,
@@ -27,7 +27,7 @@ _PER_CPU = {
     MapType.LRU_PERCPU_HASH,
     MapType.PERCPU_CGROUP_STORAGE,
 }
-_DRAINABLE = {MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH}
+_DRAINABLE = {MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.RHASH}
 # Values that are descriptors on the way in and ids on the way out.
 _OF_OBJECTS = {
     MapType.PROG_ARRAY,
@@ -37,37 +37,10 @@ _OF_OBJECTS = {
     MapType.HASH_OF_MAPS,
 }
 
-BPF_F_MMAPABLE = 1 << 10
-BPF_F_RDONLY_PROG = 1 << 7
-
-# How a kernel says that a map's type, or every type, has no batch command: ENOTSUPP (524, which no
-# header of user space names), EOPNOTSUPP, or EINVAL for a command number it does not know.
-_NO_BATCH = {524, errno.EOPNOTSUPP, errno.EINVAL}
-_CHUNK = 8192
-
-
-class Entries(NamedTuple):
-    """``number`` entries, packed: key after key, value after value (per CPU: see :attr:`Map.value_stride`)."""
-
-    keys: bytearray
-    values: bytearray
-    number: int
-
-
-class _ReadBatch(Protocol):
-    """``bpf.map_lookup_batch`` or ``bpf.map_lookup_and_delete_batch``."""
-
-    def __call__(
-        self,
-        fd: Descriptor,
-        key_size: int,
-        value_size: int,
-        count: int,
-        cursor: bytes | None = None,
-        *,
-        keys: bytearray | None = None,
-        values: bytearray | None = None,
-    ) -> bpf.Batch: ...
+BPF_F_MMAPABLE = int(MapFlag.MMAPABLE)
+BPF_F_RDONLY_PROG = int(MapFlag.RDONLY_PROG)
+# A kernel answers a flag or an update that a full map refuses with one of these, by its type.
+_FULL = (errno.E2BIG, errno.ENOSPC)
 
 
 class Map:
@@ -88,23 +61,47 @@ class Map:
         self.frozen = False
         self._descriptor = descriptor
         self._batched = True
+        self._pops = True
         self._memory: MappedMemory | None = None
 
     @classmethod
-    def from_id(cls, map_id: int) -> Map:
-        """A map that exists already, by its id.  ``ENOENT`` if there is none; needs CAP_SYS_ADMIN."""
-        descriptor = bpf.map_get_fd_by_id(map_id)
-        try:
+    def from_descriptor(cls, descriptor: Descriptor) -> Self:
+        """The map behind ``descriptor``, which it then owns (and closes, should this fail)."""
+        with descriptor:
             info = bpf.map_info(descriptor)
-        except BaseException:
-            descriptor.close()
-            raise
-        spec = MapSpec(info.name, info.type, info.key_size, info.value_size, info.max_entries, info.map_flags)
-        return cls(descriptor, spec)
+            spec = MapSpec(
+                info.name, info.type, info.key_size, info.value_size, info.max_entries, info.map_flags,
+                map_extra=info.map_extra,
+            )  # fmt: skip
+            return cls(Descriptor(descriptor.detach(), f"map {info.name}".rstrip()), spec)
+
+    @classmethod
+    def from_id(cls, map_id: int) -> Self:
+        """A map that exists already, by its id.  ``ENOENT`` if there is none; needs CAP_SYS_ADMIN."""
+        return cls.from_descriptor(bpf.map_get_fd_by_id(map_id))
+
+    @classmethod
+    def open_pinned(cls, path: str | os.PathLike[str], *, directory: HasFileno | None = None) -> Self:
+        """The map that was pinned at ``path`` of a bpf file system; ``path`` counts from ``directory``, if given.
+
+        ``ENOENT`` if nothing is pinned there; :class:`UsageError` if it is something else than a map.
+        """
+        descriptor = bpf.obj_get(path, directory=directory)
+        try:
+            return cls.from_descriptor(descriptor)
+        except KernelError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise UsageError(f"what is pinned at {os.fspath(path)!r} is no map") from error
 
     def fileno(self) -> int:
         """The number of the map's descriptor."""
         return self._descriptor.fileno()
+
+    @property
+    def raw(self) -> Map:
+        """This map: what a typed container has under that name, too."""
+        return self
 
     @property
     def info(self) -> bpf.MapInfo:
@@ -113,25 +110,58 @@ class Map:
 
     # -- one entry -----------------------------------------------------------------------------------------
 
-    def get(self, key: bytes) -> bytes | None:
-        """The value of ``key``, :attr:`value_stride` bytes, or ``None``."""
-        return bpf.map_lookup(self._descriptor, self._key(key), self.value_stride)
+    def get(self, key: bytes, flags: int = 0) -> bytes | None:
+        """The value of ``key``, :attr:`value_stride` bytes, or ``None``; ``flags`` as ``BPF_F_LOCK`` (4)."""
+        return bpf.map_lookup(self._descriptor, self._key(key), self.value_stride, flags)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
-        """Write an entry; ``flags`` as ``BPF_NOEXIST`` (1) or ``BPF_EXIST`` (2).
+        """Write an entry; ``flags`` as ``BPF_NOEXIST`` (1), ``BPF_EXIST`` (2) or ``BPF_F_LOCK`` (4).
 
-        Of a per-CPU map, ``value`` is one value for all CPUs or :attr:`value_stride` bytes.
+        Of a per-CPU map, ``value`` is one value for all CPUs or :attr:`value_stride` bytes.  A full map is a
+        :class:`KernelError` (``E2BIG`` or ``ENOSPC``) that says how many entries it has room for.
         """
         key = self._key(key)
         if len(value) != self.value_stride:
             if not self.per_cpu or len(value) != self.spec.value_size:
                 raise UsageError(f"map {self.name!r} has values of {self.spec.value_size} bytes, not {len(value)}")
             value = value.ljust(self.value_stride // len(possible_cpus()), b"\0") * len(possible_cpus())
-        bpf.map_update(self._descriptor, key, value, flags)
+        try:
+            bpf.map_update(self._descriptor, key, value, flags)
+        except KernelError as error:
+            if error.errno in _FULL:
+                raise self._full(error) from None
+            raise
+
+    def _full(self, error: KernelError) -> KernelError:
+        return KernelError(
+            f"map {self.name!r} has no room: its max_entries is {self.spec.max_entries}", call=error.call,
+            errno=error.errno, help=f"load it larger: max_entries={{{self.name!r}: ...}}, or take entries out",
+        )  # fmt: skip
 
     def delete(self, key: bytes) -> bool:
         """Remove ``key``; ``False`` if it was not there."""
         return bpf.map_delete(self._descriptor, self._key(key))
+
+    def pop(self, key: bytes) -> bytes | None:
+        """Take ``key`` out: its value, or ``None`` if it was not there.
+
+        In one step where the kernel can (queues 4.20, hash maps 5.14).  Before, what a program writes between
+        the reading and the deletion is lost.
+        """
+        key = self._key(key)
+        if self._pops:
+            try:
+                return bpf.map_lookup_and_delete(self._descriptor, key, self.value_stride)
+            except KernelError as error:
+                if error.errno not in NO_BATCH:
+                    raise
+                self._pops = False
+        value = bpf.map_lookup(self._descriptor, key, self.value_stride)
+        return value if value is not None and bpf.map_delete(self._descriptor, key) else None
+
+    def next_key(self, key: bytes | None = None) -> bytes | None:
+        """The key after ``key`` (``None``: the first); ``None`` at the end.  ``BPF_MAP_GET_NEXT_KEY``."""
+        return bpf.map_next_key(self._descriptor, None if key is None else self._key(key), self.spec.key_size)
 
     def _key(self, key: bytes) -> bytes:
         if len(key) != self.spec.key_size:  # the kernel would read past the end of a shorter one
@@ -148,15 +178,15 @@ class Map:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All entries.  What is written meanwhile may or may not be among them."""
         key_size, stride = self.spec.key_size, self.value_stride
-        entries = self.entries()
-        keys, values = memoryview(entries.keys), memoryview(entries.values)
-        for number in range(entries.number):
-            at = number * stride
-            yield bytes(keys[number * key_size : (number + 1) * key_size]), bytes(values[at : at + stride])
+        for entries in self.batches():
+            keys, values = bytes(entries.keys), bytes(entries.values)
+            for number in range(entries.number):
+                at = number * stride
+                yield keys[number * key_size : (number + 1) * key_size], values[at : at + stride]
 
     def entries(self) -> Entries:
         """All entries, packed; read in batches where the kernel can."""
-        return self._collect(bpf.map_lookup_batch) or self._walk(remove=False)
+        return self._joined(self.batches())
 
     def take(self) -> Entries:
         """All entries, packed, and the map emptied.
@@ -165,50 +195,59 @@ class Map:
         entry's end is: the program may hold a reference to it.  :class:`SwappedMap` has no such
         gap.  :class:`UsageError` for a map whose entries cannot be deleted.
         """
-        if self.spec.type not in _DRAINABLE:
-            raise UsageError(f"map {self.name!r} is no hash map, so its entries cannot be taken out")
-        return self._collect(bpf.map_lookup_and_delete_batch) or self._walk(remove=True)
+        return self._joined(self.batches(remove=True))
 
-    def _collect(self, read: _ReadBatch) -> Entries | None:
-        """Everything that batches of ``read`` give; ``None`` if the kernel has none for this map."""
-        if not self._batched:
-            return None
-        key_size, stride = self.spec.key_size, self.value_stride
-        keys, values, count = bytearray(), bytearray(), 0
-        cursor: bytes | None = None
-        chunk = max(1, min(self.spec.max_entries, _CHUNK))
-        buffers = bytearray(), bytearray()
-        while True:
+    def batches(self, *, remove: bool = False, flags: int = 0) -> Iterator[Entries]:
+        """All entries, some thousand at a time; each holds until the next is asked for.  ``remove``: as :meth:`take`.
+
+        One batch of everything if the kernel has no batch command for this map.
+        """
+        if remove and self.spec.type not in _DRAINABLE:
+            raise UsageError(f"map {self.name!r} is no hash map, so its entries cannot be taken out")
+        return self._batches(remove, flags)
+
+    def _batches(self, remove: bool, flags: int) -> Iterator[Entries]:
+        key_size, stride, room = self.spec.key_size, self.value_stride, self.spec.max_entries
+        if self._batched:
+            read = bpf.map_lookup_and_delete_batch if remove else bpf.map_lookup_batch
+            batches = read_batches(self, read, key_size, stride, room, flags)
             try:
-                batch = read(self._descriptor, key_size, stride, chunk, cursor, keys=buffers[0], values=buffers[1])
+                first = next(batches)
             except KernelError as error:
-                if error.errno not in _NO_BATCH or count:
+                if error.errno not in NO_BATCH:
                     raise
                 self._batched = False
-                return None
-            keys += memoryview(batch.keys)[: batch.count * key_size]
-            values += memoryview(batch.values)[: batch.count * stride]
-            count += batch.count
-            cursor = batch.cursor
-            if cursor is None:
-                return Entries(keys, values, count)
+            else:
+                yield first
+                yield from batches
+                return
+        yield walk(self, key_size, stride, room, flags, remove=remove)
 
-    def _walk(self, *, remove: bool) -> Entries:
-        keys, values, count = bytearray(), bytearray(), 0
-        key = bpf.map_next_key(self._descriptor, None, self.spec.key_size)
-        # A key that somebody else deletes sends the walk back to the start, and programs may insert as
-        # fast as we read; so it ends after as many steps as the map has room for.
-        for _ in range(self.spec.max_entries):
-            if key is None:
-                break
-            following = bpf.map_next_key(self._descriptor, key, self.spec.key_size)
-            value = bpf.map_lookup(self._descriptor, key, self.value_stride)
-            if value is not None and (not remove or bpf.map_delete(self._descriptor, key)):
-                keys += key
-                values += value
-                count += 1
-            key = following
-        return Entries(keys, values, count)
+    def _joined(self, batches: Iterator[Entries]) -> Entries:
+        return joined(batches, self.spec.key_size, self.value_stride)
+
+    def update_batch(self, keys: Buffer, values: Buffer, number: int, flags: int = 0) -> int:
+        """Write ``number`` entries, packed as in :class:`Entries`; how many were written (``BPF_MAP_UPDATE_BATCH``).
+
+        Linux 5.6, not for every type; :class:`KernelError` with ENOTSUPP (524) or EINVAL without it.
+        """
+        self._packed(keys, number, self.spec.key_size, "keys")
+        self._packed(values, number, self.value_stride, "values")
+        try:
+            return bpf.map_update_batch(self._descriptor, keys, values, number, elem_flags=flags)
+        except KernelError as error:
+            if error.errno in _FULL:
+                raise self._full(error) from None
+            raise
+
+    def delete_batch(self, keys: Buffer, number: int) -> int:
+        """Delete ``number`` keys, packed; how many before the first that was not there (``BPF_MAP_DELETE_BATCH``)."""
+        self._packed(keys, number, self.spec.key_size, "keys")
+        return bpf.map_delete_batch(self._descriptor, keys, number)
+
+    def _packed(self, data: Buffer, number: int, size: int, what: str) -> None:
+        if len(data) < number * size:
+            raise UsageError(f"{number} {what} of map {self.name!r} are {number * size} bytes, not {len(data)}")
 
     # -- memory --------------------------------------------------------------------------------------------
 
@@ -227,10 +266,17 @@ class Map:
 
     def freeze(self) -> None:
         """Forbid user space to write the map ever again (Linux 5.2): the verifier then knows the values."""
+        if self._memory is not None:  # a map that is mapped for writing cannot be frozen
+            self._memory.close()
+            self._memory = None
         bpf.map_freeze(self._descriptor)
         self.frozen = True
 
     # -- lifetime ------------------------------------------------------------------------------------------
+
+    def pin(self, path: str | os.PathLike[str], *, directory: HasFileno | None = None) -> None:
+        """Give it a name in a bpf file system, which keeps it alive; ``path`` counts from ``directory``, if given."""
+        bpf.obj_pin(self._descriptor, path, directory=directory)
 
     def close(self) -> None:
         """Close the descriptor and the mapping.  Calling it again does nothing."""
@@ -247,4 +293,4 @@ class Map:
 
     def __repr__(self) -> str:
         state = "closed" if self._descriptor.closed else f"fd {self._descriptor.fileno()}"
-        return f"<Map {self.name!r}, {state}>"
+        return f"<{type(self).__name__} {self.name!r}, {state}>"
