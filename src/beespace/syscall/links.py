@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from beespace.record import dataclass
-from beespace.syscall import capabilities
+from beespace.syscall import capabilities, door
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Value
@@ -107,16 +107,21 @@ class NetfilterHook:
 
 @dataclass(frozen=True, slots=True)
 class KprobeMulti:
-    """Many kernel functions at once, by address (5.18).  ``flags`` 1 is ``BPF_F_KPROBE_MULTI_RETURN``."""
+    """Many kernel functions at once, by address or by name (5.18), one cookie for each or none.
 
-    addresses: Sequence[int]
+    ``flags`` 1 is ``BPF_F_KPROBE_MULTI_RETURN``.  Of a name that several functions bear, the kernel takes one.
+    """
+
+    addresses: Sequence[int] = ()
     cookies: Sequence[int] = ()
     flags: int = 0
+    symbols: Sequence[str] = ()
 
     def fields(self) -> dict[str, Value]:
         return {
             "kprobe_multi.flags": self.flags,
-            "kprobe_multi.cnt": len(self.addresses),
+            "kprobe_multi.cnt": len(self.addresses) or len(self.symbols),
+            "kprobe_multi.syms": _texts(self.symbols),
             "kprobe_multi.addrs": _words(self.addresses),
             "kprobe_multi.cookies": _words(self.cookies),
         }
@@ -145,8 +150,37 @@ class UprobeMulti:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TracingMulti:
+    """Many kernel functions at once, by their ids in the kernel's types (7.2), one cookie for each or none."""
+
+    ids: Sequence[int]
+    cookies: Sequence[int] = ()
+
+    def fields(self) -> dict[str, Value]:
+        return {
+            "tracing_multi.ids": struct.pack(f"={len(self.ids)}I", *self.ids),
+            "tracing_multi.cookies": _words(self.cookies),
+            "tracing_multi.cnt": len(self.ids),
+        }
+
+
 def _words(numbers: Sequence[int]) -> bytes:
     return struct.pack(f"={len(numbers)}Q", *numbers)
+
+
+class _Pointers(bytearray):
+    """An array of pointers, and what they point to."""
+
+    keep: list[object]
+
+
+def _texts(texts: Sequence[str]) -> _Pointers:
+    """``char *[]``."""
+    keep: list[object] = []
+    pointers = _Pointers(_words([door.address(text.encode() + b"\0", keep) for text in texts]))
+    pointers.keep = keep
+    return pointers
 
 
 def link_create(

@@ -91,12 +91,17 @@ _LINK_ARMS: Mapping[int, tuple[str, tuple[str, str] | None]] = {
     4: ("iter.", ("target_name", "target_name_len")),
     5: ("netns.", None),
     6: ("xdp.", None),
+    8: ("kprobe_multi.", None),
     9: ("struct_ops.", None),
     10: ("netfilter.", None),
     11: ("tcx.", None),
+    12: ("uprobe_multi.", ("path", "path_size")),
     13: ("netkit.", None),
     14: ("sockmap.", None),
+    15: ("tracing_multi.", None),
 }
+_ARRAYS = frozenset({"addrs", "offsets", "ref_ctr_offsets", "cookies", "ids"})  # pointers, which are not asked for
+_PATH_MAX = 4096
 _PERF_EVENT_LINK = 7
 # enum bpf_perf_event_type: likewise for perf events
 _PERF_ARMS: Mapping[int, tuple[str, tuple[str, str] | None]] = {
@@ -199,12 +204,13 @@ def link_info(fd: Fd) -> LinkInfo:
     details: dict[str, int | str] = {}
     if text is not None:
         name, size = (prefix + part for part in text)
-        buffer = bytearray(max(info[size], 255) + 1)
+        buffer = bytearray(_PATH_MAX if text[0] == "path" else max(info[size], 255) + 1)
         info = Info(BPF_LINK_INFO, fd, {name: buffer}, **{size: len(buffer)})
         details[text[0]] = buffer.split(b"\0", 1)[0].decode("utf-8", "replace")
     for field in BPF_LINK_INFO.fields if prefix else ():
-        if field.startswith(prefix) and field.removeprefix(prefix) not in (text or ()):
-            details[field.removeprefix(prefix)] = info[field]
+        part = field.removeprefix(prefix)
+        if field.startswith(prefix) and part not in (text or ()) and part not in _ARRAYS:
+            details[part] = info[field]
     return LinkInfo(info["type"], info["id"], info["prog_id"], MappingProxyType(details))
 
 
