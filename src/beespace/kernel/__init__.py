@@ -10,6 +10,7 @@ from beespace.kernel.links import Link, Where
 from beespace.kernel.links.iterator import IteratorLink
 from beespace.kernel.loader import load
 from beespace.kernel.maps import Entries, Map
+from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.ring import RingBuffer
@@ -18,7 +19,7 @@ from beespace.kernel.variables import Variable
 from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
 
 __all__ = [
-    "load", "LoadedObject", "LoadedProgram", "Variable",
+    "load", "LoadedObject", "LoadedProgram", "KernelProgram", "Run", "Variable", "open_program", "statistics", "Statistics",
     "create_map", "Map", "Entries", "SwappedMap", "RingBuffer",
     "Link", "IteratorLink", "Where",
     "vmlinux_btf", "cache_directory",

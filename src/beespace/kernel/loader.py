@@ -8,32 +8,39 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from beespace.btf import Btf
-from beespace.errors import KernelError, UsageError, VerifierError
-from beespace.hooks import resolve
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
-from beespace.kernel.image import assemble
+from beespace.kernel.either import Alternative, Group, groups_of
+from beespace.kernel.loading import Asked, Loading
 from beespace.kernel.maps import Map
 from beespace.kernel.object import LoadedObject
-from beespace.kernel.object_types import ObjectTypes, load_types
+from beespace.kernel.object_types import load_types
 from beespace.kernel.program import LoadedProgram
-from beespace.kernel.symbols import fill_symbols
-from beespace.kernel.targets import attach_btf_id
+from beespace.kernel.token import find_token
 from beespace.kernel.variables import Variable, initial_data, is_signed
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.record import replace
 from beespace.reloc import Report, relocate
 from beespace.spec import ObjectSpec
-from beespace.syscall import bpf
+from beespace.syscall import HasFileno
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from beespace.kernel.program_targets import Target
+
+    Into = TypeVar("Into", bound=LoadedObject, default=LoadedObject)
 
 __all__ = ["load"]
 
-_NOTHING: Mapping[str, int] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def load(
@@ -43,54 +50,114 @@ def load(
     variables: Mapping[str, int | bytes] = _NOTHING,
     max_entries: Mapping[str, int] = _NOTHING,
     programs: Collection[str] | None = None,
-) -> LoadedObject:
+    either: Iterable[Sequence[Alternative]] = (),
+    targets: Mapping[str, Target] = _NOTHING,
+    token: str | os.PathLike[str] | HasFileno | None = None,
+    log_level: int = 0,
+    log_size: int | None = None,
+    pin_path: str | os.PathLike[str] | None = None,
+    maps: Mapping[str, Map] = _NOTHING,
+    into: type[Into] = LoadedObject,  # type: ignore[assignment]
+) -> Into:
     """Relocate ``spec``, create its maps and load its programs.
 
     ``btf`` holds the kernel's types (by default those of the running kernel, read when something
     needs them).  ``variables`` are given before the verifier looks; ``max_entries`` overrides
-    sizes by map name; ``programs`` are the names of those to load (by default all).
+    sizes by map name; ``programs`` are the names of those to load (by default all but those whose section begins
+    with ``?``).  ``maps`` are live maps to use instead of new ones, by the name that the object has for them;
+    ``pin_path`` is the directory of a bpf file system where maps are shared that ask for it.
+
+    ``either`` are groups of alternatives, ``[("fentry_open", "kprobe_open")]``: of each, the first that can be loaded
+    and attached is taken, and the others are left out.  An alternative is a name, or a sequence of names of
+    programs that belong together.
+
+    ``targets`` are other BPF programs that programs are for (``freplace``, ``fentry``), ``{"name": (program,
+    "function")}``, with a loaded program or the id of one.  ``token`` is a BPF token or the directory of a
+    bpf file system that was delegated to this user namespace (6.9; found by itself at ``/sys/fs/bpf`` and in
+    ``LIBBPF_BPF_TOKEN_PATH``).  ``log_level`` has the verifier write a log of programs that it accepts, too
+    (:attr:`LoadedProgram.log`): a sum of 1 (instructions), 2 (each with its state) and 4 (statistics);
+    ``log_size`` is the room in bytes that it begins with.  ``into`` is the class of what is returned.
 
     Raises :class:`UsageError` for names and values that do not fit, :class:`RelocationError` for
     what this kernel does not have, :class:`VerifierError` with log and source line for a program
     that is refused, :class:`NotPermitted` and :class:`KernelError` else.  Linux 5.8.
     """
-    chosen = _chosen(spec, programs)
+    groups = groups_of(spec, either)
+    chosen = _chosen(spec, programs, groups)
+    _check_targets(spec, targets)
     data = initial_data(spec, _kernel_version(spec) | dict(variables))
-    kernel_types = cache(lambda: vmlinux_btf() if btf is None else btf)
-    spec, report = _relocated(spec, chosen, kernel_types)
-    with ExitStack() as undo:
-        with ExitStack() as meanwhile:
-            types = load_types(spec.btf)
-            if types.descriptor is not None:
-                meanwhile.callback(types.descriptor.close)  # maps and programs hold it themselves
-            notes = list(types.notes)
-            maps = create_maps(spec, max_entries, types, undo, notes.append)
-            fill_maps(spec, maps, data)
-            loaded: dict[str, LoadedProgram] = {}
+    kernel = cache(lambda: vmlinux_btf() if btf is None else btf)
+    whole = spec
+    spec, report = _relocated(whole, chosen, kernel)
+    with ExitStack() as undo, ExitStack() as meanwhile:
+        # Maps and programs hold what they were made with themselves; alternatives may need it again.
+        held = undo if groups else meanwhile
+        asked = Asked(targets, find_token(token), log_level, log_size or 0)
+        if asked.token is not None:
+            held.callback(asked.token.close)
+        types = load_types(spec.btf)
+        if types.descriptor is not None:
+            held.callback(types.descriptor.close)
+        notes = list(types.notes)
+        live = create_maps(spec, max_entries, types, undo, notes.append)
+        fill_maps(spec, live, data)
+        loading = Loading(asked, live, types, kernel)
+        loaded: dict[str, LoadedProgram] = {}
+
+        def load_alternative(name: str) -> LoadedProgram:
+            fitted, its_report = _relocated(whole, [name], kernel)
+            return loading.program(fitted, name, its_report)
+
+        def take(group: Group) -> dict[str, LoadedProgram]:
+            taken = group.take(load_alternative)
+            with ExitStack() as unless_filled:
+                for program in taken.values():
+                    unless_filled.callback(program.close)
+                fill_programs(spec, live, taken)
+                unless_filled.pop_all()
+            return taken
+
+        try:
             for name in chosen:
-                try:
-                    loaded[name] = _load_program(spec, name, maps, types, kernel_types, report)
-                except KernelError as error:
-                    for note in notes:  # what went missing before may be why
-                        error.add_note(note)
-                    raise
+                loaded[name] = loading.program(spec, name, report)
                 undo.callback(loaded[name].close)
-            fill_programs(spec, maps, loaded)
+            for group in groups:
+                taken = group.take(load_alternative)
+                loaded |= taken
+                for program in taken.values():
+                    undo.callback(program.close)
+        except KernelError as error:
+            for note in notes:  # what went missing before may be why
+                error.add_note(note)
+            raise
+        fill_programs(spec, live, loaded)
         own_types = Btf(spec.btf) if spec.btf and spec.variables else None
-        live = {
-            name: Variable(each, maps[each.map], is_signed(each, own_types)) for name, each in spec.variables.items()
+        variables_by_name = {
+            name: Variable(each, live[each.map], is_signed(each, own_types)) for name, each in spec.variables.items()
         }
-        return LoadedObject(spec, maps, loaded, live, tuple(notes), undo.pop_all())
+        in_order = {name: loaded[name] for name in spec.programs if name in loaded}
+        return into(
+            spec, live, in_order, variables_by_name, tuple(notes), undo.pop_all(), groups=groups, take_next=take
+        )
 
 
-def _chosen(spec: ObjectSpec, programs: Collection[str] | None) -> list[str]:
+def _chosen(spec: ObjectSpec, programs: Collection[str] | None, groups: tuple[Group, ...]) -> list[str]:
+    """The programs that are loaded in any case."""
+    alternatives = {name for group in groups for name in group.names}
     if programs is None:
-        return list(spec.programs)
+        return [name for name, each in spec.programs.items() if each.autoload and name not in alternatives]
     for name in programs:
         if name not in spec.programs:
             known = ", ".join(spec.programs) or "none"
             raise UsageError(f"object {spec.name!r} has no program {name!r}", help=f"its programs: {known}")
-    return [name for name in spec.programs if name in programs]
+    return [name for name in spec.programs if name in programs and name not in alternatives]
+
+
+def _check_targets(spec: ObjectSpec, targets: Mapping[str, Target]) -> None:
+    for name in targets:
+        if name not in spec.programs:
+            known = ", ".join(spec.programs) or "none"
+            raise UsageError(f"object {spec.name!r} has no program {name!r}", help=f"its programs: {known}")
 
 
 def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> tuple[ObjectSpec, Report]:
@@ -101,39 +168,6 @@ def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> t
         return spec, Report()
     done, report = relocate(replace(spec, programs=wanted), Btf(spec.btf), [btf()])
     return replace(done, programs={**spec.programs, **done.programs}), report
-
-
-def _load_program(
-    spec: ObjectSpec,
-    name: str,
-    maps: Mapping[str, Map],
-    types: ObjectTypes,
-    btf: Callable[[], Btf],
-    report: Report,
-) -> LoadedProgram:
-    program = spec.programs[name]
-    attachment = resolve(program.section)
-    target = attach_btf_id(attachment, btf)
-    image = assemble(spec, program.entry)
-    code = fill_symbols(image, maps, btf)
-    typed = types.descriptor is not None and bool(image.func_info)
-    try:
-        descriptor, _ = bpf.prog_load(
-            attachment.hook.program_type,
-            code,
-            license=spec.license,
-            name=program.name,
-            expected_attach_type=attachment.hook.attach_type,
-            attach_btf_id=target,
-            prog_btf_fd=types.descriptor if typed else None,
-            func_info=image.func_info if typed else b"",
-            line_info=image.line_info if typed else b"",
-        )
-    except VerifierError as error:
-        from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
-
-        raise explain(error, image, report) from None
-    return LoadedProgram(descriptor, program, attachment, image)
 
 
 def _kernel_version(spec: ObjectSpec) -> dict[str, int | bytes]:

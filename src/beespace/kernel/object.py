@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Self
 
-from beespace.errors import UsageError
+from beespace.errors import KernelError, RelocationError, UsageError
+from beespace.kernel.either import Choice, Group
 from beespace.kernel.links import Link, accepted, check
 from beespace.kernel.maps import Map
 from beespace.kernel.program import LoadedProgram
@@ -32,39 +33,108 @@ class LoadedObject:
         variables: Mapping[str, Variable],
         notes: tuple[str, ...],
         owned: ExitStack,
+        *,
+        groups: tuple[Group, ...] = (),
+        take_next: Callable[[Group], Mapping[str, LoadedProgram]] | None = None,
     ) -> None:
         self.spec = spec
         self.maps: Mapping[str, Map] = MappingProxyType(dict(maps))
-        self.programs: Mapping[str, LoadedProgram] = MappingProxyType(dict(programs))
+        self._programs = dict(programs)
+        self.programs: Mapping[str, LoadedProgram] = MappingProxyType(self._programs)
         self.variables: Mapping[str, Variable] = MappingProxyType(dict(variables))
         self.notes = notes
         self._owned = owned
         self._links: list[Link] = []
+        self._groups = groups
+        self._take_next = take_next
 
     @property
     def links(self) -> tuple[Link, ...]:
         """Everything that :meth:`attach` attached and that still is."""
         return tuple(link for link in self._links if not link.closed)
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Of each group of alternatives (``load(..., either=...)``), what was taken and why."""
+        return tuple(group.choice for group in self._groups)
+
+    def explain(self) -> str:
+        """What was decided for this kernel, a line each: alternatives, ways to attach, what could not be done."""
+        said = [str(choice) for choice in self.choices]
+        said += [link.explain() for link in self.links]
+        return "\n".join((*said, *self.notes))
+
     def attach(self, name: str | None = None, **where: object) -> tuple[Link, ...]:
         """Attach program ``name``, or all programs in the order of the object.
 
         ``where`` holds fields of :class:`beespace.kernel.links.Where`; each program is told those that its
-        hook has a use for.  Either everything is attached or nothing.  The object owns the links.
+        hook has a use for.  Programs that are not attached but used (``socket``, ``syscall``) are passed over.  An
+        alternative that cannot be attached makes room for the next one of its group.  Either everything is
+        attached or nothing.  The object owns the links.
         """
-        if name is not None and name not in self.programs:
-            known = ", ".join(self.programs) or "none"
-            raise UsageError(f"object {self.spec.name!r} has no program {name!r} loaded", help=f"its programs: {known}")
         check(where)
         made: list[Link] = []
         with ExitStack() as undo:
-            for program in self.programs.values() if name is None else [self.programs[name]]:
+            for group, names in self._units(name):
+                links = self._attach(names, where) if group is None else self._attach_any(group, where)
+                for link in links:
+                    made.append(undo.enter_context(link))
+            undo.pop_all()
+        self._links.extend(made)
+        return tuple(made)
+
+    def _units(self, name: str | None) -> Iterator[tuple[Group | None, tuple[str, ...]]]:
+        """What is attached together: single programs, and groups of alternatives."""
+        if name is not None:
+            self._check_loaded(name)
+            group = next((group for group in self._groups if group.taken == (name,)), None)
+            yield group, (name,)
+            return
+        seen: set[str] = set()
+        for each, program in tuple(self._programs.items()):
+            group = next((group for group in self._groups if each in group.taken), None)
+            if group is not None and each not in seen:
+                seen |= group.names
+                yield group, group.taken
+            elif group is None and program.attachment.hook.link:
+                yield None, (each,)
+
+    def _check_loaded(self, name: str) -> None:
+        if name in self._programs:
+            return
+        for group in self._groups:
+            if name in group.names:
+                raise UsageError(f"program {name!r} is not loaded: {group.choice}")
+        known = ", ".join(self._programs) or "none"
+        raise UsageError(f"object {self.spec.name!r} has no program {name!r} loaded", help=f"its programs: {known}")
+
+    def _attach(self, names: tuple[str, ...], where: Mapping[str, object]) -> list[Link]:
+        with ExitStack() as undo:
+            made: list[Link] = []
+            for name in names:
+                program = self._programs[name]
                 takes = accepted(program)
                 told = {key: value for key, value in where.items() if key in takes}
                 made.append(undo.enter_context(program.attach(**told)))
             undo.pop_all()
-        self._links.extend(made)
-        return tuple(made)
+            return made
+
+    def _attach_any(self, group: Group, where: Mapping[str, object]) -> list[Link]:
+        """Attach what was taken of a group, or else the next alternative that can be loaded and attached."""
+        while True:
+            taken = group.taken
+            try:
+                return self._attach(taken, where)
+            except (KernelError, RelocationError) as error:
+                if self._take_next is None:
+                    raise
+                group.refuse(taken, "attached", error)
+            for name in taken:
+                self._programs.pop(name).close()
+            others = self._take_next(group)
+            for program in others.values():
+                self._owned.callback(program.close)
+            self._programs.update(others)
 
     def detach(self) -> None:
         """Detach everything that :meth:`attach` attached, the last first; maps stay readable."""

@@ -63,7 +63,7 @@ def rights() -> Rights:
     return Rights(
         uid=os.geteuid(),
         capabilities=capability_names(int(status.get("CapEff", "0"), 16)),
-        initial_user_namespace=covers_all_users(_text("/proc/self/uid_map")),
+        initial_user_namespace=in_initial_user_namespace(),
         filtered=status.get("Seccomp", "0") == "2",
     )
 
@@ -71,6 +71,11 @@ def rights() -> Rights:
 def capability_names(mask: int) -> frozenset[str]:
     """The names of the bits of a capability mask; bits without a name are left out."""
     return frozenset(name for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1)
+
+
+def in_initial_user_namespace() -> bool:
+    """Whether this process is in the user namespace that the machine booted with."""
+    return covers_all_users(_text("/proc/self/uid_map"))
 
 
 def covers_all_users(uid_map: str) -> bool:

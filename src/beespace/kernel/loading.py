@@ -1,0 +1,130 @@
+"""``Loading``: one object on its way into the kernel: its maps are there, its programs come one by one.
+
+Kept while an object is open only if some of its programs are alternatives (:mod:`beespace.kernel.either`), of which
+another one may be wanted later.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from beespace.btf import Btf
+from beespace.errors import KernelError, VerifierError
+from beespace.hooks import Attachment, Hook, resolve
+from beespace.kernel.image import assemble
+from beespace.kernel.maps import Map
+from beespace.kernel.object_types import ObjectTypes
+from beespace.kernel.program import LoadedProgram
+from beespace.kernel.symbols import fill_symbols
+from beespace.kernel.targets import attach_btf_id
+from beespace.record import dataclass
+from beespace.reloc import Report
+from beespace.spec import ObjectSpec
+from beespace.syscall import Descriptor, bpf
+
+if TYPE_CHECKING:
+    from beespace.kernel.program_targets import ProgramTarget, Target
+
+__all__ = ["Asked", "Loading"]
+
+_SLEEPABLE, _FRAGMENTS = 1 << 4, 1 << 5  # BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS (include/uapi/linux/bpf.h)
+# Kernels that do not know an attach type answer so; those before 4.17 did not know the field.
+_UNKNOWN = (errno.EINVAL, errno.E2BIG)
+
+_without_attach_type: set[tuple[int, int]] = set()
+"""Program and attach types that this kernel was found to take only without the attach type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller of ``load`` said about programs."""
+
+    targets: Mapping[str, Target]
+    token: Descriptor | None
+    log_level: int
+    log_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What each program of an object is loaded with."""
+
+    asked: Asked
+    maps: Mapping[str, Map]
+    types: ObjectTypes
+    kernel: Callable[[], Btf]
+
+    def program(self, spec: ObjectSpec, name: str, report: Report) -> LoadedProgram:
+        """Load program ``name`` of ``spec``, which has CO-RE applied as ``report`` says."""
+        program = spec.programs[name]
+        attachment = resolve(program.section)
+        other = self._other_program(name, attachment)
+        target = attach_btf_id(attachment, self.kernel) if other is None else other.btf_id
+        image = assemble(spec, program.entry)
+        code = fill_symbols(image, self.maps, self.kernel)
+        typed = self.types.descriptor is not None and bool(image.func_info)
+
+        def load(attach_type: int) -> tuple[Descriptor, str]:
+            return bpf.prog_load(
+                attachment.hook.program_type,
+                code,
+                license=spec.license,
+                name=program.name,
+                expected_attach_type=attach_type,
+                attach_btf_id=target,
+                attach_prog_fd=None if other is None else other.program,
+                prog_flags=_flags(attachment.hook),
+                prog_btf_fd=self.types.descriptor if typed else None,
+                func_info=image.func_info if typed else b"",
+                line_info=image.line_info if typed else b"",
+                prog_token_fd=self.asked.token,
+                log_level=self.asked.log_level,
+                log_size=self.asked.log_size,
+            )
+
+        try:
+            descriptor, log = _with_attach_type(attachment.hook, load)
+        except VerifierError as error:
+            from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
+
+            raise explain(error, image, report) from None
+        finally:
+            if other is not None:
+                other.program.close()
+        return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf)
+
+    def _other_program(self, name: str, attachment: Attachment) -> ProgramTarget | None:
+        """The BPF program that program ``name`` is for, which few are."""
+        target = self.asked.targets.get(name)
+        if target is None and attachment.hook.section != "freplace":
+            return None
+        from beespace.kernel.program_targets import program_target
+
+        return program_target(name, attachment, target)
+
+
+def _flags(hook: Hook) -> int:
+    return (_SLEEPABLE if hook.sleepable else 0) | (_FRAGMENTS if hook.fragments else 0)
+
+
+def _with_attach_type(hook: Hook, load: Callable[[int], tuple[Descriptor, str]]) -> tuple[Descriptor, str]:
+    """Load with the hook's attach type; where programs may do without, without it if the kernel does not know it."""
+    kind = (hook.program_type, hook.attach_type)
+    if kind in _without_attach_type:
+        return load(0)
+    try:
+        return load(hook.attach_type)
+    except VerifierError:
+        raise
+    except KernelError as error:
+        if not hook.any_attach_type or error.errno not in _UNKNOWN:
+            raise
+        refused = error
+    try:
+        made = load(0)
+    except KernelError:
+        raise refused from None
+    _without_attach_type.add(kind)
+    return made
