@@ -4,22 +4,55 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
+import json
 import os
+import platform
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from beespace.elf import read
-from beespace.errors import KernelError
+from beespace.errors import KernelError, NotSupported
 from beespace.kernel import vmlinux_btf
 from beespace.lang import Program
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
 
-CFLAGS = ["-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-D__TARGET_ARCH_x86", "-I/usr/include/x86_64-linux-gnu"]
+TARGET = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
+CFLAGS = [
+    "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", f"-D__TARGET_ARCH_{TARGET}", "-I/usr/include/x86_64-linux-gnu",
+]  # fmt: skip
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with _skipped_if_not_supported():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    with _skipped_if_not_supported():
+        return (yield)
+
+
+@contextlib.contextmanager
+def _skipped_if_not_supported() -> Iterator[None]:
+    """A feature that the kernel refused, and since when kernels have it: that is a skip, found by trying.
+
+    The kernel matrix (tests/vm) fails it where the kernel is new enough.
+    """
+    try:
+        yield
+    except NotSupported as error:
+        if error.since is None:
+            raise
+        pytest.skip(error.message)
 
 
 def descriptors() -> set[tuple[str, str]]:
@@ -98,15 +131,33 @@ def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
     """Compiles C with clang for BPF and reads the object."""
 
     def compile_text(source: str, *flags: str) -> ObjectSpec:
-        (tmp_path / "probe.c").write_text(source)
-        done = subprocess.run(
-            ["clang", *CFLAGS, *flags, "-c", "probe.c", "-o", "probe.bpf.o"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return read((tmp_path / "probe.bpf.o").read_bytes(), "probe")
+        return read(_compiled(source, [*CFLAGS, *flags], tmp_path), "probe")
 
     return compile_text
+
+
+def _compiled(source: str, flags: list[str], folder: Path) -> bytes:
+    """The object, from ``$BEESPACE_OBJECT_CACHE`` if it has it: clang is slow in the guests of the kernel matrix.
+
+    The source is kept beside it, so that the matrix can compile it for a guest that has no clang.
+    """
+    name = hashlib.sha256("\0".join([*flags, source]).encode()).hexdigest()[:32]
+    cache = Path(os.environ.get("BEESPACE_OBJECT_CACHE", folder))
+    kept = cache / f"{name}.bpf.o"
+    if not kept.exists():
+        if shutil.which("clang") is None:
+            pytest.skip("clang is not installed, and no object of this source was kept")
+        (folder / "probe.c").write_text(source)
+        done = subprocess.run(
+            ["clang", *flags, "-c", "probe.c", "-o", "probe.bpf.o"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (cache / f"{name}.json").write_text(json.dumps({"flags": flags, "source": source}))
+        unfinished = cache / f".{name}.{os.uname().nodename}.{os.getpid()}"
+        shutil.move(folder / "probe.bpf.o", unfinished)
+        unfinished.rename(kept)  # whoever looks at the same time sees all of it or nothing
+    return kept.read_bytes()
 
 
 @pytest.fixture
