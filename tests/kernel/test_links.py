@@ -17,6 +17,7 @@ from beespace.errors import KernelError, UsageError
 from beespace.kernel import IteratorLink, LoadedObject, load
 from beespace.kernel.links import cgroup as cgroup_links
 from beespace.kernel.links import tracepoint as tracepoint_links
+from beespace.kernel.links.info import CgroupInfo
 from beespace.kernel.links.tracepoint import event_id
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf
@@ -209,7 +210,7 @@ def test_a_cgroup_of_our_own(compile_c: Compile, cgroup: Path) -> None:
         assert values(loaded) == EXPECTED
         for link in links:
             info = link.info
-            assert info is not None and info.details["cgroup_id"] == cgroup.stat().st_ino
+            assert isinstance(info, CgroupInfo) and info.cgroup_id == cgroup.stat().st_ino
         loaded.detach()
         traffic(cgroup)
         assert values(loaded) == EXPECTED
@@ -238,7 +239,7 @@ def test_the_root_is_taken_if_none_is_given(compile_c: Compile) -> None:
         info = link.info
         assert info is not None
         with cgroup_links.open_cgroup(None) as root:
-            assert info.details["cgroup_id"] == os.fstat(root.fileno()).st_ino
+            assert isinstance(info, CgroupInfo) and info.cgroup_id == os.fstat(root.fileno()).st_ino
 
 
 def test_what_is_no_cgroup(compile_c: Compile, tmp_path: Path) -> None:

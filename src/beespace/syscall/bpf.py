@@ -5,6 +5,7 @@ Arguments that are descriptors take a number or anything with ``fileno()`` and a
 
 from beespace.syscall._attributes import Command
 from beespace.syscall.code import Jited, prog_func_info, prog_jited, prog_line_info, prog_xlated
+from beespace.syscall.link_info import LinkInfo, link_info
 from beespace.syscall.links import (
     Anchor,
     IteratorTarget,
@@ -38,7 +39,6 @@ from beespace.syscall.maps import (
 )
 from beespace.syscall.objects import (
     BtfInfo,
-    LinkInfo,
     MapInfo,
     ProgramInfo,
     btf_data,
@@ -48,7 +48,6 @@ from beespace.syscall.objects import (
     ids,
     link_get_fd_by_id,
     link_get_next_id,
-    link_info,
     map_get_fd_by_id,
     map_get_next_id,
     map_info,

@@ -6,12 +6,11 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
 
 from beespace.errors import KernelError
 from beespace.record import dataclass
 from beespace.syscall import capabilities
-from beespace.syscall._attributes import BPF_BTF_INFO, BPF_LINK_INFO, BPF_MAP_INFO, BPF_PROG_INFO, Command
+from beespace.syscall._attributes import BPF_BTF_INFO, BPF_MAP_INFO, BPF_PROG_INFO, Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.door import address
 from beespace.syscall.layout import Layout, Value
@@ -64,16 +63,6 @@ class MapInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkInfo:
-    """``struct bpf_link_info``; ``details`` are the fields of the link's kind (``cgroup_id``, ``tp_name``)."""
-
-    type: int
-    id: int
-    prog_id: int
-    details: Mapping[str, int | str]
-
-
-@dataclass(frozen=True, slots=True)
 class BtfInfo:
     """``struct bpf_btf_info``.  ``name`` is ``vmlinux`` or a module's when ``kernel_btf``."""
 
@@ -81,37 +70,6 @@ class BtfInfo:
     name: str
     size: int
     kernel_btf: bool
-
-
-# enum bpf_link_type: the arm of struct bpf_link_info, and its text with the field of the text's size
-_LINK_ARMS: Mapping[int, tuple[str, tuple[str, str] | None]] = {
-    1: ("raw_tracepoint.", ("tp_name", "tp_name_len")),
-    2: ("tracing.", None),
-    3: ("cgroup.", None),
-    4: ("iter.", ("target_name", "target_name_len")),
-    5: ("netns.", None),
-    6: ("xdp.", None),
-    8: ("kprobe_multi.", None),
-    9: ("struct_ops.", None),
-    10: ("netfilter.", None),
-    11: ("tcx.", None),
-    12: ("uprobe_multi.", ("path", "path_size")),
-    13: ("netkit.", None),
-    14: ("sockmap.", None),
-    15: ("tracing_multi.", None),
-}
-_ARRAYS = frozenset({"addrs", "offsets", "ref_ctr_offsets", "cookies", "ids"})  # pointers, which are not asked for
-_PATH_MAX = 4096
-_PERF_EVENT_LINK = 7
-# enum bpf_perf_event_type: likewise for perf events
-_PERF_ARMS: Mapping[int, tuple[str, tuple[str, str] | None]] = {
-    1: ("perf_event.uprobe.", ("file_name", "name_len")),
-    2: ("perf_event.uprobe.", ("file_name", "name_len")),
-    3: ("perf_event.kprobe.", ("func_name", "name_len")),
-    4: ("perf_event.kprobe.", ("func_name", "name_len")),
-    5: ("perf_event.tracepoint.", ("tp_name", "name_len")),
-    6: ("perf_event.event.", None),
-}
 
 
 class Info:
@@ -192,26 +150,6 @@ def map_info(fd: Fd) -> MapInfo:
         btf_value_type_id=info["btf_value_type_id"],
         btf_vmlinux_value_type_id=info["btf_vmlinux_value_type_id"],
     )
-
-
-def link_info(fd: Fd) -> LinkInfo:
-    """What the kernel says about a link."""
-    info = Info(BPF_LINK_INFO, fd, {})
-    if info["type"] == _PERF_EVENT_LINK:
-        prefix, text = _PERF_ARMS.get(info["perf_event.type"], ("", None))  # 0 before Linux 6.6
-    else:
-        prefix, text = _LINK_ARMS.get(info["type"], ("", None))
-    details: dict[str, int | str] = {}
-    if text is not None:
-        name, size = (prefix + part for part in text)
-        buffer = bytearray(_PATH_MAX if text[0] == "path" else max(info[size], 255) + 1)
-        info = Info(BPF_LINK_INFO, fd, {name: buffer}, **{size: len(buffer)})
-        details[text[0]] = buffer.split(b"\0", 1)[0].decode("utf-8", "replace")
-    for field in BPF_LINK_INFO.fields if prefix else ():
-        part = field.removeprefix(prefix)
-        if field.startswith(prefix) and part not in (text or ()) and part not in _ARRAYS:
-            details[part] = info[field]
-    return LinkInfo(info["type"], info["id"], info["prog_id"], MappingProxyType(details))
 
 
 def btf_info(fd: Fd) -> BtfInfo:

@@ -52,9 +52,19 @@ _WORDS: Mapping[tuple[str, int], tuple[str, str | None]] = {
     ("BPF_LINK_CREATE", _errno.ENODEV): ("there is no such interface", None),
     ("BPF_LINK_CREATE", _errno.ESTALE): ("the list of programs there has changed meanwhile", "try again"),
     ("BPF_LINK_CREATE", _errno.EOPNOTSUPP): ("this kernel cannot attach there", None),
+    ("BPF_LINK_UPDATE", _errno.EINVAL): (
+        "links of this kind keep their program, or the new one is of another type",
+        "detach it, and attach the new program",
+    ),
+    ("BPF_LINK_UPDATE", _errno.EOPNOTSUPP): (
+        "links of this kind keep their program",
+        "detach it, and attach the new program",
+    ),
+    ("BPF_LINK_UPDATE", _errno.ENOLINK): ("what it was attached to is gone", None),
     ("BPF_PROG_ATTACH", _errno.EBADF): ("the target is no cgroup v2 directory, map or network namespace", None),
     ("BPF_PROG_DETACH", _errno.ENOENT): ("it is not attached there", None),
     ("BPF_OBJ_GET", _errno.ENOENT): ("nothing is pinned there", None),
+    ("BPF_OBJ_PIN", _errno.ENOENT): ("its directory is not there", "make it, or mount a bpf file system there"),
     ("BPF_OBJ_PIN", _errno.EEXIST): ("something is pinned there already", "remove it, or choose another name"),
     ("BPF_OBJ_GET", _errno.EACCES): ("it is no pinned BPF object, or this user may not open it", None),
     ("BPF_PROG_GET_FD_BY_ID", _errno.ENOENT): ("it is gone", None),
@@ -81,6 +91,7 @@ _ABOUT_THE_OBJECT: Mapping[str, str] = {
     "mmap": "the map is frozen, or was opened for reading only",
     "BPF_OBJ_PIN": "the directory is not in a bpf file system (mount -t bpf bpf /sys/fs/bpf)",
     "BPF_LINK_CREATE": "a program there does not let others in, or the attach point does not take programs",
+    "BPF_LINK_UPDATE": "its program is not the one that was expected",
     "BPF_RAW_TRACEPOINT_OPEN": "the attach point does not take programs",
     "BPF_PROG_ATTACH": "a program there does not let others in",
 }

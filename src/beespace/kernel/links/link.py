@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self, TypeAlias
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
+from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.hooks import Attachment
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, HasFileno, bpf
 
+if TYPE_CHECKING:
+    from beespace.kernel.links.info import LinkInfo
+
 __all__ = ["Attachable", "Link", "Where"]
+
+_CANNOT_BE_FORCED = (errno.EOPNOTSUPP, errno.EINVAL)  # what links without detaching, and kernels before 5.9, answer
 
 Cgroup: TypeAlias = "str | os.PathLike[str] | int | HasFileno"
 Neighbour: TypeAlias = "HasFileno | Link | bool"
@@ -50,12 +58,15 @@ class Where:
     ``period`` in events; ``cpu`` restricts it to one.
 
     Network: ``interface`` is a name or an index; ``mode`` is ``native``, ``generic`` or ``offload`` (XDP);
-    ``direction`` is ``ingress`` or ``egress``; ``before`` and ``after`` are the attached program or link to
-    stand next to (``True``: all there are); ``replace`` is the program whose place is taken; ``priority`` and
-    ``handle`` order tc and netfilter programs; ``family`` is ``inet``, ``inet6`` or ``bridge``,
-    ``netfilter_hook`` a name such as ``pre_routing``, ``defragment`` asks for whole packets;
-    ``netns`` is a network namespace, by path or descriptor (not given: this process's).
-    ``socket`` is what a filter is put on.
+    ``direction`` is ``ingress`` or ``egress``.  ``before`` and ``after`` are the attached program or link to
+    stand next to (``True``: all there are), ``revision`` the one that :func:`query` told, if nothing may have changed
+    since; ``replace`` is the program whose place is taken.  ``priority`` and ``handle`` order tc and netfilter
+    programs; ``family`` is ``inet``, ``inet6`` or ``bridge``, ``netfilter_hook`` a name such as ``pre_routing``,
+    ``defragment`` asks for whole packets.  ``netns`` is a network namespace, by path, name (of ``ip netns``) or
+    descriptor, ``pid`` the process whose namespace it is (neither given: this process's).  ``socket`` is what a
+    filter is put on, ``device`` the path of an infrared receiver.  ``sharing`` of a cgroup is ``multi`` (the default:
+    all programs run, also those of cgroups below), ``override`` (a cgroup below may have another instead) or
+    ``none``; ``preorder`` lets cgroups above run first.
 
     Programs: ``program`` is the loaded program, and ``function`` the function of it, that ``freplace`` or
     ``fentry`` is for.
@@ -84,7 +95,10 @@ class Where:
     direction: str | None = None
     before: Neighbour | None = None
     after: Neighbour | None = None
+    revision: int = 0
     replace: HasFileno | None = None
+    sharing: str | None = None
+    preorder: bool = False
     priority: int | None = None
     handle: int | None = None
     family: str | None = None
@@ -92,15 +106,17 @@ class Where:
     defragment: bool = False
     netns: Cgroup | None = None
     socket: HasFileno | int | None = None
+    device: str | os.PathLike[str] | None = None
     program: HasFileno | None = None
 
 
 class Link:
-    """One attachment.  It ends when this closes, or with the process, whatever ends that.
+    """One attachment.  It ends when this closes, or with the process, whatever ends that, unless it was pinned.
 
-    ``descriptors`` are closed in order.  ``undo`` detaches what the kernel would not detach by
-    itself, on kernels without links of that kind.  ``via`` names the way that was taken; ``tried`` says of each
-    way that was tried before it why it was not.
+    ``descriptors`` are closed in order; the first is the BPF link, if there is one (``is_link``).  Where the kernel
+    has no link of that kind: ``undo`` detaches what it would not detach by itself, ``swap`` puts another program in
+    this one's place, and ``stays`` says what remains of it if the process is killed.  ``via`` names the way that
+    was taken; ``tried`` says of each way that was tried before it why it was not.
     """
 
     def __init__(
@@ -109,39 +125,122 @@ class Link:
         *descriptors: Descriptor,
         is_link: bool = True,
         undo: Callable[[], None] | None = None,
+        swap: Callable[[Attachable], None] | None = None,
         via: str = "",
         tried: Sequence[str] = (),
+        stays: str = "",
     ) -> None:
         self.program = program.name
         self.section = program.attachment.section
         self._descriptors = descriptors
         self._is_link = is_link
         self._undo = undo
+        self._swap = swap
+        self._pins: list[str | os.PathLike[str]] = []
         self.via = via
         self.tried = tuple(tried)
+        self.stays = stays
+
+    def fileno(self) -> int:
+        """The number of the link's descriptor.  :class:`UsageError` if it is closed or the kernel has no such link."""
+        return self._own("it has no descriptor").fileno()
 
     def explain(self) -> str:
-        """One sentence: which way the program was attached, and why no other one."""
+        """One sentence: which way the program was attached, why no other one, what stays if the process is killed."""
         way = f" by {self.via}" if self.via else ""
-        return f"{self.program} is attached to {self.section}{way}" + "".join(f"; {reason}" for reason in self.tried)
+        more = (*self.tried, f"if this process is killed, {self.stays}") if self.stays else self.tried
+        return f"{self.program} is attached to {self.section}{way}" + "".join(f"; {reason}" for reason in more)
 
     @property
     def closed(self) -> bool:
-        """Whether it was detached."""
+        """Whether it was closed or detached."""
         return not self._descriptors
 
     @property
-    def info(self) -> bpf.LinkInfo | None:
-        """What the kernel says (``struct bpf_link_info``); ``None`` where the kernel has no such link.
+    def info(self) -> LinkInfo | None:
+        """What the kernel says, in a class of the link's kind; ``None`` where the kernel has no such link.
 
-        Since Linux 5.8.
+        Since Linux 5.8.  See :mod:`beespace.kernel.links.info`.
         """
         if not self._is_link or self.closed:
             return None
-        return bpf.link_info(self._descriptors[0])
+        from beespace.kernel.links.info import link_info
+
+        return link_info(self._descriptors[0])
+
+    def update(self, program: Attachable, *, expected: HasFileno | None = None) -> None:
+        """Let ``program`` take the place of the present one: no event is missed, none is seen twice (Linux 5.7).
+
+        With ``expected``, only if that is the present one (:class:`NotPermitted` else: somebody was faster).
+        Programs of cgroups, network namespaces, XDP, tcx, netkit, socket maps and iterators can be replaced;
+        :class:`KernelError` (EINVAL, EOPNOTSUPP) for links that keep theirs.
+        """
+        if self._swap is not None and not self.closed:
+            if expected is not None:
+                raise UsageError(
+                    f"{self.program} is attached to {self.section} by {self.via}: which one is there cannot be asked",
+                    help="leave expected= out",
+                )
+            self._swap(program)
+        else:
+            bpf.link_update(self._own("its program cannot be replaced"), program.fileno(), old_prog_fd=expected)
+        self.program = program.name
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Give it a name in a bpf file system: it then outlives this object and the process (Linux 5.7).
+
+        It ends with :meth:`detach`, or when :meth:`unpin` (or ``rm``) removed the name and nobody has it open.
+        """
+        bpf.obj_pin(self._own("it cannot be pinned"), path)
+        self._pins.append(path)
+
+    def unpin(self) -> None:
+        """Remove the names that :meth:`pin` gave, and that :func:`open_pinned` found.
+
+        The program stays attached while this object is open.
+        """
+        while self._pins:
+            path = self._pins.pop()
+            try:
+                os.unlink(path)  # noqa: PTH108 - the path is the caller's, of any kind
+            except FileNotFoundError:
+                continue  # somebody else removed it
+
+    @property
+    def pins(self) -> tuple[str | os.PathLike[str], ...]:
+        """The names that :meth:`unpin` would remove."""
+        return tuple(self._pins)
+
+    def _own(self, what: str) -> Descriptor:
+        """The descriptor of the BPF link."""
+        if self.closed:
+            raise UsageError(f"{self.program} is not attached to {self.section} any more: {what}")
+        if not self._is_link:
+            way = f" by {self.via}" if self.via else ""
+            raise NotSupported(
+                f"a link of {self.program} to {self.section}, which is attached{way}: {what}",
+                help="it ends with this process; detach it and attach it again, or keep the process running",
+            )
+        return self._descriptors[0]
 
     def detach(self) -> None:
-        """Detach the program: it does not run any more for new events.  Calling it again does nothing."""
+        """Detach the program, whoever else holds the link: it does not run any more for new events.
+
+        Names that this object knows of are removed.  Links of functions, tracepoints and performance events cannot
+        be forced: they end when the last process that holds them closes them.  Calling it again does nothing.
+        """
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            undo.callback(self.unpin)
+            if self._is_link and not self.closed:
+                try:
+                    bpf.link_detach(self._descriptors[0])  # Linux 5.9
+                except KernelError as error:
+                    if error.errno not in _CANNOT_BE_FORCED:
+                        raise
+
+    def close(self) -> None:
+        """Let go of it.  The program is detached, unless the link is pinned.  Calling it again does nothing."""
         descriptors, self._descriptors = self._descriptors, ()
         undo, self._undo = self._undo, None
         try:
@@ -151,13 +250,11 @@ class Link:
             for descriptor in descriptors:
                 descriptor.close()
 
-    close = detach
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.detach()
+        self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.program!r} to {self.section!r}{', detached' if self.closed else ''}>"
+        return f"<{type(self).__name__} of {self.program!r} to {self.section!r}{', closed' if self.closed else ''}>"
