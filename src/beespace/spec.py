@@ -102,13 +102,15 @@ class ProgramSpec:
 
     ``section`` is the ELF section name, as libbpf spells it (``tp_btf/sched_process_exec``);
     program type, attach type and target follow from it (:func:`beespace.hooks.resolve`).  Without
-    ``autoload`` (a section that begins with ``?``) it is loaded only if somebody names it.
+    ``autoload`` (a section that began with ``?``) it is loaded only if somebody names it.
+    ``exception_callback`` is the sub-program that runs when it throws (``bpf_throw``, Linux 6.7).
     """
 
     name: str
     section: str
     entry: FunctionSpec
     autoload: bool = True
+    exception_callback: str = ""
 
 
 class Pinning(Enum):
@@ -191,10 +193,10 @@ class StructOpsSpec:
 class ObjectSpec:
     """Everything of one BPF object.
 
-    ``data`` is the initial value of each data-section map (``.rodata``, ``.data``, ``.bss``),
-    keyed by map name; those maps are in ``maps`` too.  ``btf`` is the raw ``.BTF`` section
-    (empty: none), with DATASEC sizes and variable offsets already filled in.  ``byteorder`` is that of
-    code, data and types; only an object of the machine's own order can be loaded.
+    ``data`` is the initial value of each data-section map (``.rodata``, ``.data``, ``.bss``), keyed by
+    map name, and of an arena (``.addr_space.1``); those maps are in ``maps`` too.  ``btf`` is the raw
+    ``.BTF`` section (empty: none), with DATASEC sizes and variable offsets already filled in.
+    ``byteorder`` is that of code, data and types; only an object of the machine's own order can be loaded.
     """
 
     name: str

@@ -7,19 +7,22 @@ from dataclasses import replace
 import pytest
 
 from beespace import elf
-from beespace.btf import Btf, BtfBuilder, Kind, Linkage
+from beespace.btf import Btf, BtfBuilder, Kind, Linkage, Member
+from beespace.elf.order import turn_spec
 from beespace.errors import FormatError
-from beespace.isa import Insn, MapType, encode
+from beespace.isa import Insn, MapType, decode, encode
 from beespace.isa.constants import MapFlag
 from beespace.spec import (
     CoreReloc,
     FunctionInfo,
     FunctionSpec,
+    KconfigSpec,
     LineInfo,
     MapSpec,
     ObjectSpec,
     Pinning,
     ProgramSpec,
+    StructOpsSpec,
     SymbolKind,
     SymbolReloc,
     VariableSpec,
@@ -63,16 +66,21 @@ def whole() -> ObjectSpec:
     types.section(".bss", 8, [(counter, 4, 4)])
     kfunc = types.function("bpf_do", prototype, Linkage.EXTERN)
     variable = types.variable("jiffies_somewhere", integer, Linkage.EXTERN)
-    types.section(".ksyms", 0, [(kfunc, 0, 0), (variable, 0, 4)])
-    version = types.variable("LINUX_KERNEL_VERSION", integer, Linkage.EXTERN)
+    address = types.variable("somewhere_else", types.const(0), Linkage.EXTERN)
+    types.section(".ksyms", 0, [(kfunc, 0, 0), (variable, 0, 4), (address, 0, 0)])
+    version = types.variable("LINUX_KERNEL_VERSION", integer)
     types.section(".kconfig", 4, [(version, 0, 4)])
-    for text in (".text", "socket", "0:1", "a.py", "return 0"):
+    methods = types.struct("methods", 16, [Member("flags", integer, 0), Member("do", types.pointer(prototype), 64)])
+    method = types.function("method", prototype, Linkage.GLOBAL)
+    types.section("?.struct_ops.link", 16, [(types.variable("mine", methods), 0, 16)])
+    types.section(".addr_space.1", 8, [(types.variable("deep", integer), 4, 4)])
+    for text in (".text", "struct_ops/do", "socket", "0:1", "a.py", "return 0"):
         types.string(text)
     file, line = types.string("a.py"), types.string("return 0")
     call, kcall = Insn(0x85, 0, 1, 0, 0), Insn(0x85, 0, 2, 0, 0)
     entry = function(
         "main",
-        *load(1), *load(2), *load(4), *load(3), *load(2), call, call, kcall, EXIT,
+        *load(1), *load(2), *load(4), *load(3), *load(2), call, call, kcall, *load(0), *load(2), EXIT,
         symbols=(
             SymbolReloc(0, SymbolKind.MAP, "hash"),
             SymbolReloc(2, SymbolKind.MAP_VALUE, ".bss", 4),
@@ -82,32 +90,45 @@ def whole() -> ObjectSpec:
             SymbolReloc(10, SymbolKind.CALL, "own"),
             SymbolReloc(11, SymbolKind.CALL, "shared"),
             SymbolReloc(12, SymbolKind.KFUNC, "bpf_do"),
+            SymbolReloc(13, SymbolKind.ADDRESS, "somewhere_else"),
+            SymbolReloc(15, SymbolKind.MAP_VALUE, "arena", 4),
         ),
-        core=(CoreReloc(13, integer, "0:1", 0),),
+        core=(CoreReloc(17, integer, "0:1", 0),),
         functions=(FunctionInfo(0, main),),
-        lines=(LineInfo(0, "a.py", "return 0", 7, 3, file, line), LineInfo(13, "a.py", "return 0", 9, 1, file, line)),
+        lines=(LineInfo(0, "a.py", "return 0", 7, 3, file, line), LineInfo(17, "a.py", "return 0", 9, 1, file, line)),
     )  # fmt: skip
     helper = function("shared", ZERO, EXIT, functions=(FunctionInfo(0, shared),))
     static = function(
         "own", call, EXIT, symbols=(SymbolReloc(0, SymbolKind.CALL, "shared"),), functions=(FunctionInfo(0, own),)
     )
+    callback = function("method", ZERO, EXIT, functions=(FunctionInfo(0, method),))
     btf = types.bytes()
     section = Btf(btf).find(".bss", Kind.DATASEC)
     kconfig = Btf(btf).find(".kconfig", Kind.DATASEC)
     flags = int(MapFlag.MMAPABLE)
     bss = MapSpec(".bss", MapType.ARRAY, 4, 8, 1, flags, value_type=section)
+    arena = MapSpec("arena", MapType.ARENA, 0, 0, 1, flags)
     config = MapSpec(".kconfig", MapType.ARRAY, 4, 4, 1, flags | MapFlag.RDONLY_PROG, value_type=kconfig)
     return object_of(
         program(entry),
+        replace(program(callback, "struct_ops/do"), autoload=False),
         subprograms={"shared": helper, "own": static},
-        maps={"hash": MapSpec("hash", MapType.HASH, 4, 4, 100, key_type=integer), ".bss": bss, ".kconfig": config},
+        maps={
+            "hash": MapSpec("hash", MapType.HASH, 4, 4, 100, key_type=integer),
+            "arena": arena, ".bss": bss, ".kconfig": config,
+        },
         variables={
             "counter": VariableSpec("counter", ".bss", 4, 4, integer),
+            "deep": VariableSpec("deep", "arena", 4, 4, integer),
             "LINUX_KERNEL_VERSION": VariableSpec("LINUX_KERNEL_VERSION", ".kconfig", 0, 4, integer),
         },
-        data={".bss": bytes(8), ".kconfig": bytes(4)},
+        data={".bss": bytes(8), ".kconfig": bytes(4), "arena": bytes(4) + b"deep"},
         btf=btf,
-    )
+        kconfig=(KconfigSpec("LINUX_KERNEL_VERSION", 0, 4, integer, weak=True),),
+        struct_ops={
+            "mine": StructOpsSpec("mine", methods, b"\7" + bytes(15), {8: "method"}, link=True, optional=True),
+        },
+    )  # fmt: skip
 
 
 def test_everything_survives() -> None:
@@ -118,6 +139,24 @@ def test_everything_survives() -> None:
     assert replace(got, btf=spec.btf) == spec
     assert round_trip(got) == got
     assert elf.write(got) == elf.write(got)
+
+
+def test_the_other_byte_order() -> None:
+    """Code and types are turned round, data are as they were; nothing else depends on the order."""
+    spec = whole()
+    turned = replace(turn_spec(spec, "little"), byteorder="big")
+    data = elf.write(turned)
+    assert data[5] == 2
+    got = elf.read(data, "hand")
+    assert got.byteorder == "big"
+    assert replace(got, btf=b"") == replace(turned, btf=b"")
+    assert int.from_bytes(got.btf[:2], "big") == 0xEB9F
+    assert replace(turn_spec(got, "big"), byteorder="little") == round_trip(spec)
+    insns = decode(got.programs["main"].entry.code, "big")
+    assert insns == decode(spec.programs["main"].entry.code)
+    assert encode(insns, "big") == got.programs["main"].entry.code
+    names = [Btf(got.btf).name(number) for number in range(Btf(got.btf).count)]
+    assert names == [Btf(round_trip(spec).btf).name(number) for number in range(len(names))]
 
 
 def test_ids_of_types_stay_when_maps_are_defined_anew() -> None:
@@ -169,7 +208,7 @@ def test_lines_of_another_string_table_find_their_text() -> None:
     spec = whole()
     entry = spec.programs["main"].entry
     line = LineInfo(0, "b.py", "return 1", 1, 1, file_offset=3, text_offset=999_999)
-    changed = replace(spec, programs={"main": program(replace(entry, lines=(line,)))})
+    changed = replace(spec, programs={**spec.programs, "main": program(replace(entry, lines=(line,)))})
     got = round_trip(changed)
     (found,) = got.programs["main"].entry.lines
     assert (found.file, found.text, found.line) == ("b.py", "return 1", 1)

@@ -7,7 +7,7 @@ from beespace.elf.datasec import HEADER, join, records, string_section, types_of
 from beespace.elf.maps import MAPS, SLOT_SIZE
 from beespace.elf.strings import StringTable
 from beespace.errors import FormatError
-from beespace.isa import MapType
+from beespace.isa import ByteOrder, MapType
 from beespace.spec import MapSpec, Pinning
 
 #: Members of a map definition that are numbers, in the order in which they are written.
@@ -21,7 +21,7 @@ def with_strings(data: bytes, strings: StringTable) -> bytes:
     return data if data and string_section(data) == text else join(types_of(data) if data else b"", text)
 
 
-def with_maps(data: bytes, maps: list[MapSpec]) -> bytes:
+def with_maps(data: bytes, maps: list[MapSpec], byteorder: ByteOrder = "little") -> bytes:
     """``data`` with a DATASEC ``.maps`` that defines ``maps``, in place of the one it may have.
 
     The definitions are new types behind the old ones.  Raises FormatError for a map that BTF cannot define.
@@ -34,7 +34,7 @@ def with_maps(data: bytes, maps: list[MapSpec]) -> bytes:
     # libbpf creates maps in this order, and a map's initial contents must exist before it.
     for spec in sorted(maps, key=lambda spec: bool(spec.contents)):
         definition, size = _definition(builder, old, spec)
-        slots = 1 + max((int.from_bytes(key, "little") for key, _ in spec.contents), default=-1)
+        slots = 1 + max((int.from_bytes(key, byteorder) for key, _ in spec.contents), default=-1)
         size += slots * SLOT_SIZE
         rows.append((builder.variable(spec.name, definition), offset, size))
         offset += size

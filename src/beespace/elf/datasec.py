@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
 
-from beespace.btf import Btf, Kind, Linkage
+from beespace.btf import Btf, Kind, Linkage, Variable
 from beespace.btf.kinds import FIXED_WORDS, ITEM_WORDS, record_words
 from beespace.elf.externs import KCONFIG, KSYMS
 from beespace.elf.relocations import Relocation
@@ -100,6 +100,8 @@ def fix_up(
         name_offset, info, size = _RECORD.unpack_from(data, position)
         if name == KCONFIG:
             size, rows = _lay_out(btf, rows)
+            for type_id, _, _ in rows:  # they are not of the kernel any more, but in a map of the object
+                _WORD.pack_into(data, positions[type_id] + 12, Linkage.GLOBAL)
         elif name in by_name:
             home = by_name[name]
             size = home.size
@@ -163,6 +165,13 @@ def _placed(
         return row
     name = strings.at(name_offset)
     symbol = exported.get(name)
+    if linkage == Linkage.EXTERN:
+        what = "map" if section.name == ".maps" else "variable"
+        raise FormatError(
+            f"{what} {name!r} is declared extern: it is in another object",
+            offset=base + position,
+            help="link the objects first: bpftool gen object",
+        )
     if symbol is None or symbol.section != section.index:
         raise FormatError(
             f"BTF has a variable {name!r} in {section.name!r}, the symbol table has not", offset=base + position
@@ -173,15 +182,19 @@ def _placed(
 
 
 def _lay_out(btf: Btf, rows: Sequence[tuple[int, ...]]) -> tuple[int, list[tuple[int, ...]]]:
-    """Places the variables of ``.kconfig``, which no ELF section has placed: in order, each aligned."""
+    """Places the variables of ``.kconfig``, which no ELF section has placed, as libbpf does: the widest first."""
     end = 0
     placed: list[tuple[int, ...]] = []
+    order: list[tuple[int, int, str, int]] = []
     for type_id, _, size in rows:
+        if not isinstance(btf.type(type_id), Variable):
+            raise FormatError(f"BTF: type {type_id} in .kconfig is no variable")
         try:
-            align = btf.align(type_id)
+            order.append((-btf.align(type_id), size, btf.name(type_id), type_id))
         except TypeError as error:
             raise FormatError(f"BTF: a variable in .kconfig: {error}") from None
-        offset = -(-end // align) * align
+    for align, size, _, type_id in sorted(order):
+        offset = -(-end // -align) * -align
         placed.append((type_id, offset, size))
         end = offset + size
     if end > 1 << 16:

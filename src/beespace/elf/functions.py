@@ -60,7 +60,8 @@ def find_functions(sections: Sequence[Section], symbols: Sequence[Symbol]) -> Fu
     """Cuts the executable sections into functions at their symbols.
 
     A program is an exported function in a section other than ``.text``; every other function is a
-    sub-program.  Raises FormatError if functions overlap, are empty or no whole number of instructions.
+    sub-program.  Linkers leave the code of weak functions that were overridden behind, without a symbol; it
+    is nobody's.  Raises FormatError if functions overlap, are empty or no whole number of instructions.
     """
     found: dict[int, list[Symbol]] = defaultdict(list)
     for symbol in symbols:
@@ -80,11 +81,9 @@ def find_functions(sections: Sequence[Section], symbols: Sequence[Symbol]) -> Fu
         section = sections[index]
         group = sorted(found[index], key=lambda symbol: symbol.value)
         functions = []
-        end = 0
         for symbol, next_start in zip(group, [*(symbol.value for symbol in group[1:]), section.size], strict=True):
             size = symbol.size or next_start - symbol.value  # hand-written assembly without .size has 0
-            _check(section, symbol, size, end, next_start)
-            end = symbol.value + size
+            _check(section, symbol, size, next_start)
             local = symbol.binding == STB_LOCAL
             name = symbol.name
             while local and name in taken:
@@ -95,24 +94,18 @@ def find_functions(sections: Sequence[Section], symbols: Sequence[Symbol]) -> Fu
             if program:
                 programs.add(name)
             functions.append(Function(name, index, symbol.value, size, symbol.exported, program))
-        if end != section.size:
-            raise _stray(section, end)
         by_section[index] = tuple(functions)
     for section in sections:
         if section.executable and section.index not in by_section:
-            raise _stray(section, 0)
+            raise FormatError(
+                f"section {section.name!r} has code but no function",
+                offset=section.offset,
+                help="give it a symbol: `.type NAME, @function` in assembly",
+            )
     return Functions(by_section, frozenset(programs))
 
 
-def _stray(section: Section, at: int) -> FormatError:
-    return FormatError(
-        f"the code at {at:#x} of section {section.name!r} belongs to no function",
-        offset=section.offset + at,
-        help="give it a symbol: `.type NAME, @function` in assembly",
-    )
-
-
-def _check(section: Section, symbol: Symbol, size: int, end: int, next_start: int) -> None:
+def _check(section: Section, symbol: Symbol, size: int, next_start: int) -> None:
     where = section.offset + min(symbol.value, section.size)
     if not symbol.name:
         raise FormatError(f"a function without a name in {section.name!r}", offset=where)
@@ -120,8 +113,6 @@ def _check(section: Section, symbol: Symbol, size: int, end: int, next_start: in
         raise FormatError(
             f"function {symbol.name!r} is {size} bytes at {symbol.value:#x}: not whole instructions", offset=where
         )
-    if symbol.value > end:
-        raise _stray(section, end)
     if symbol.value + size > section.size:
         raise FormatError(f"function {symbol.name!r} ends beyond section {section.name!r}", offset=where)
     if symbol.value + size > next_start:

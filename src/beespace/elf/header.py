@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from struct import Struct
-
+from beespace.elf.order import in_both_orders
 from beespace.errors import FormatError
+from beespace.isa import ByteOrder
 from beespace.record import dataclass
 
 MAGIC = b"\x7fELF"
@@ -14,7 +14,10 @@ ET_REL = 1
 EM_BPF = 247
 
 #: e_ident[16] type machine version entry phoff shoff flags ehsize phentsize phnum shentsize shnum shstrndx
-LAYOUT = Struct("<16sHHIQQQIHHHHHH")
+LAYOUT = in_both_orders("16sHHIQQQIHHHHHH")
+_SIZE = LAYOUT["little"].size
+#: ``e_ident[EI_DATA]``
+_ORDERS: dict[int, ByteOrder] = {LITTLE_ENDIAN: "little", BIG_ENDIAN: "big"}
 #: Size of one ``Elf64_Shdr``; the only entry size that there is.
 SECTION_HEADER_SIZE = 64
 
@@ -26,31 +29,27 @@ _COMPILE = "compile it with `clang -target bpf -g -O2 -c`"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The three numbers of the header that say something: where the section headers are."""
+    """What the header says: where the section headers are, and the byte order of everything."""
 
     section_offset: int
     section_count: int
     names_index: int  # index of the section that holds the section names
+    byteorder: ByteOrder = "little"
 
     @classmethod
     def read(cls, data: bytes) -> Header:
-        """Raises FormatError unless ``data`` begins like a 64-bit little-endian BPF relocatable."""
+        """Raises FormatError unless ``data`` begins like a 64-bit BPF relocatable."""
         if data[:4] != MAGIC:
             raise FormatError("not an ELF file: it does not begin with \\x7fELF", offset=0, help=_COMPILE)
-        if len(data) < LAYOUT.size:
+        if len(data) < _SIZE:
             raise FormatError(f"truncated: {len(data)} bytes cannot hold an ELF header", offset=len(data))
-        fields = LAYOUT.unpack_from(data)
-        ident, kind, machine = fields[:3]
-        if ident[4] != CLASS_64:
+        if data[4] != CLASS_64:
             raise FormatError("not a 64-bit ELF file; BPF objects are", offset=4, help=_COMPILE)
-        if ident[5] == BIG_ENDIAN:
-            raise FormatError(
-                "a big-endian object; only little-endian ones are supported",
-                offset=5,
-                help="compile it with -target bpfel",
-            )
-        if ident[5] != LITTLE_ENDIAN:
-            raise FormatError(f"unknown ELF byte order {ident[5]}", offset=5)
+        order = _ORDERS.get(data[5])
+        if order is None:
+            raise FormatError(f"unknown ELF byte order {data[5]}", offset=5)
+        fields = LAYOUT[order].unpack_from(data)
+        _, kind, machine = fields[:3]
         if machine != EM_BPF:
             what = _MACHINES.get(machine, f"machine {machine}")
             raise FormatError(f"an ELF file for {what}, not for BPF", offset=18, help=_COMPILE)
@@ -60,12 +59,12 @@ class Header:
         entry_size = fields[11]
         if entry_size != SECTION_HEADER_SIZE:
             raise FormatError(f"section headers of {entry_size} bytes; they have {SECTION_HEADER_SIZE}", offset=58)
-        return cls(section_offset=fields[6], section_count=fields[12], names_index=fields[13])
+        return cls(section_offset=fields[6], section_count=fields[12], names_index=fields[13], byteorder=order)
 
     def write(self) -> bytes:
         """The 64 bytes at the start of the file."""
-        ident = MAGIC + bytes((CLASS_64, LITTLE_ENDIAN, 1)) + bytes(9)
-        return LAYOUT.pack(
-            ident, ET_REL, EM_BPF, 1, 0, 0, self.section_offset, 0, LAYOUT.size, 0, 0,
+        ident = MAGIC + bytes((CLASS_64, LITTLE_ENDIAN if self.byteorder == "little" else BIG_ENDIAN, 1)) + bytes(9)
+        return LAYOUT[self.byteorder].pack(
+            ident, ET_REL, EM_BPF, 1, 0, 0, self.section_offset, 0, _SIZE, 0, 0,
             SECTION_HEADER_SIZE, self.section_count, self.names_index,
         )  # fmt: skip

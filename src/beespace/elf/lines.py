@@ -76,6 +76,8 @@ def read_info(
         for name, row, where in _rows(table, layout, what, base + length + start):
             index = by_name.get(strings.at(name))
             owner = functions.containing(index, row[0]) if index is not None else None
+            if owner is None and index is not None and row[0] < sections[index].size:
+                continue  # code of an overridden weak function
             if owner is None or row[0] % 8:
                 raise FormatError(
                     f"a {what} record for {row[0]:#x} of {strings.at(name)!r}, where there is no instruction",

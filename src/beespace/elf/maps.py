@@ -17,7 +17,7 @@ from beespace.elf.sections import Section
 from beespace.elf.symbols import Symbol
 from beespace.elf.types import size_of
 from beespace.errors import FormatError
-from beespace.isa import MapType
+from beespace.isa import ByteOrder, MapType
 from beespace.record import dataclass, replace
 from beespace.spec import MapSpec, Pinning
 
@@ -189,6 +189,7 @@ def fill_in(
     symbols: Sequence[Symbol],
     section: Section,
     functions: Functions,
+    byteorder: ByteOrder = "little",
 ) -> dict[str, MapSpec]:
     """The maps by name, with the initial contents that the relocations of ``section`` (``.maps``) give them."""
     starts = [definition.offset for definition in definitions]
@@ -207,7 +208,7 @@ def fill_in(
                 offset=relocation.where,
             )
         symbol = symbols[relocation.symbol]
-        addend = int.from_bytes(section.data[relocation.offset : relocation.offset + SLOT_SIZE], "little")
+        addend = int.from_bytes(section.data[relocation.offset : relocation.offset + SLOT_SIZE], byteorder)
         target = symbol.value + addend
         spec = definition.spec
         if spec.type == MapType.PROG_ARRAY:
@@ -226,7 +227,7 @@ def fill_in(
             raise FormatError(
                 f"map {spec.name!r} has initial values but keys of {spec.key_size} bytes; they are numbers of 4 or 8"
             )
-        key = slot.to_bytes(spec.key_size, "little")
+        key = slot.to_bytes(spec.key_size, byteorder)
         contents.setdefault(at, []).append((key, name))
     return {
         definition.spec.name: replace(definition.spec, contents=tuple(contents.get(at, ())))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from beespace.btf import Btf
+from beespace.btf import Btf, DeclTag, Kind
 from beespace.elf import lines
+from beespace.elf.arena import find_arena
 from beespace.elf.datasec import fix_up, string_section
-from beespace.elf.externs import data_sections, read_externs
+from beespace.elf.externs import data_sections, read_externs, read_kconfig
 from beespace.elf.functions import Function, find_functions
 from beespace.elf.header import Header
 from beespace.elf.maps import MAPS, fill_in, read_maps
+from beespace.elf.order import turn_spec
 from beespace.elf.relocations import Relocation, Targets, read_relocations
 from beespace.elf.sections import Section, read_sections
 from beespace.elf.strings import Strings
+from beespace.elf.struct_ops import read_struct_ops
 from beespace.elf.symbols import read_symbols
 from beespace.elf.variables import is_data, read_variables, refuse_pointers
 from beespace.errors import FormatError
@@ -23,18 +26,11 @@ from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Symbol
 
 LICENSE = "license"
 _NO_DEBUG = "compile with -g: maps and types are in the debug information"
-#: Sections that mean something which a spec cannot say.
-_REFUSED = {
-    "maps": ("maps as `struct bpf_map_def` in section \"maps\", which libbpf 1.0 has dropped too",
-             "define them by BTF: struct { __uint(type, BPF_MAP_TYPE_HASH); ... } name SEC(\".maps\");"),
-    ".struct_ops": ("a struct_ops table, which is not supported", None),
-    ".struct_ops.link": ("a struct_ops table, which is not supported", None),
-    ".addr_space.1": ("variables in an arena, which are not supported", None),
-}  # fmt: skip
+_EXCEPTION_CALLBACK = "exception_callback:"
 
 
 def read(data: bytes, name: str) -> ObjectSpec:
-    """Reads a BPF object: an ELF64 little-endian relocatable file, as clang and LLVM write it.
+    """Reads a BPF object: an ELF64 relocatable file of either byte order, as clang and LLVM write it.
 
     ``name`` is what the spec is called (the file name without its suffixes, say).  Raises
     :class:`~beespace.errors.FormatError` for everything that the file says and a spec cannot, and for
@@ -42,10 +38,12 @@ def read(data: bytes, name: str) -> ObjectSpec:
     ``BPF_PSEUDO_*`` source register where a relocation will write.
     """
     data = bytes(data)
-    sections = read_sections(data, Header.read(data))
-    _refuse(sections)
-    symbols = read_symbols(sections)
-    relocations = read_relocations(sections, len(symbols))
+    header = Header.read(data)
+    order = header.byteorder
+    sections = read_sections(data, header)
+    _refuse_legacy(sections)
+    symbols = read_symbols(sections, order)
+    relocations = read_relocations(sections, len(symbols), order)
     refuse_pointers(sections, symbols, relocations)
     functions = find_functions(sections, symbols)
 
@@ -55,7 +53,7 @@ def read(data: bytes, name: str) -> ObjectSpec:
         btf_bytes = fix_up(btf_section, sections, symbols, relocations.get(btf_section.index, []))
     btf = Btf(btf_bytes) if btf_bytes else None
     data_types = data_sections(btf) if btf is not None else {}
-    externs = read_externs(btf, data_types) if btf is not None else {}
+    externs = read_externs(btf, data_types, symbols)
 
     map_section = _only(sections, MAPS)
     maps: dict[str, MapSpec] = {}
@@ -65,9 +63,11 @@ def read(data: bytes, name: str) -> ObjectSpec:
             raise FormatError("the object has maps but no BTF for them", offset=map_section.offset, help=_NO_DEBUG)
         definitions = read_maps(btf, data_types[MAPS][1])
         map_relocations = relocations.get(map_section.index, [])
-        maps = fill_in(definitions, map_relocations, symbols, map_section, functions)
+        maps = fill_in(definitions, map_relocations, symbols, map_section, functions, order)
         map_offsets = {definition.offset: definition.spec.name for definition in definitions}
-    variables, data_maps, initial = read_variables(sections, symbols, btf, data_types)
+    arena = find_arena(sections, maps)
+    variables, data_maps, initial = read_variables(sections, symbols, btf, data_types, arena)
+    data_of = {section.index: section.name for section in sections if is_data(section)}
 
     targets = Targets(
         sections=sections,
@@ -75,7 +75,7 @@ def read(data: bytes, name: str) -> ObjectSpec:
         functions=functions,
         map_section=map_section.index if map_section is not None else -1,
         maps=map_offsets,
-        data={section.index: section.name for section in sections if is_data(section)},
+        data=data_of if arena is None else data_of | {arena[0].index: arena[1]},
         externs=externs,
     )
     infos: Mapping[str, lines.Info] = {}
@@ -88,13 +88,18 @@ def read(data: bytes, name: str) -> ObjectSpec:
     programs: dict[str, ProgramSpec] = {}
     subprograms: dict[str, FunctionSpec] = {}
     by_function = _by_function(relocations, targets)
+    callbacks = _exception_callbacks(btf) if btf is not None and _EXCEPTION_CALLBACK.encode() in btf_bytes else {}
     for function in functions:
-        spec = _function(function, by_function.get(function.name, ()), targets, infos.get(function.name, lines.Info()))
+        code = _function(function, by_function.get(function.name, ()), targets, infos.get(function.name, lines.Info()))
         if function.program:
-            programs[function.name] = ProgramSpec(function.name, sections[function.section].name, spec)
+            section = sections[function.section].name
+            programs[function.name] = ProgramSpec(
+                name=function.name, section=section.removeprefix("?"), entry=code,
+                autoload=not section.startswith("?"), exception_callback=callbacks.get(function.name, ""),
+            )  # fmt: skip
         else:
-            subprograms[function.name] = spec
-    return ObjectSpec(
+            subprograms[function.name] = code
+    spec = ObjectSpec(
         name=name,
         license=_license(_only(sections, LICENSE)),
         programs=MappingProxyType(programs),
@@ -103,17 +108,32 @@ def read(data: bytes, name: str) -> ObjectSpec:
         variables=MappingProxyType(variables),
         data=MappingProxyType(initial),
         btf=btf_bytes,
+        kconfig=read_kconfig(btf, data_types, externs),
+        struct_ops=MappingProxyType(read_struct_ops(btf, data_types, sections, symbols, relocations, functions, order)),
+        byteorder=order,
     )
+    return spec if order == "little" else turn_spec(spec, "little")
 
 
-def _refuse(sections: Sequence[Section]) -> None:
+def _refuse_legacy(sections: Sequence[Section]) -> None:
     for section in sections:
-        # "?" in front asks libbpf not to load the section by itself.
-        name = section.name.removeprefix("?")
-        base = name.split("/")[0]
-        if base in _REFUSED and section.size:
-            what, help = _REFUSED[base]
-            raise FormatError(f"the object has {what}", offset=section.offset, help=help)
+        if section.name == "maps" or section.name.startswith("maps/"):
+            raise FormatError(
+                f'the object has maps as `struct bpf_map_def` in section "{section.name}", '
+                "which libbpf 1.0 has dropped too",
+                offset=section.offset,
+                help='define them by BTF: struct { __uint(type, BPF_MAP_TYPE_HASH); ... } name SEC(".maps");',
+            )
+
+
+def _exception_callbacks(btf: Btf) -> dict[str, str]:
+    """Which global function is called when a program throws (``__exception_cb``), by program.  Linux 6.7."""
+    found: dict[str, str] = {}
+    for type_id in btf.ids(Kind.DECL_TAG):
+        tag = btf.type(type_id)
+        if isinstance(tag, DeclTag) and tag.component == -1 and tag.name.startswith(_EXCEPTION_CALLBACK):
+            found[btf.name(tag.type)] = tag.name.removeprefix(_EXCEPTION_CALLBACK)
+    return found
 
 
 def _only(sections: Sequence[Section], name: str) -> Section | None:
@@ -140,12 +160,13 @@ def _by_function(relocations: Mapping[int, Sequence[Relocation]], targets: Targe
             continue
         for row in rows:
             function = targets.functions.containing(section, row.offset)
-            if function is None:
+            if function is not None:  # a linker leaves the code of overridden weak functions, which is nobody's
+                found.setdefault(function.name, []).append(row)
+            elif row.offset >= targets.sections[section].size:
                 raise FormatError(
                     f"a relocation at {row.offset:#x} of {targets.sections[section].name!r}, beyond its end",
                     offset=row.where,
                 )
-            found.setdefault(function.name, []).append(row)
     return found
 
 

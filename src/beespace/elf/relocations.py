@@ -7,9 +7,11 @@ from struct import Struct
 
 from beespace.elf.externs import Extern
 from beespace.elf.functions import Function, Functions
+from beespace.elf.order import in_both_orders
 from beespace.elf.sections import SHT_REL, SHT_RELA, Section, section_at, table_of
-from beespace.elf.symbols import STB_WEAK, STT_SECTION, Symbol
+from beespace.elf.symbols import STT_SECTION, Symbol
 from beespace.errors import FormatError
+from beespace.isa import ByteOrder
 from beespace.isa.opcodes import CALL, CALL_KFUNC, CALL_LOCAL, LD_IMM64, Pseudo
 from beespace.record import dataclass
 from beespace.spec import SymbolKind, SymbolReloc
@@ -23,13 +25,14 @@ R_BPF_64_NODYLD32 = 4  # four bytes of .BTF or .BTF.ext, already in place
 R_BPF_64_32 = 10  # the immediate of a call
 
 #: offset info (symbol index in the upper half, type in the lower)
-LAYOUT = Struct("<QQ")
+LAYOUT = in_both_orders("QQ")
 
 #: source register of a placeholder, which tells the kernel what the immediate is (``BPF_PSEUDO_*``)
 PSEUDO = {
     SymbolKind.MAP: Pseudo.MAP_FD,
     SymbolKind.MAP_VALUE: Pseudo.MAP_VALUE,
     SymbolKind.KSYM: Pseudo.BTF_ID,
+    SymbolKind.ADDRESS: Pseudo.NONE,
     SymbolKind.FUNCTION: Pseudo.FUNC,
     SymbolKind.CALL: CALL_LOCAL,
     SymbolKind.KFUNC: CALL_KFUNC,
@@ -47,7 +50,9 @@ class Relocation:
     where: int
 
 
-def read_relocations(sections: Sequence[Section], symbol_count: int) -> dict[int, list[Relocation]]:
+def read_relocations(
+    sections: Sequence[Section], symbol_count: int, byteorder: ByteOrder = "little"
+) -> dict[int, list[Relocation]]:
     """The relocations of every section that has some, by the index of that section."""
     found: dict[int, list[Relocation]] = {}
     for section in sections:
@@ -62,10 +67,10 @@ def read_relocations(sections: Sequence[Section], symbol_count: int) -> dict[int
                     help="compile with clang",
                 )
             continue
-        table_of(section, LAYOUT, "relocations")
+        layout = table_of(section, LAYOUT[byteorder], "relocations")
         rows = found.setdefault(target.index, [])
-        for number, (offset, info) in enumerate(LAYOUT.iter_unpack(section.data)):
-            where = section.offset + number * LAYOUT.size
+        for number, (offset, info) in enumerate(layout.iter_unpack(section.data)):
+            where = section.offset + number * layout.size
             if info >> 32 >= symbol_count:
                 raise FormatError(f"{section.name!r} refers to symbol {info >> 32} of {symbol_count}", offset=where)
             rows.append(Relocation(offset, info & 0xFFFF_FFFF, info >> 32, where))
@@ -77,7 +82,7 @@ class Targets:
     """Everything that an instruction can refer to.
 
     ``maps`` are map names by offset in section ``map_section``; ``data`` are the data sections, which
-    are maps themselves, by section index; ``externs`` by name.
+    are maps themselves (or begin an arena), by section index; ``externs`` by name.
     """
 
     sections: Sequence[Section]
@@ -137,7 +142,7 @@ class Targets:
             extern = self._extern(symbol, relocation, function)
             if not extern.function:
                 raise FormatError(f"{function} calls {extern.name}, which is a variable", offset=relocation.where)
-            return SymbolReloc(index, SymbolKind.KFUNC, extern.name, weak=symbol.binding == STB_WEAK)
+            return SymbolReloc(index, SymbolKind.KFUNC, extern.name, weak=extern.weak)
         target = symbol.value + (imm + 1) * 8
         return SymbolReloc(index, SymbolKind.CALL, self._subprogram(symbol, target, relocation, function))
 
@@ -148,7 +153,7 @@ class Targets:
                 return SymbolReloc(index, SymbolKind.MAP_VALUE, ".kconfig", extern.offset + addend)
             if addend:
                 raise FormatError(f"{function} takes an address inside of {extern.name}", offset=relocation.where)
-            return SymbolReloc(index, SymbolKind.KSYM, extern.name, weak=symbol.binding == STB_WEAK)
+            return SymbolReloc(index, extern.address, extern.name, weak=extern.weak)
         target = symbol.value + addend
         section = self._section(symbol, relocation, function)
         if section.index == self.map_section:

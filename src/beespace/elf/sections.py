@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from struct import Struct
 
 from beespace.elf.header import SECTION_HEADER_SIZE, Header
+from beespace.elf.order import in_both_orders, turn_info, turn_types
 from beespace.elf.strings import Strings
 from beespace.errors import FormatError
-from beespace.record import dataclass
+from beespace.isa import ByteOrder, turn
+from beespace.record import dataclass, replace
 
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 1, 2, 3, 4, 8, 9
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_INFO_LINK = 0x1, 0x2, 0x4, 0x40
 SHN_UNDEF, SHN_XINDEX = 0, 0xFFFF
 
 #: name type flags addr offset size link info addralign entsize
-LAYOUT = Struct("<IIQQQQIIQQ")
+LAYOUT = in_both_orders("IIQQQQIIQQ")
 
 #: All zero-filled sections of an object together; they take no room in the file, so it cannot bound them.
 MAX_ZERO_BYTES = 64 << 20
@@ -61,7 +63,8 @@ def read_sections(data: bytes, header: Header) -> list[Section]:
             f"truncated: {count} section headers at {header.section_offset:#x} do not fit into {len(data)} bytes",
             offset=header.section_offset,
         )
-    rows = [_unpack_header(data, header.section_offset + index * SECTION_HEADER_SIZE) for index in range(count)]
+    layout = LAYOUT[header.byteorder]
+    rows = [_unpack_header(data, header.section_offset + n * SECTION_HEADER_SIZE, layout) for n in range(count)]
     _check_extents(rows, len(data), header.section_offset)
     if not 0 < names_index < count:
         raise FormatError(f"the section names are in section {names_index}; there are {count}", offset=62)
@@ -74,7 +77,18 @@ def read_sections(data: bytes, header: Header) -> list[Section]:
         content = b"" if kind == SHT_NOBITS or index == 0 else data[offset : offset + size]
         text = "" if index == 0 else names.at(name)
         sections.append(Section(index, text, kind, flags, offset, size, link, info, entry_size, content))
-    return sections
+    return sections if header.byteorder == "little" else [_turned(section, header.byteorder) for section in sections]
+
+
+def _turned(section: Section, order: ByteOrder) -> Section:
+    """Code and types of the other byte order; data stay as they are, since only types tell what they are."""
+    if section.executable:
+        return replace(section, data=turn(section.data))
+    if section.name == ".BTF" and section.size:
+        return replace(section, data=turn_types(section.data, order, section.offset))
+    if section.name == ".BTF.ext" and section.size:
+        return replace(section, data=turn_info(section.data, order, section.offset))
+    return section
 
 
 def table_of(section: Section, entry: Struct, what: str) -> Struct:
@@ -94,13 +108,13 @@ def section_at(sections: Sequence[Section], index: int, what: str, offset: int) 
     return sections[index]
 
 
-def _unpack_header(data: bytes, offset: int) -> tuple[int, ...]:
+def _unpack_header(data: bytes, offset: int, layout: Struct) -> tuple[int, ...]:
     if offset + SECTION_HEADER_SIZE > len(data):
         raise FormatError(
             f"truncated: the section headers should be at {offset:#x}, the file ends at {len(data):#x}",
             offset=min(offset, len(data)),
         )
-    return LAYOUT.unpack_from(data, offset)
+    return layout.unpack_from(data, offset)
 
 
 def _check_extents(rows: Sequence[tuple[int, ...]], length: int, table: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from beespace.btf import Btf, DataSection, Variable
 from beespace.elf.externs import KCONFIG
@@ -47,8 +47,9 @@ def read_variables(
     symbols: Sequence[Symbol],
     btf: Btf | None,
     data_types: Mapping[str, tuple[int, DataSection]],
+    arena: tuple[Section, str] | None = None,
 ) -> tuple[dict[str, VariableSpec], dict[str, MapSpec], dict[str, bytes]]:
-    """Variables, maps and initial values of all data sections, and of ``.kconfig``.
+    """Variables, maps and initial values of all data sections, of ``.kconfig``, and of the arena (of its map, no map).
 
     A variable is a global symbol; static ones stay the object's own.  Raises FormatError if one is
     outside its section or two have one name.
@@ -62,26 +63,30 @@ def read_variables(
             raise FormatError(f"two sections are called {section.name!r}", offset=section.offset)
         data[section.name] = section.data if section.type == SHT_PROGBITS else bytes(section.size)
     types = _variable_types(btf, data_types, data)
+    if arena is not None:
+        data_sections[arena[0].index] = arena[0]
+        types |= _variable_types(btf, data_types, [arena[0].name])
     for symbol in symbols:
         home = data_sections.get(symbol.section)
         if home is None or symbol.type != STT_OBJECT or not symbol.exported:
             continue
         if symbol.value + symbol.size > home.size:
             raise FormatError(f"variable {symbol.name!r} ends beyond {home.name!r}", offset=home.offset)
-        variable = VariableSpec(
-            symbol.name, home.name, symbol.value, symbol.size, types.get((home.name, symbol.name), 0)
-        )
-        _add(variables, variable)
+        owner = arena[1] if arena is not None and home is arena[0] else home.name
+        type_id = types.get((home.name, symbol.name), 0)
+        _add(variables, VariableSpec(symbol.name, owner, symbol.value, symbol.size, type_id))
     if KCONFIG in data_types and btf is not None:
         data[KCONFIG] = bytes(data_types[KCONFIG][1].size)
         for row in data_types[KCONFIG][1].variables:
             found = btf.type(row.type)
-            assert isinstance(found, Variable)  # read_externs() has looked
+            assert isinstance(found, Variable)  # fix_up() has looked
             _add(variables, VariableSpec(found.name, KCONFIG, row.offset, row.size, found.type))
     visible = {variable.map for variable in variables.values()}
     for name, value in data.items():
         type_id = data_types[name][0] if name in data_types else 0
         maps[name] = data_map(name, len(value), type_id, visible=name in visible)
+    if arena is not None:
+        data[arena[1]] = arena[0].data
     return variables, maps, data
 
 
@@ -92,7 +97,7 @@ def _add(variables: dict[str, VariableSpec], variable: VariableSpec) -> None:
 
 
 def _variable_types(
-    btf: Btf | None, data_types: Mapping[str, tuple[int, DataSection]], data: Mapping[str, bytes]
+    btf: Btf | None, data_types: Mapping[str, tuple[int, DataSection]], data: Iterable[str]
 ) -> dict[tuple[str, str], int]:
     if btf is None:
         return {}

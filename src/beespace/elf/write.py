@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from beespace.btf import Btf, DataSection, Function, Linkage, Variable
+from beespace.elf.arena import ARENA
 from beespace.elf.blob import with_maps, with_strings
 from beespace.elf.datasec import string_section
 from beespace.elf.externs import KCONFIG, KSYMS, data_sections
 from beespace.elf.image import Image
 from beespace.elf.lines import write_info
 from beespace.elf.maps import MAPS, SLOT_SIZE, MapDefinition, read_maps
+from beespace.elf.order import turn_spec
 from beespace.elf.read import LICENSE, read
 from beespace.elf.relocations import R_BPF_64_32, R_BPF_64_64, R_BPF_64_ABS64, place
 from beespace.elf.sections import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE
 from beespace.elf.strings import StringTable
+from beespace.elf.struct_ops import section_of
 from beespace.elf.symbols import STB_GLOBAL, STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_OBJECT, STT_SECTION
 from beespace.errors import FormatError
-from beespace.isa import MapType
+from beespace.isa import ByteOrder, MapType
 from beespace.record import replace
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, SymbolKind, SymbolReloc
 
@@ -35,7 +38,9 @@ def write(spec: ObjectSpec) -> bytes:
     file; everything else is equal.  Raises :class:`~beespace.errors.FormatError` if the spec says what an
     object file cannot: initial contents other than maps and programs, say.
     """
-    return _Writer(spec).write()
+    # Everything in between works on little-endian code and types.
+    little = spec if spec.byteorder == "little" else turn_spec(spec, "big")
+    return _Writer(little).write()
 
 
 class _Writer:
@@ -43,7 +48,7 @@ class _Writer:
 
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
-        self.image = Image()
+        self.image = Image(byteorder=spec.byteorder)
         self.btf_bytes = spec.btf
         self.definitions = self._definitions()
         self.btf = Btf(self.btf_bytes) if self.btf_bytes else None
@@ -57,18 +62,24 @@ class _Writer:
         self._data_sections()
         self._symbols(code)
         self._map_contents()
+        self._struct_ops()
         for name, functions in code.items():
             self._relocate(name, functions)
         self._type_sections(code)
         data = self.image.bytes()
-        self._check(read(data, self.spec.name))
+        got = read(data, self.spec.name)
+        self._check(got if got.byteorder == "little" else turn_spec(got, "big"))
         return data
 
     # -- sections ------------------------------------------------------------------------------------------
 
     def _definitions(self) -> dict[str, MapDefinition]:
         """The maps as the BTF defines them, or as it has to be made to define them."""
-        wanted = {name: spec for name, spec in self.spec.maps.items() if name not in self.spec.data}
+        wanted = {
+            name: spec
+            for name, spec in self.spec.maps.items()
+            if name not in self.spec.data or spec.type == MapType.ARENA
+        }
         for spec in wanted.values():
             if any(isinstance(value, bytes) for _, value in spec.contents):
                 raise FormatError(
@@ -80,11 +91,13 @@ class _Writer:
             sections = data_sections(btf)
             known = read_maps(btf, sections[MAPS][1]) if MAPS in sections else []
             found = {definition.spec.name: definition for definition in known}
-            if found.keys() == wanted.keys() and all(_defines(found[name], spec) for name, spec in wanted.items()):
+            if found.keys() == wanted.keys() and all(
+                _defines(found[name], spec, self.spec.byteorder) for name, spec in wanted.items()
+            ):
                 return found
         elif not wanted:
             return {}
-        self.btf_bytes = with_maps(self.btf_bytes, list(wanted.values()))
+        self.btf_bytes = with_maps(self.btf_bytes, list(wanted.values()), self.spec.byteorder)
         if not wanted:
             return {}
         btf = Btf(self.btf_bytes)
@@ -97,7 +110,7 @@ class _Writer:
         for program in self.spec.programs.values():
             if program.section == TEXT:
                 raise FormatError(f"program {program.name!r} is in section .text, which is for sub-programs")
-            code.setdefault(program.section, []).append(program.entry)
+            code.setdefault(program.section if program.autoload else f"?{program.section}", []).append(program.entry)
         for name, functions in code.items():
             offset = 0
             for function in functions:
@@ -116,6 +129,9 @@ class _Writer:
             self.sections[LICENSE] = self.image.add_section(LICENSE, SHF_ALLOC | SHF_WRITE, text.ljust(size, b"\0"))
         for name, value in self.spec.data.items():
             if name == KCONFIG:
+                continue
+            if self.spec.maps[name].type == MapType.ARENA:
+                self.sections[ARENA] = self.image.add_section(ARENA, SHF_ALLOC | SHF_WRITE, value)
                 continue
             zero_filled = name.startswith(".bss")
             if zero_filled and any(value):
@@ -148,7 +164,7 @@ class _Writer:
                 self.image.add_symbol(key, function.name, STT_FUNC, binding, self.sections[name], offset, size)
         for variable in self.spec.variables.values():
             if variable.map != KCONFIG:
-                index = self._section_of(variable.map, f"variable {variable.name!r}")
+                index = self._section_of(self._home(variable.map), f"variable {variable.name!r}")
                 self._object(variable.name, STB_GLOBAL, index, variable.offset, variable.size)
         for name, (_, section) in self.data_types.items():
             if name in self.sections:
@@ -159,6 +175,7 @@ class _Writer:
                         binding = STB_LOCAL if static else STB_GLOBAL
                         self._object(variable_type.name, binding, self.sections[name], offset, size)
         weak = {reloc.symbol for reloc in self._all_symbols() if reloc.weak}
+        weak |= {option.name for option in self.spec.kconfig if option.weak}
         used = {reloc.symbol for reloc in self._all_symbols()}
         for name in (KSYMS, KCONFIG):
             if name in self.data_types:
@@ -190,6 +207,11 @@ class _Writer:
             yield from program.entry.symbols
         for function in self.spec.subprograms.values():
             yield from function.symbols
+
+    def _home(self, name: str) -> str:
+        """The section of a map that variables are in."""
+        owner = self.spec.maps.get(name)
+        return ARENA if owner is not None and owner.type == MapType.ARENA else name
 
     def _section_of(self, name: str, what: str) -> int:
         if name not in self.sections:
@@ -226,8 +248,9 @@ class _Writer:
 
     def _to_value(self, reloc: SymbolReloc, function: str) -> tuple[int, object, int]:
         if reloc.symbol != KCONFIG:
-            self._section_of(reloc.symbol, f"what {function} refers to")
-            return R_BPF_64_64, (_SECTION, reloc.symbol), reloc.addend
+            home = self._home(reloc.symbol)
+            self._section_of(home, f"what {function} refers to")
+            return R_BPF_64_64, (_SECTION, home), reloc.addend
         for variable, offset, size in self._variables(self.data_types[KCONFIG][1]) if self.data_types else ():
             if offset <= reloc.addend < offset + size:
                 return R_BPF_64_64, (_EXTERN, variable.name), reloc.addend - offset
@@ -258,11 +281,35 @@ class _Writer:
             for key, value in spec.contents:
                 if not self.image.has_symbol((kind, value)):
                     raise FormatError(f"map {name!r} holds {value!r}, which the object has not")
-                slot = int.from_bytes(key, "little")
+                slot = int.from_bytes(key, self.spec.byteorder)
                 offset = definition.offset + definition.values + slot * SLOT_SIZE
                 rows.append((offset, R_BPF_64_ABS64, (kind, value)))
         if rows:
             self.image.relocate(self.sections[MAPS], rows)
+
+    def _struct_ops(self) -> None:
+        """The sections of implementations, laid out as the types say."""
+        for name, (_, section) in self.data_types.items():
+            mine = {n: each for n, each in self.spec.struct_ops.items() if section_of(each) == name}
+            if not mine:
+                continue
+            data = bytearray(section.size)
+            rows: list[_Row] = []
+            places = {variable.name: offset for variable, offset, _ in self._variables(section)}
+            for variable, each in mine.items():
+                if variable not in places:
+                    continue
+                start = places[variable]
+                data[start : start + len(each.data)] = each.data
+                for at, program in each.programs.items():
+                    if not self.image.has_symbol((_FUNCTION, program)):
+                        raise FormatError(f"{variable} names program {program!r}, which the object has not")
+                    rows.append((start + at, R_BPF_64_ABS64, (_FUNCTION, program)))
+            self.sections[name] = self.image.add_section(name, SHF_ALLOC | SHF_WRITE, bytes(data))
+            for each_type, offset, size in self._variables(section):
+                if each_type.linkage != Linkage.STATIC:
+                    self._object(each_type.name, STB_GLOBAL, self.sections[name], offset, size)
+            self.image.relocate(self.sections[name], rows)
 
     # -- the proof -----------------------------------------------------------------------------------------
 
@@ -273,6 +320,7 @@ class _Writer:
             *_differences("map", self.spec.maps, got.maps),
             *_differences("variable", self.spec.variables, got.variables),
             *_differences("the initial value of", self.spec.data, got.data),
+            *_differences("implementation", self.spec.struct_ops, got.struct_ops),
             *_differences("program", _plain_programs(self.spec), _plain_programs(got)),
             *_differences("sub-program", _plain(self.spec.subprograms), _plain(got.subprograms)),
         ]
@@ -288,14 +336,15 @@ _PLACERS = {
     SymbolKind.FUNCTION: _Writer._to_function,
     SymbolKind.KFUNC: _Writer._to_kernel,
     SymbolKind.KSYM: _Writer._to_kernel,
+    SymbolKind.ADDRESS: _Writer._to_kernel,
 }
 
 
-def _defines(definition: MapDefinition, spec: MapSpec) -> bool:
+def _defines(definition: MapDefinition, spec: MapSpec, byteorder: ByteOrder) -> bool:
     """Whether a definition is that of ``spec``, with room for its contents."""
     slots = (definition.size - definition.values) // SLOT_SIZE if definition.values >= 0 else 0
     return definition.spec == replace(spec, contents=()) and all(
-        int.from_bytes(key, "little") < slots for key, _ in spec.contents
+        int.from_bytes(key, byteorder) < slots for key, _ in spec.contents
     )
 
 

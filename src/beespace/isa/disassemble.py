@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from beespace.isa.insn import Insn, decode
+from beespace.isa.insn import ByteOrder, Insn, decode
 from beespace.isa.opcodes import (
     CALL_HELPER,
     CALL_KFUNC,
@@ -41,13 +41,13 @@ _MAPS = {
 _SIGN_EXTENDED = {8: "(s8)", 16: "(s16)", 32: "(s32)"}
 
 
-def disassemble(code: bytes) -> list[str]:
+def disassemble(code: bytes, byteorder: ByteOrder = "little") -> list[str]:
     """One line an instruction: ``   0: (b7) r0 = 0``.  A 64-bit immediate load is one line of two slots.
 
     What is no instruction is shown as ``BUG_xx``, like the kernel does; ``FormatError`` only for a
     length that is not a multiple of eight.
     """
-    insns = decode(code)
+    insns = decode(code, byteorder)
     lines: list[str] = []
     index = 0
     while index < len(insns):
