@@ -136,6 +136,18 @@ def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
     return compile_text
 
 
+@pytest.fixture
+def object_file(tmp_path: Path) -> Callable[[str], Path]:
+    """The same, as a file ``probe.bpf.o``."""
+
+    def compile_text(source: str, *flags: str) -> Path:
+        file = tmp_path / "probe.bpf.o"
+        file.write_bytes(_compiled(source, [*CFLAGS, *flags], tmp_path))
+        return file
+
+    return compile_text
+
+
 def _compiled(source: str, flags: list[str], folder: Path) -> bytes:
     """The object, from ``$BEESPACE_OBJECT_CACHE`` if it has it: clang is slow in the guests of the kernel matrix.
 

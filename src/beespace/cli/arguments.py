@@ -69,6 +69,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     if rest and options.command != "run":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
+    if options.command == "run" and options.file is None and not options.help:
+        parser.error("the following arguments are required: file")
     return options
 
 
@@ -84,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _watch(commands.add_parser("watch", help="live: every flow of this host, or another table"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
-    _run(commands.add_parser("run", help="run a probe and print its events and maps"))
+    _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
     _build(commands.add_parser("build", help="compile a probe into an object file"))
     _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
     _doctor(commands.add_parser("doctor", help="what this machine allows, and how to get what is missing"))
@@ -120,13 +122,24 @@ def _query(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Every other option is the probe's own: its typed class attributes, as in --min-uid 1000."
+    parser.epilog = (
+        "Every other option is the probe's own: typed class attributes of a Python class, `const volatile` globals "
+        "of an object, as in --min-uid 1000. `beespace run FILE --help` lists them."
+    )
     add = parser.add_argument
-    add("file", type=Path, help="a Python file with a Program class")
+    add("file", type=Path, nargs="?", help="a Python file with a Program class, or an object file (.bpf.o)")
+    add("-h", "--help", action="store_true", help="show this, and the options of FILE")
     add("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long")
-    add("--program", metavar="CLASS", help="which Program, if the file has several")
+    add("--program", metavar="NAME", help="of a Python file, which Program; of an object, which program to attach")
     add("--cgroup", metavar="DIR", help="the cgroup v2 that cgroup hooks attach to (default: the root)")
+    add("--attach", action="append", default=[], metavar="NAME=VALUE",
+        help="objects: what a hook must be told, as interface=eth0; may be repeated")  # fmt: skip
+    add("--event", action="append", default=[], metavar="RING=STRUCT",
+        help="objects: the struct of a ring's records (default: the one of its name, or the only one)")  # fmt: skip
+    add("--only", action="append", default=[], metavar="PROGRAM",
+        help="objects: load this program, and no other; may be repeated")  # fmt: skip
+    parser.set_defaults(usage=parser.format_help)
 
 
 def _build(parser: argparse.ArgumentParser) -> None:

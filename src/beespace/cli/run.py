@@ -1,4 +1,7 @@
-"""``beespace run``: run a probe; print its events as they come and its maps at the end."""
+"""``beespace run FILE.py``: run a probe; print its events as they come and its maps at the end.
+
+Object files are :mod:`beespace.cli.run_object`'s.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,19 @@ from typing import Any
 from beespace.errors import UsageError
 from beespace.lang import Counter, Global, Interval, Map, Program, Ring, SocketStorage
 from beespace.schema import BoolKind, Event
+from beespace.schema.kinds import kind_name
 from beespace.session.events import follow
 from beespace.session.files import program_of
 
 
 def run(options: argparse.Namespace) -> int:
     """Run until the time is over or a signal comes."""
+    if options.file is not None and options.file.suffix == ".o":
+        from beespace.cli import run_object
+
+        return run_object.run(options)
+    if options.help:
+        return _help(options)
     program = program_of(options.file, options.program)
     probe = program(**_options(program, options.rest))
     show = _print_json if options.output == "json" else _print_text
@@ -26,6 +36,17 @@ def run(options: argparse.Namespace) -> int:
         for name, event in follow(rings, options.duration):
             show(name, event)
         _print_maps(probe, options.output == "json")
+    return 0
+
+
+def _help(options: argparse.Namespace) -> int:
+    print(options.usage(), end="")
+    if options.file is not None:
+        program = program_of(options.file, options.program)
+        declared = program.declaration().options
+        print(f"\noptions of {program.__name__}:" if declared else f"\n{program.__name__} has no options of its own.")
+        for name, option in declared.items():
+            print(f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {option.default!r}")
     return 0
 
 

@@ -85,6 +85,10 @@ class RingBuffer:
         self._position = position
         self._consumed[0] = position
 
+    def expect(self, length: int) -> None:
+        """Records of ``length`` bytes come: :attr:`lost` counts with room for one of them."""
+        self._largest = max(self._largest, -(-(length + HEADER) // 8) * 8)
+
     @property
     def peak(self) -> int:
         """The most bytes that were ever waiting to be read, headers included; exact, not sampled."""

@@ -321,6 +321,10 @@ class Ring(Map, Generic[E]):
         for record in self.backend.records(timeout):
             yield unpack(self.event, record)
 
+    def available(self) -> Iterator[E]:
+        """The events that are there now; does not wait."""
+        return self.events(0)
+
     async def __aiter__(self) -> AsyncIterator[E]:
         async for record in self.backend.async_records():
             yield unpack(self.event, record)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from beespace.lang import Ring
-from beespace.schema import Event
 from beespace.session.signals import stopped_by_signals
 from beespace.syscall.poll import Poller
 
 
-def follow(rings: Mapping[str, Ring[Any]], duration: float | None) -> Iterator[tuple[str, Event]]:
+class Source(Protocol):
+    """A ring of a program class or the events of an object."""
+
+    def fileno(self) -> int: ...
+
+    def available(self) -> Iterator[Any]: ...
+
+
+def follow(rings: Mapping[str, Source], duration: float | None) -> Iterator[tuple[str, Any]]:
     """Events with their ring's name for ``duration`` seconds (None: until SIGINT or SIGTERM)."""
     end = None if duration is None else time.monotonic() + duration
     with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
@@ -24,5 +30,5 @@ def follow(rings: Mapping[str, Ring[Any]], duration: float | None) -> Iterator[t
                 break
             poller.wait(left)
             for name, ring in rings.items():
-                for event in ring.events(0):
+                for event in ring.available():
                     yield name, event

@@ -1,0 +1,176 @@
+"""``beespace run x.bpf.o``: load and attach what clang built; print its events as they come and its maps at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from beespace.errors import UsageError
+from beespace.kernel.links import Link, Where
+from beespace.kernel.links.iterator import IteratorLink
+from beespace.session.events import follow
+from beespace.session.object_options import options_of
+from beespace.session.objects import Object, open, read_object
+from beespace.session.records import Events
+from beespace.session.snapshot import snapshot
+from beespace.spec import ObjectSpec
+
+_FIELD_OF_WHERE = set(Where.__match_args__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until the time is over, a signal comes, or (an object of iterators only) everything was read."""
+    spec = read_object(options.file)
+    if options.help:
+        print(options.usage(), _describe(spec, options.file), sep="\n")
+        return 0
+    values = _values(spec, options.rest)
+    where = {"cgroup": options.cgroup} if options.cgroup else {}
+    where |= _attach_options(options.attach)
+    structs = dict(_pair(text, "--event", "RING=STRUCT") for text in options.event)
+    as_json = options.output == "json"
+    with open(options.file, variables=values, programs=options.only or None) as loaded:
+        for ring in structs:
+            if ring not in loaded.rings:
+                known = ", ".join(loaded.rings) or "none"
+                raise UsageError(f"--event {ring}={structs[ring]}: no ring {ring!r}", help=f"the rings: {known}")
+        rings = {name: _events(loaded, name, structs.get(name)) for name in loaded.rings}
+        links = loaded.attach(options.program, **where)
+        for note in (*loaded.notes, *(link.explain() for link in links if link.tried)):
+            _say(f"note: {note}")
+        _print_iterators(links)
+        if rings or any(not isinstance(link, IteratorLink) for link in links):
+            show = _print_json if as_json else _print_text
+            for name, event in follow(rings, options.duration):
+                show(name, event, len(rings) > 1)
+        loaded.detach()  # what is printed now does not change any more
+        for name, events in rings.items():
+            for event in events.available():
+                show(name, event, len(rings) > 1)
+        _print_end(loaded, as_json)
+        _print_losses(rings)
+    return 0
+
+
+def _describe(spec: ObjectSpec, file: Path) -> str:
+    declared = options_of(spec)
+    if not declared:
+        return f"{file.name} has no options of its own (no `const volatile` globals)."
+    lines = [f"  --{each.flag:<24} {each.type:<16} default: {each.default!r}" for each in declared.values()]
+    return "\n".join([f"options of {file.name}:", *lines])
+
+
+def _values(spec: ObjectSpec, given: Sequence[str]) -> dict[str, Any]:
+    """``--name VALUE`` and ``--name=VALUE`` as values of the object's read-only globals."""
+    declared = options_of(spec)
+    values: dict[str, Any] = {}
+    words = iter(given)
+    for word in words:
+        flag, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--"):
+            raise UsageError(f"{word!r} is no option", help="options of an object are written --name VALUE")
+        option = declared.get(flag.replace("-", "_"))
+        if option is None:
+            raise UsageError(f"{spec.name} has no option --{flag}", help=f"its own: {_known(declared.values())}")
+        if not equals:
+            following = next(words, None)
+            if following is None:
+                raise UsageError(f"--{flag} takes a value of type {option.type}")
+            text = following
+        values[option.name] = option.value(text)
+    return values
+
+
+def _known(options: Any) -> str:
+    return ", ".join(f"--{option.flag} ({option.type})" for option in options) or "none"
+
+
+def _pair(text: str, flag: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"{flag} takes {form}, not {text!r}")
+    return name, value
+
+
+def _attach_options(given: Sequence[str]) -> dict[str, Any]:
+    """``--attach interface=eth0`` as what hooks may be told."""
+    where: dict[str, Any] = {}
+    for text in given:
+        name, value = _pair(text, "--attach", "NAME=VALUE")
+        if name not in _FIELD_OF_WHERE:
+            raise UsageError(
+                f"--attach {text}: there is no {name!r}", help=f"there is {', '.join(sorted(_FIELD_OF_WHERE))}"
+            )
+        where[name] = int(value, 0) if value.removeprefix("-").isdigit() or value.startswith("0x") else value
+    return where
+
+
+def _events(loaded: Object, name: str, struct: str | None) -> Events:
+    events = loaded.events(name, struct)
+    if not events.struct:
+        _say(f"note: records of {name} are shown as hex: {events.why}; name their struct with --event {name}=STRUCT")
+    return events
+
+
+def _print_iterators(links: Sequence[Link]) -> None:
+    for link in links:
+        if isinstance(link, IteratorLink):
+            for chunk in link.chunks():
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+
+
+def _print_json(ring: str, event: Any, several: bool) -> None:
+    fields = plain(event) if not isinstance(event, bytes) else {"data": event.hex()}
+    print(json.dumps({"ring": ring, **fields}), flush=True)
+
+
+def _print_text(ring: str, event: Any, several: bool) -> None:
+    fields = {"data": event.hex()} if isinstance(event, bytes) else plain(event)
+    prefix = f"{ring}: " if several else ""
+    print(prefix + " ".join(f"{name}={value!r}" for name, value in fields.items()), flush=True)
+
+
+def plain(value: Any) -> Any:
+    """A value of BTF as JSON knows it: records as objects, tuples as lists, bytes as hex."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(part) for name, part in value._items()}
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _print_end(loaded: Object, as_json: bool) -> None:
+    for kind, name, content in snapshot(loaded):
+        shown = plain(content)
+        if as_json:
+            print(json.dumps({kind: name, "value": shown}))
+        elif isinstance(content, list):
+            print(f"{name}: {len(content)} entries")
+            for key, value in content:
+                print(f"  {key!r}: {value!r}")
+        else:
+            print(f"{name}: {content!r}")
+
+
+def _losses(rings: dict[str, Events]) -> Iterator[str]:
+    for name, events in rings.items():
+        if events.lost is None:
+            yield f"{name} was full at times, and the kernel does not count what it turned away; make it larger"
+        elif events.lost:
+            yield f"{events.lost} events of {name} were lost: it was full"
+        if events.malformed:
+            yield f"{events.malformed} records of {name} were shorter than {events.struct}, and are shown as hex"
+
+
+def _print_losses(rings: dict[str, Events]) -> None:
+    for sentence in _losses(rings):
+        _say(sentence)
+
+
+def _say(text: str) -> None:
+    print(f"beespace: {text}", file=sys.stderr)
