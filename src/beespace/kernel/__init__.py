@@ -6,11 +6,11 @@ attachment behind, and so does ``kill -9``.
 """
 
 from beespace.kernel.create import create_map
+from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
 from beespace.kernel.links import Link, Where
 from beespace.kernel.links.iterator import IteratorLink
 from beespace.kernel.loader import load
 from beespace.kernel.maps import Entries, Map
-from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.ring import RingBuffer
@@ -19,7 +19,8 @@ from beespace.kernel.variables import Variable
 from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
 
 __all__ = [
-    "load", "LoadedObject", "LoadedProgram", "KernelProgram", "Run", "Variable", "open_program", "statistics", "Statistics",
+    "load", "LoadedObject", "LoadedProgram", "Variable",
+    "KernelProgram", "Run", "open_program", "statistics", "Statistics",
     "create_map", "Map", "Entries", "SwappedMap", "RingBuffer",
     "Link", "IteratorLink", "Where",
     "vmlinux_btf", "cache_directory",

@@ -233,9 +233,8 @@ def open_program(which: int | str | os.PathLike[str], *, section: str | None = N
         kind = Path(f"/proc/self/fd/{descriptor.fileno()}").readlink().name
         if not kind.endswith("bpf-prog"):
             raise UsageError(f"{which} is no program: it is {kind.rpartition(':')[2]}")
-        found = KernelProgram(descriptor, bpf.prog_info(descriptor).name, attachment)
-        undo.pop_all()
-        return found
+        name = bpf.prog_info(descriptor).name
+        return KernelProgram(Descriptor(descriptor.detach(), f"program {name}"), name, attachment)
 
 
 class statistics:

@@ -42,7 +42,8 @@ def source_lines(program: Fd, types: Btf | None) -> tuple[SourceLine, ...]:
 def _lines(data: bytes, size: int, types: Btf) -> Iterator[SourceLine]:
     for at in range(0, len(data) - _LINE.size + 1, size):
         index, file, text, place = _LINE.unpack_from(data, at)
-        yield SourceLine(index, types.string(file), place >> 10, place & 0x3FF, types.string(text))
+        if place >> 10:  # line 0 is code that the compiler made of no line in particular
+            yield SourceLine(index, types.string(file), place >> 10, place & 0x3FF, types.string(text))
 
 
 def listing(code: bytes, lines: Sequence[SourceLine]) -> str:

@@ -75,7 +75,7 @@ def load(
     "function")}``, with a loaded program or the id of one.  ``token`` is a BPF token or the directory of a
     bpf file system that was delegated to this user namespace (6.9; found by itself at ``/sys/fs/bpf`` and in
     ``LIBBPF_BPF_TOKEN_PATH``).  ``log_level`` has the verifier write a log of programs that it accepts, too
-    (:attr:`LoadedProgram.log`): a sum of 1 (instructions), 2 (each with its state) and 4 (statistics);
+    (:attr:`LoadedProgram.log`): 4 is statistics alone, 2 all paths with the state at each instruction;
     ``log_size`` is the room in bytes that it begins with.  ``into`` is the class of what is returned.
 
     Raises :class:`UsageError` for names and values that do not fit, :class:`RelocationError` for

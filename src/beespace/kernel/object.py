@@ -75,7 +75,7 @@ class LoadedObject:
         check(where)
         made: list[Link] = []
         with ExitStack() as undo:
-            for group, names in self._units(name):
+            for group, names in self._units(name, where):
                 links = self._attach(names, where) if group is None else self._attach_any(group, where)
                 for link in links:
                     made.append(undo.enter_context(link))
@@ -83,7 +83,7 @@ class LoadedObject:
         self._links.extend(made)
         return tuple(made)
 
-    def _units(self, name: str | None) -> Iterator[tuple[Group | None, tuple[str, ...]]]:
+    def _units(self, name: str | None, where: Mapping[str, object]) -> Iterator[tuple[Group | None, tuple[str, ...]]]:
         """What is attached together: single programs, and groups of alternatives."""
         if name is not None:
             self._check_loaded(name)
@@ -96,7 +96,7 @@ class LoadedObject:
             if group is not None and each not in seen:
                 seen |= group.names
                 yield group, group.taken
-            elif group is None and program.attachment.hook.link:
+            elif group is None and _is_attached(program, where):
                 yield None, (each,)
 
     def _check_loaded(self, name: str) -> None:
@@ -158,3 +158,9 @@ class LoadedObject:
 
     def __repr__(self) -> str:
         return f"<LoadedObject {self.spec.name!r}: {len(self.programs)} programs, {len(self.maps)} maps>"
+
+
+def _is_attached(program: LoadedProgram, where: Mapping[str, object]) -> bool:
+    """Whether attaching everything means this program: a socket filter is put on the socket that is named, if one is."""
+    link = program.attachment.hook.link
+    return link != "" and (link != "socket" or "socket" in where)

@@ -62,8 +62,8 @@ def prog_load(
     bpf_func_info`` and ``bpf_line_info`` that refer to ``prog_btf_fd``.  ``attach_btf_id`` is a type of
     ``attach_btf_obj_fd`` (vmlinux if absent) or of ``attach_prog_fd``.  ``prog_token_fd`` is a BPF token (6.9).
 
-    ``log_level`` is a sum of 1 (the path that was refused, or all of it), 2 (each instruction's state too) and 4
-    (statistics alone); ``log_size`` is the room in bytes that the log begins with.  A refusal is loaded again with
+    ``log_level`` is a sum of 1 (the path that was refused), 2 (all paths, with the state at each instruction) and 4
+    (statistics); ``log_size`` is the room in bytes that the log begins with.  A refusal is loaded again with
     ``log_level`` 1 and a log that grows until it holds everything: :class:`~beespace.errors.VerifierError` carries
     that log.
     """
