@@ -93,7 +93,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 char LICENSE[] SEC("license") = "GPL";
 """
 # Starts /bin/true so often, and says who its parent is.
-PARENT = "import os, subprocess, sys; print(os.getpid(), flush=True); input(); [subprocess.run(['/bin/true']) for _ in range(int(sys.argv[1]))]"
+PARENT = """
+import os, subprocess, sys
+print(os.getpid(), flush=True)
+input()
+for _ in range(int(sys.argv[1])):
+    subprocess.run(["/bin/true"])
+"""
 
 
 @pytest.fixture
@@ -196,7 +202,7 @@ def test_which_struct(file: Path) -> None:
 
 def test_what_is_no_object(tmp_path: Path) -> None:
     (tmp_path / "x.bpf.o").write_bytes(b"\x7fELF" + bytes(20))
-    with pytest.raises(FormatError, match="offset|short|truncated"):
+    with pytest.raises(FormatError, match="offset"):
         beespace.open(tmp_path / "x.bpf.o")
     with pytest.raises(UsageError, match="No such file"):
         beespace.open(tmp_path / "none.bpf.o")
