@@ -23,6 +23,7 @@ class Kernel:
     packages: tuple[str, ...]
     tier: str
     parameters: str
+    lacks: tuple[str, ...]
     note: str
 
     @property
@@ -41,6 +42,7 @@ def _read() -> tuple[Kernel, ...]:
             packages=tuple(each["packages"]),
             tier=each["tier"],
             parameters=each.get("parameters", ""),
+            lacks=tuple(each.get("lacks", ())),
             note=each["note"],
         )
         for each in listed

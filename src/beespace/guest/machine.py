@@ -11,7 +11,7 @@ from beespace.guest.programs import program
 from beespace.guest.store import Unpacked
 from beespace.record import dataclass
 
-__all__ = ["HOST", "Machine", "Settings", "Share", "machine", "qemu", "server"]
+__all__ = ["HOST", "Machine", "Settings", "Share", "machine", "needed", "qemu", "server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ def machine(architecture: str) -> Machine:
     if architecture not in MACHINES:
         raise UsageError(f"no virtual machine is known for the architecture {architecture!r}")
     return MACHINES[architecture]
+
+
+def needed(architecture: str) -> None:
+    """Raises :class:`~beespace.errors.NotSupported` for the first program that guests need and that is missing."""
+    for name in (machine(architecture).program, "virtiofsd", "busybox", "unshare", "setpriv"):
+        program(name)
 
 
 def qemu(unpacked: Unpacked, settings: Settings, folder: Path, shares: tuple[str, ...], channel: int) -> list[str]:

@@ -1,0 +1,116 @@
+"""The kernel matrix as pytest sees it: one test for each test of tests/kernel and each kernel.
+
+``--tier full`` takes all of them, on all kernels of kernels.toml; without it, those of short_tier.txt on the
+kernels of the short tier.  ``--kernels 5.10,7.3`` takes those only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without packages
+
+import matrix
+
+from beespace.errors import BeespaceError
+from beespace.guest import KERNELS, Kernel, fetch, find
+from beespace.guest.machine import HOST, needed
+
+SHORT = Path(__file__).parent / "short_tier.txt"
+_LISTED = pytest.StashKey["Listed"]()
+_CACHE = pytest.StashKey[matrix.Cache]()
+
+
+class Listed:
+    """What there is to run: tests by name, files that cannot be collected, and lines of the list that name nothing."""
+
+    def __init__(self, cache: matrix.Cache, tier: str) -> None:
+        self.tests, self.broken = matrix.collect(cache)
+        lines = [line for line in SHORT.read_text().splitlines() if line and not line.startswith("#")]
+        there = {_without_parameters(inner.name) for inner in self.tests}
+        self.unknown = [line for line in lines if line not in there]
+        if tier == "short":
+            self.tests = [inner for inner in self.tests if _without_parameters(inner.name) in lines]
+
+
+def _without_parameters(name: str) -> str:
+    return name.partition("[")[0].removeprefix("tests/kernel/")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tier", choices=("short", "full"), default="short", help="of the kernel matrix (default: short)")
+    parser.addoption("--kernels", default="", help="of the kernel matrix: names with commas between (default: the tier's)")
+
+
+def kernels(config: pytest.Config) -> list[Kernel]:
+    names = [name for name in config.getoption("--kernels", "").split(",") if name]
+    tiers = ("short",) if config.getoption("--tier", "short") == "short" else ("short", "full")
+    chosen = [find(name) for name in names] or [kernel for kernel in KERNELS if kernel.tier in tiers]
+    return [kernel for kernel in chosen if kernel.architecture == HOST]
+
+
+def listed(config: pytest.Config) -> Listed:
+    if _LISTED not in config.stash:
+        config.stash[_CACHE] = matrix.Cache()
+        config.stash[_LISTED] = Listed(config.stash[_CACHE], config.getoption("--tier", "short"))
+    return config.stash[_LISTED]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "inner" in metafunc.fixturenames:
+        pairs = [(kernel, inner) for kernel in kernels(metafunc.config) for inner in listed(metafunc.config).tests]
+        names = [f"{kernel.name}-{inner.name.removeprefix('tests/kernel/')}" for kernel, inner in pairs]
+        metafunc.parametrize(("kernel", "inner"), pairs, ids=names)
+    elif "kernel" in metafunc.fixturenames:
+        chosen = kernels(metafunc.config)
+        metafunc.parametrize("kernel", chosen, ids=[kernel.name for kernel in chosen])
+
+
+@pytest.fixture(scope="session")
+def cache(request: pytest.FixtureRequest) -> matrix.Cache:
+    listed(request.config)
+    return request.config.stash[_CACHE]
+
+
+@pytest.fixture
+def broken(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Files of tests/kernel that pytest cannot read, and why."""
+    return listed(request.config).broken
+
+
+@pytest.fixture
+def unknown_lines(request: pytest.FixtureRequest) -> list[str]:
+    return listed(request.config).unknown
+
+
+@pytest.fixture(scope="session")
+def can_run(request: pytest.FixtureRequest) -> None:
+    """Skips where guests cannot run: the reason names the package or the right that is missing."""
+    if os.geteuid():
+        pytest.skip("the guests of the matrix read the host's root: it needs root")
+    for kernel in kernels(request.config):
+        try:
+            needed(kernel.architecture)
+            fetch(kernel)
+        except BeespaceError as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def running(request: pytest.FixtureRequest, can_run: None, cache: matrix.Cache) -> Iterator[matrix.Matrix]:
+    """The guests, which run the tests that were selected of this session."""
+    wanted: dict[Kernel, list[matrix.Inner]] = {}
+    for item in request.session.items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "inner" in parameters:
+            wanted.setdefault(parameters["kernel"], []).append(parameters["inner"])
+    started = matrix.Matrix(cache, wanted)
+    try:
+        yield started
+    finally:
+        started.close()

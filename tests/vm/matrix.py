@@ -1,0 +1,211 @@
+"""The kernel matrix: the tests of tests/kernel, inside guests, two guests at a time, each result as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from beespace.errors import BeespaceError, GuestError
+from beespace.guest import Guest, Kernel, Settings, Share, fetch
+
+ROOT = Path(__file__).parent.parent.parent
+LANES = 2
+RESTARTS = 5  # of one kernel, after a test that ended its guest
+SETTINGS = Settings(memory=2 << 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A test of tests/kernel: its node id, and whether it wants a kernel for itself."""
+
+    name: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    outcome: str  # passed, failed, skipped
+    text: str
+    seconds: float = 0.0
+
+
+class Cache:
+    """A folder that guests may write: bytecode and compiled objects, which cost seconds to make in a guest."""
+
+    def __init__(self) -> None:
+        root = os.environ.get("XDG_CACHE_HOME")
+        self.folder = (Path(root) if root else Path.home() / ".cache") / "beespace" / "tests"
+        self.objects = Path(os.environ.get("BEESPACE_OBJECT_CACHE", self.folder / "objects"))
+        for each in (self.folder, self.objects):
+            each.mkdir(parents=True, exist_ok=True)
+
+    def shares(self) -> list[Share]:
+        return [Share(folder, folder, writable=True) for folder in dict.fromkeys((self.folder, self.objects))]
+
+    def environment(self) -> dict[str, str]:
+        """What pytest runs with, here and in guests."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
+        return environment | {
+            "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}",
+            "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "BEESPACE_OBJECT_CACHE": str(self.objects),
+        }
+
+
+def pytest_command(*arguments: str) -> list[str]:
+    plugins = ("-p", "pytest_timeout", "-p", "guest_plugin", "-p", "no:cacheprovider")
+    return [sys.executable, "-m", "pytest", *plugins, "-q", *arguments]
+
+
+def collect(cache: Cache) -> tuple[list[Inner], dict[str, str]]:
+    """The tests that there are, and the files that cannot be collected.  Fills the cache of bytecode too."""
+    read, write = os.pipe()
+    command = pytest_command("--collect-only", "tests/kernel")
+    environment = cache.environment() | {"BEESPACE_GUEST_FD": str(write)}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, pass_fds=(write,), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    os.close(write)
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.extend(process.stdout or ()))
+    reader.start()
+    with os.fdopen(read) as records:
+        told = [json.loads(line) for line in records]
+    reader.join()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()
+    found = [Inner(each["id"], each["fresh"]) for record in told for each in record.get("collected", ())]
+    broken = {record["broken"]: record["text"] for record in told if "broken" in record}
+    if not found and not broken:
+        broken["tests/kernel"] = "".join(output)
+    return found, broken
+
+
+class Matrix:
+    """Runs what was asked for on each kernel; :meth:`result` waits for one result."""
+
+    def __init__(self, cache: Cache, wanted: dict[Kernel, list[Inner]]) -> None:
+        self._cache = cache
+        self._queue = deque(wanted.items())
+        self._results: dict[tuple[str, str], Result] = {}
+        self._known = threading.Condition()
+        self._guests: dict[str, Guest] = {}
+        self._stopping = False
+        self._lanes = [threading.Thread(target=self._lane) for _ in range(min(LANES, len(wanted)))]
+        for lane in self._lanes:
+            lane.start()
+
+    def result(self, kernel: Kernel, test: str) -> Result:
+        with self._known:
+            self._known.wait_for(lambda: (kernel.name, test) in self._results)
+            return self._results[kernel.name, test]
+
+    def close(self) -> None:
+        with self._known:
+            self._stopping = True
+            self._queue.clear()
+            for guest in self._guests.values():
+                guest.kill()
+        for lane in self._lanes:
+            lane.join()
+
+    # -- a lane: one kernel after the other ----------------------------------------------------------------
+
+    def _lane(self) -> None:
+        while True:
+            with self._known:
+                if not self._queue:
+                    return
+                kernel, wanted = self._queue.popleft()
+            try:
+                self._all(kernel, wanted)
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                self._settle(kernel, wanted, f"{type(error).__name__}: {error}")
+
+    def _all(self, kernel: Kernel, wanted: list[Inner]) -> None:
+        batches = [[inner] for inner in wanted if inner.fresh]
+        batches.insert(0, [inner for inner in wanted if not inner.fresh])
+        restarts = RESTARTS
+        for batch in batches:
+            left = batch
+            while left:
+                ended = self._one_guest(kernel, left)
+                if ended is None or restarts == 0:
+                    self._settle(kernel, left, ended or "pytest in the guest ended before this test")
+                restarts -= 1
+                left = [inner for inner in left if (kernel.name, inner.name) not in self._results]
+
+    def _one_guest(self, kernel: Kernel, wanted: list[Inner]) -> str | None:
+        """Run tests in a guest; why it ended before its time, if it did: then one more test has failed."""
+        run = Run(lambda test, result: self._put(kernel, test, result))
+        names = self._cache.folder / f"wanted-{kernel.name}-{os.getpid()}"
+        names.write_text("\n".join(inner.name for inner in wanted))
+        files = dict.fromkeys(inner.name.partition("::")[0] for inner in wanted)
+        environment = self._cache.environment() | {"BEESPACE_GUEST_TESTS": str(names)}
+        try:
+            with Guest(fetch(kernel), SETTINGS, shares=self._cache.shares()) as guest:
+                with self._known:
+                    self._guests[kernel.name] = guest
+                    if self._stopping:
+                        return "the matrix was stopped"
+                guest.run(
+                    pytest_command(*files), folder=str(ROOT), environment=environment,
+                    out=run.output.append, err=run.output.append, log=run.feed,
+                )  # fmt: skip
+        except GuestError as error:
+            if run.started is None:
+                raise
+            self._put(kernel, run.started, Result("failed", f"this test ended the guest: {error}"))
+            return str(error)
+        finally:
+            with self._known:
+                self._guests.pop(kernel.name, None)
+            names.unlink()
+        missing = [inner for inner in wanted if (kernel.name, inner.name) not in self._results]
+        self._settle(kernel, missing, "pytest in the guest did not run this test:\n" + run.text())
+        return None
+
+    def _put(self, kernel: Kernel, test: str, result: Result) -> None:
+        with self._known:
+            self._results[kernel.name, test] = result
+            self._known.notify_all()
+
+    def _settle(self, kernel: Kernel, tests: Iterable[Inner], why: str) -> None:
+        for inner in tests:
+            if (kernel.name, inner.name) not in self._results:
+                self._put(kernel, inner.name, Result("failed", why))
+
+
+class Run:
+    """What one pytest in a guest tells."""
+
+    def __init__(self, put: Callable[[str, Result], None]) -> None:
+        self._put = put
+        self._pending = b""
+        self.started: str | None = None
+        self.output: deque[bytes] = deque(maxlen=200)
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            record = json.loads(line)
+            if "started" in record:
+                self.started = record["started"]
+            elif "id" in record:
+                self.started = None
+                self._put(record["id"], Result(record["outcome"], record["text"], record["seconds"]))
+
+    def text(self) -> str:
+        return b"".join(self.output).decode(errors="replace")[-5000:]
+
+
+__all__ = ["BeespaceError", "Cache", "Inner", "Matrix", "Result", "collect"]
