@@ -23,6 +23,7 @@ from beespace.guest.machine import HOST, needed
 
 SHORT = Path(__file__).parent / "short_tier.txt"
 _LISTED = pytest.StashKey["Listed"]()
+_SUMMARIES = pytest.StashKey[list[str]]()
 _CACHE = pytest.StashKey[matrix.Cache]()
 
 
@@ -44,7 +45,9 @@ def _without_parameters(name: str) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tier", choices=("short", "full"), default="short", help="of the kernel matrix (default: short)")
-    parser.addoption("--kernels", default="", help="of the kernel matrix: names with commas between (default: the tier's)")
+    parser.addoption(
+        "--kernels", default="", help="of the kernel matrix: names with commas between (default: the tier's)"
+    )
 
 
 def kernels(config: pytest.Config) -> list[Kernel]:
@@ -114,3 +117,10 @@ def running(request: pytest.FixtureRequest, can_run: None, cache: matrix.Cache) 
         yield started
     finally:
         started.close()
+        request.config.stash[_SUMMARIES] = started.summaries
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What each kernel cost, from the start of its guest on."""
+    for line in config.stash.get(_SUMMARIES, ()):
+        terminalreporter.write_line(line)

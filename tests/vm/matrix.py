@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -71,7 +72,13 @@ def collect(cache: Cache) -> tuple[list[Inner], dict[str, str]]:
     command = pytest_command("--collect-only", "tests/kernel")
     environment = cache.environment() | {"BEESPACE_GUEST_FD": str(write)}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, pass_fds=(write,), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        pass_fds=(write,),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     os.close(write)
     output: list[str] = []
@@ -97,6 +104,7 @@ class Matrix:
         self._cache = cache
         self._queue = deque(wanted.items())
         self._results: dict[tuple[str, str], Result] = {}
+        self.summaries: list[str] = []
         self._known = threading.Condition()
         self._guests: dict[str, Guest] = {}
         self._stopping = False
@@ -132,6 +140,7 @@ class Matrix:
                 self._settle(kernel, wanted, f"{type(error).__name__}: {error}")
 
     def _all(self, kernel: Kernel, wanted: list[Inner]) -> None:
+        began = time.monotonic()
         batches = [[inner] for inner in wanted if inner.fresh]
         batches.insert(0, [inner for inner in wanted if not inner.fresh])
         restarts = RESTARTS
@@ -143,6 +152,16 @@ class Matrix:
                     self._settle(kernel, left, ended or "pytest in the guest ended before this test")
                 restarts -= 1
                 left = [inner for inner in left if (kernel.name, inner.name) not in self._results]
+        found = {inner.name: self._results[kernel.name, inner.name] for inner in wanted}
+        inside = sum(result.seconds for result in found.values())
+        self.summaries.append(
+            f"{kernel.name}: {len(found)} tests, {time.monotonic() - began:.0f} s, of which {inside:.0f} s in the tests"
+        )
+        (self._cache.folder / f"results-{kernel.name}.json").write_text(
+            json.dumps(
+                {name: [result.outcome, round(result.seconds, 2), result.text] for name, result in found.items()}
+            )
+        )
 
     def _one_guest(self, kernel: Kernel, wanted: list[Inner]) -> str | None:
         """Run tests in a guest; why it ended before its time, if it did: then one more test has failed."""
