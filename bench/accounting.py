@@ -87,7 +87,7 @@ def _once(program: LoadedProgram, data: bytes) -> float:
 
 def _counted(loaded: LoadedObject) -> tuple[int, int]:
     """Bytes and packets sent, of all flows in the table."""
-    table = loaded.maps["flows"]
+    table = loaded.maps["flows"].raw
     assert isinstance(table, SwappedMap)
     _keys, values, count = table.take()
     size = len(values) // count

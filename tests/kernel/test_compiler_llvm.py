@@ -165,7 +165,7 @@ def test_a_counter_in_a_hash(worker: Worker) -> None:
     with open_module(worker, module) as loaded:
         for _ in range(5):
             run(loaded)
-        assert dict(loaded.maps["counts"].items()) == {struct.pack("I", 7): struct.pack("Q", 5)}
+        assert dict(loaded.maps["counts"].raw.items()) == {struct.pack("I", 7): struct.pack("Q", 5)}
     # The plain locked add that every kernel has, not a fetch.
     assert "lock *(u64 *)(r0 +0) +=" in text_of(worker, module)
 

@@ -319,7 +319,7 @@ def test_a_stack_value_copied_to_a_map(worker: Worker) -> None:
     ),), maps=(MapDefinition("m1", MapType.ARRAY, u32, array_of(u64, 8), 1),))  # fmt: skip
     with open_module(worker, module) as loaded:
         loaded.programs["f"].test_run(data_in=ETHERNET + bytes(64))
-        assert loaded.maps["m1"].get(bytes(4)) == struct.pack("8Q", 0, 5, 0, 0, 0, 0, 0, 0)
+        assert loaded.maps["m1"].raw.get(bytes(4)) == struct.pack("8Q", 0, 5, 0, 0, 0, 0, 0, 0)
 
 
 # --- control flow ---
@@ -484,7 +484,7 @@ def test_what_does_not_fit_the_stack_moves_to_scratch_memory(worker: Worker) -> 
             loaded.variables["out"].set(0)
         assert loaded.maps[SCRATCH].spec.max_entries == COPIES
         for entry in range(COPIES):
-            values = loaded.maps[SCRATCH].get(struct.pack("I", entry))
+            values = loaded.maps[SCRATCH].raw.get(struct.pack("I", entry))
             assert values is not None
             assert not any(values[i] for i in range(16))
 
@@ -492,7 +492,7 @@ def test_what_does_not_fit_the_stack_moves_to_scratch_memory(worker: Worker) -> 
 def test_a_run_that_finds_no_scratch_memory_is_counted(worker: Worker) -> None:
     module = Module("m", (big("f", 5, 256, section=RAW),), globals=(out(),))
     with load(read(worker.build(module).object, "m")) as loaded:
-        scratch = loaded.maps[SCRATCH]
+        scratch = loaded.maps[SCRATCH].raw
         for entry in range(COPIES):
             key = struct.pack("I", entry)
             value = scratch.get(key)

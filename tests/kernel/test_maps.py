@@ -271,7 +271,7 @@ def test_a_swap_under_load_loses_nothing(compile_c: Callable[[str], ObjectSpec])
     """Two threads run the program as fast as the kernel can; every run is in exactly one interval."""
     intervals, runs = 25, 20_000
     with load(compile_c(COUNT)) as probe:
-        flows, program = probe.maps["flows"], probe.programs["count"]
+        flows, program = probe.maps["flows"].raw, probe.programs["count"]
         assert isinstance(flows, SwappedMap)
         enough = threading.Event()
         done: list[int] = []

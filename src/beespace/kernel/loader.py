@@ -19,12 +19,12 @@ from beespace.errors import KernelError, UsageError
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.either import Alternative, Group, groups_of
 from beespace.kernel.loading import Asked, Loading
-from beespace.kernel.maps import Map
+from beespace.kernel.maps import LiveMaps, Map
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.object_types import load_types
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.token import find_token
-from beespace.kernel.variables import Variable, initial_data, is_signed
+from beespace.kernel.variables import Variable, initial_data
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.record import replace
 from beespace.reloc import Report, relocate
@@ -131,14 +131,15 @@ def load(
                 error.add_note(note)
             raise
         fill_programs(spec, live, loaded)
-        own_types = Btf(spec.btf) if spec.btf and spec.variables else None
+        own_types = cache(lambda: Btf(spec.btf) if spec.btf else None)
         variables_by_name = {
-            name: Variable(each, live[each.map], is_signed(each, own_types)) for name, each in spec.variables.items()
+            name: Variable(each, live[each.map], own_types) for name, each in spec.variables.items()
         }
         in_order = {name: loaded[name] for name in spec.programs if name in loaded}
         return into(
-            spec, live, in_order, variables_by_name, tuple(notes), undo.pop_all(), groups=groups, take_next=take
-        )
+            spec, LiveMaps(live, own_types), in_order, variables_by_name, tuple(notes), undo.pop_all(),
+            groups=groups, take_next=take,
+        )  # fmt: skip
 
 
 def _chosen(spec: ObjectSpec, programs: Collection[str] | None, groups: tuple[Group, ...]) -> list[str]:

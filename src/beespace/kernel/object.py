@@ -10,7 +10,7 @@ from typing import Self
 from beespace.errors import KernelError, RelocationError, UsageError
 from beespace.kernel.either import Choice, Group
 from beespace.kernel.links import Link, accepted, check
-from beespace.kernel.maps import Map
+from beespace.kernel.maps import LiveMaps
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.spec import ObjectSpec
@@ -21,14 +21,15 @@ __all__ = ["LoadedObject"]
 class LoadedObject:
     """What :func:`beespace.kernel.load` makes.  Closing it detaches and frees everything.
 
-    ``spec`` is the object with CO-RE applied; ``notes`` say, in sentences, what this kernel could
+    ``spec`` is the object with CO-RE applied; ``maps`` are containers by name (:mod:`beespace.kernel.maps`), each with
+    the bytes as its ``raw``; ``notes`` say, in sentences, what this kernel could
     not do as asked.
     """
 
     def __init__(
         self,
         spec: ObjectSpec,
-        maps: Mapping[str, Map],
+        maps: LiveMaps,
         programs: Mapping[str, LoadedProgram],
         variables: Mapping[str, Variable],
         notes: tuple[str, ...],
@@ -38,7 +39,7 @@ class LoadedObject:
         take_next: Callable[[Group], Mapping[str, LoadedProgram]] | None = None,
     ) -> None:
         self.spec = spec
-        self.maps: Mapping[str, Map] = MappingProxyType(dict(maps))
+        self.maps = maps
         self._programs = dict(programs)
         self.programs: Mapping[str, LoadedProgram] = MappingProxyType(self._programs)
         self.variables: Mapping[str, Variable] = MappingProxyType(dict(variables))

@@ -51,10 +51,7 @@ class LiveVariable:
 
     def get(self, key: bytes) -> bytes:
         """The variable's bytes; ``key`` is always zero."""
-        value = self._variable.get()
-        return (
-            value if isinstance(value, bytes) else (value % (1 << 64)).to_bytes(8, "little")[: self._variable.spec.size]
-        )
+        return self._variable.read()
 
     def update(self, key: bytes, value: bytes) -> None:
         """Write the variable."""
@@ -153,9 +150,9 @@ class RunningProgram:
         self.notes = (*absent, *loaded.notes)
         self._adapters: dict[str, LiveMap | LiveRing | LiveVariable] = {}
         self._rings: list[RingBuffer] = []
-        losses = Losses(loaded.maps.get(LOSS_MAP))
+        losses = Losses(loaded.maps.raw.get(LOSS_MAP))
         for index, (name, declared) in enumerate(declaration.maps.items()):
-            live = loaded.maps.get(name)
+            live = loaded.maps.raw.get(name)
             if isinstance(declared, Ring) and live is not None:
                 ring = RingBuffer(live)
                 self._rings.append(ring)

@@ -119,6 +119,17 @@ def map_lookup(fd: Fd, key: Buffer, value_size: int, flags: int = 0) -> bytes | 
     return None if answer.result < 0 else bytes(value)
 
 
+def map_holds(fd: Fd, value: Buffer) -> bool:
+    """Whether a map without keys, a Bloom filter, may hold ``value`` (``BPF_MAP_LOOKUP_ELEM``, 5.16)."""
+    answer = ask(
+        Command.MAP_LOOKUP_ELEM,
+        "ask a Bloom filter",
+        {"map_fd": number(fd), "value": bytearray(value)},
+        expected=(errno.ENOENT,),
+    )
+    return answer.result >= 0
+
+
 def map_lookup_and_delete(fd: Fd, key: Buffer, value_size: int, flags: int = 0) -> bytes | None:
     """Take ``key`` out of the map: its value, or ``None`` (``BPF_MAP_LOOKUP_AND_DELETE_ELEM``).
 

@@ -104,3 +104,18 @@ def map_ring(fd: Fd, size: int) -> RingMemory:
         consumer.close()
         raise
     return RingMemory(consumer, mapping.view[:PAGE], mapping.view[PAGE:], mapping)
+
+
+def map_user_ring(fd: Fd, size: int) -> RingMemory:
+    """Map a ``BPF_MAP_TYPE_USER_RINGBUF``, which user space writes.  Since Linux 6.1.
+
+    As :func:`map_ring`, but ``producer`` and ``data`` are writable, and ``consumer`` is not.  Source:
+    ``ringbuf_map_mmap_user()`` in kernel/bpf/ringbuf.c.
+    """
+    consumer = map_memory(fd, PAGE, 0, writable=False)
+    try:
+        mapping = map_memory(fd, PAGE + 2 * size, PAGE, writable=True)
+    except KernelError:
+        consumer.close()
+        raise
+    return RingMemory(consumer, mapping.view[:PAGE], mapping.view[PAGE:], mapping)

@@ -9,7 +9,6 @@ import errno
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from beespace.errors import KernelError
 from beespace.syscall import HasFileno, bpf
 
 __all__ = ["NO_BATCH", "Entries", "joined", "read_batches", "walk"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
@@ -16,8 +16,11 @@ from beespace.kernel.maps.batches import NO_BATCH, Entries, joined, read_batches
 from beespace.spec import MapSpec
 from beespace.syscall import Descriptor, HasFileno, bpf
 from beespace.syscall.layout import Buffer
-from beespace.syscall.memory import MappedMemory, map_memory
+from beespace.syscall.memory import PAGE, MappedMemory, map_memory
 from beespace.syscall.process import possible_cpus
+
+if TYPE_CHECKING:
+    from beespace.syscall.arena import ArenaMemory
 
 __all__ = ["BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "Map"]
 
@@ -62,7 +65,7 @@ class Map:
         self._descriptor = descriptor
         self._batched = True
         self._pops = True
-        self._memory: MappedMemory | None = None
+        self._memory: MappedMemory | ArenaMemory | None = None
 
     @classmethod
     def from_descriptor(cls, descriptor: Descriptor) -> Self:
@@ -255,14 +258,22 @@ class Map:
         """The values of an array with ``BPF_F_MMAPABLE`` (Linux 5.5), as memory shared with the programs.
 
         Element ``i`` starts at ``i`` times the value size rounded up to 8.  Read-only once the map
-        is frozen.  :class:`NotSupported` if the map cannot be mapped.
+        is frozen.  Of an arena (6.9), all its pages.  :class:`NotSupported` if the map cannot be mapped.
         """
         if self._memory is None:
-            if not self.spec.flags & BPF_F_MMAPABLE:
-                raise NotSupported(f"mapping map {self.name!r}, which was made without BPF_F_MMAPABLE")
-            length = -(-self.spec.value_size // 8) * 8 * self.spec.max_entries
-            self._memory = map_memory(self._descriptor, length, 0, writable=not self.frozen)
+            self._memory = self._map_arena() if self.spec.type == MapType.ARENA else self._map_array()
         return self._memory.view
+
+    def _map_array(self) -> MappedMemory:
+        if not self.spec.flags & BPF_F_MMAPABLE:
+            raise NotSupported(f"mapping map {self.name!r}, which was made without BPF_F_MMAPABLE")
+        length = -(-self.spec.value_size // 8) * 8 * self.spec.max_entries
+        return map_memory(self._descriptor, length, 0, writable=not self.frozen)
+
+    def _map_arena(self) -> ArenaMemory:
+        from beespace.syscall.arena import map_arena  # few objects have one
+
+        return map_arena(self._descriptor, PAGE * self.spec.max_entries, self.spec.map_extra)
 
     def freeze(self) -> None:
         """Forbid user space to write the map ever again (Linux 5.2): the verifier then knows the values."""

@@ -1,0 +1,95 @@
+"""Where XDP programs send packets: DEVMAP (Linux 4.14), DEVMAP_HASH (5.4), CPUMAP (4.15)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from beespace.errors import UsageError
+from beespace.kernel.maps.coding import Coding
+from beespace.kernel.maps.slots import Slots
+
+__all__ = ["CpuMap", "CpuQueue", "DevMap", "Device"]
+
+
+class Device(NamedTuple):
+    """A network interface by its index, and the id of the XDP program that runs there (0: none; Linux 5.8)."""
+
+    ifindex: int
+    program_id: int = 0
+
+
+class CpuQueue(NamedTuple):
+    """Packets that may wait for a CPU, and the id of the XDP program that runs there (0: none; Linux 5.9)."""
+
+    size: int
+    program_id: int = 0
+
+
+class _Target:
+    """``struct bpf_devmap_val`` and ``struct bpf_cpumap_val``: a number, then a program's descriptor or id."""
+
+    def __init__(self, size: int, name: str, made: type[Device] | type[CpuQueue]) -> None:
+        self.size = size
+        self._name = name
+        self._made = made
+
+    def decode(self, data: bytes, offset: int = 0) -> Device | CpuQueue:
+        """What the kernel tells."""
+        words = [data[at : at + 4] for at in range(offset, offset + self.size, 4)]
+        return self._made(*[int.from_bytes(word, sys.byteorder) for word in words])
+
+    def encode(self, value: Any) -> bytes:
+        """A number (or the name of an interface) alone, or with a program."""
+        target, program = (value, None) if not isinstance(value, tuple) or len(value) != 2 else value
+        if isinstance(target, str) and self._made is Device:
+            target = _index_of(target)
+        if not isinstance(target, int):
+            raise UsageError(f"map {self._name!r} takes {self._made.__doc__}, not {value!r}")
+        data = target.to_bytes(4, sys.byteorder)
+        if self.size == 4:
+            if program is not None and program != 0:
+                raise UsageError(
+                    f"map {self._name!r} has no room for programs", help=f"its values have 4 bytes: make them 8 ({_C})"
+                )
+            return data
+        number = -1 if program is None else program if isinstance(program, int) else program.fileno()
+        return data + int(number).to_bytes(4, sys.byteorder, signed=True)
+
+
+_C = "struct bpf_devmap_val or bpf_cpumap_val"
+
+
+def _index_of(name: str) -> int:
+    """The index of a network interface of this namespace."""
+    import socket  # a name is rare, and the module is not small
+
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise UsageError(f"there is no network interface {name!r}: {os.strerror(error.errno or 0)}") from error
+
+
+class DevMap(Slots):
+    """Indices or keys to network interfaces.
+
+    An index, the name of an interface, or ``(interface, program)`` goes in (the program as a descriptor, run for
+    every packet that leaves there); a :class:`Device` comes out.
+    """
+
+    @cached_property
+    def value(self) -> Coding:
+        return _Target(self.spec.value_size, self.name, Device)
+
+
+class CpuMap(Slots):
+    """CPUs to the length of their queue.
+
+    A number of packets, or ``(number, program)``, goes in; a :class:`CpuQueue` comes out.
+    """
+
+    @cached_property
+    def value(self) -> Coding:
+        return _Target(self.spec.value_size, self.name, CpuQueue)
