@@ -98,6 +98,7 @@ class Btf:
         self._flavours: dict[str, list[int]] | None = None
         self._types: dict[int, Type] = {0: _VOID}
         self._aligned: dict[int, int] = {}
+        self.codecs: dict[tuple[int, str], object] = {}  # kept here by beespace.btf.codec
 
     def __repr__(self) -> str:
         return f"<Btf of {self.count} types{' on a base' if self.base else ''}>"
