@@ -4,128 +4,211 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
+from typing import Any
 
 from beespace.errors import FormatError, KernelError, NotPermitted, UsageError
-from beespace.isa.constants import MapType
+from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
+from beespace.kernel.pinning import DEFAULT_DIRECTORY, Directory, Pin, adopt
 from beespace.kernel.swapped import SwappedMap, is_swapped
-from beespace.record import replace
-from beespace.spec import MapSpec, ObjectSpec
+from beespace.record import dataclass, replace
+from beespace.spec import MapSpec, ObjectSpec, Pinning
 from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.syscall.memory import PAGE
 from beespace.syscall.process import possible_cpus
 
 __all__ = ["create_map", "create_maps", "fill_maps", "fill_programs"]
 
+Note = Callable[[str], None]
+
 _OF_MAPS = {MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS}
+_RINGS = {MapType.RINGBUF, MapType.USER_RINGBUF}
+# The kernel refuses BTF for these, whatever it is (libbpf's bpf_object__create_map()).
+_UNTYPED = {
+    MapType.PERF_EVENT_ARRAY, MapType.CGROUP_ARRAY, MapType.STACK_TRACE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS,
+    MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP, MapType.XSKMAP, MapType.SOCKMAP, MapType.SOCKHASH,
+    MapType.QUEUE, MapType.STACK, MapType.ARENA,
+}  # fmt: skip
+# How a kernel refuses what it does not know.
+_UNKNOWN = (errno.EINVAL, errno.ENOTSUP, errno.E2BIG, 524)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def create_map(spec: MapSpec, *, types: ObjectTypes | None = None, note: Callable[[str], None] | None = None) -> Map:
+def create_map(
+    spec: MapSpec, *, types: ObjectTypes | None = None, note: Note | None = None, token: HasFileno | None = None
+) -> Map:
     """Create one map: a plain :class:`Map`, or a :class:`SwappedMap` for what :func:`is_swapped` says.
 
     ``spec`` may leave ``max_entries`` of a perf event array at 0 (one for each CPU), and a ring's at
     any size (rounded up to a power of two pages).  The kernel's BTF for keys and values is given
-    where it takes it.  Raises :class:`KernelError` and what it stands for.
+    where it takes it; ``token`` is a BPF token to make it with (Linux 6.9).  A kernel without rings (before 5.8) makes
+    a perf event array instead, and ``note`` is told what could not be done as asked.  Raises :class:`KernelError` and
+    what it stands for.
     """
-    spec = _sized(spec)
-    with ExitStack() as undo:
-        inner: Map | None = None
-        tables: list[Map] = []
-        if spec.type in _OF_MAPS:
-            if spec.inner is None:
-                raise FormatError(f"map {spec.name!r} holds maps, but nothing says of what kind")
-            for _ in range(2 if is_swapped(spec) else 1):
-                tables.append(undo.enter_context(create_map(spec.inner, types=types)))
-            inner = tables[0]
-        descriptor, spec = _create(spec, inner, types, note or (lambda _: None))
-        undo.callback(descriptor.close)
-        made: Map
-        if len(tables) == 2:
-            made = SwappedMap(descriptor, spec, (tables[0], tables[1]))
-        else:
-            made = Map(descriptor, spec)
-            if inner is not None:
-                inner.close()  # the template has served
-        undo.pop_all()
-        return made
+    making = _Making(types, note or (lambda _: None), token)
+    return making.map(_sized(spec))
 
 
 def _sized(spec: MapSpec) -> MapSpec:
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
         return replace(spec, max_entries=len(possible_cpus()))
-    if spec.type == MapType.RINGBUF:
-        page = os.sysconf("SC_PAGE_SIZE")
-        return replace(spec, max_entries=max(page, 1 << max(spec.max_entries - 1, 0).bit_length()))
+    if spec.type in _RINGS:
+        return replace(spec, max_entries=max(PAGE, 1 << max(spec.max_entries - 1, 0).bit_length()))
     return spec
 
 
-def _create(
-    spec: MapSpec, inner: Map | None, types: ObjectTypes | None, note: Callable[[str], None]
-) -> tuple[Descriptor, MapSpec]:
-    """The map, with as much as the kernel takes: first with BTF, then without, then not for mapping."""
-    attempts = [spec]
-    if types is not None and types.descriptor is not None and (spec.key_type or spec.value_type):
-        attempts.append(replace(spec, key_type=0, value_type=0))
-    if spec.flags & BPF_F_MMAPABLE and spec.type == MapType.ARRAY:  # Linux 5.5, commit fc9702273e2e
-        attempts.append(replace(spec, key_type=0, value_type=0, flags=spec.flags & ~BPF_F_MMAPABLE))
-    refused: KernelError | None = None
-    for attempt in attempts:
-        try:
-            descriptor = _create_as(attempt, inner, types)
-        except NotPermitted:
-            raise
-        except KernelError as error:
-            refused = refused or error
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP, 524):
-                break
-            continue
-        if attempt.flags != spec.flags:
-            note(f"map {spec.name!r}: this kernel cannot map arrays into memory (Linux 5.5); read by system calls")
-        return descriptor, attempt
-    assert refused is not None
-    raise refused
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What all maps of an object are made with."""
 
+    types: ObjectTypes | None
+    note: Note
+    token: HasFileno | None
 
-def _create_as(spec: MapSpec, inner: Map | None, types: ObjectTypes | None) -> Descriptor:
-    typed = types is not None and types.descriptor is not None and bool(spec.key_type or spec.value_type)
-    return bpf.map_create(
-        spec.type,
-        spec.key_size,
-        spec.value_size,
-        spec.max_entries,
-        name=spec.name,
-        map_flags=spec.flags,
-        inner_map_fd=inner,
-        numa_node=spec.numa_node,
-        btf_fd=types.descriptor if typed and types is not None else None,
-        btf_key_type_id=spec.key_type if typed else 0,
-        btf_value_type_id=spec.value_type if typed else 0,
-        map_extra=spec.map_extra,
-    )
+    def map(self, spec: MapSpec) -> Map:
+        """One map, and the tables or the template that it needs."""
+        with ExitStack() as undo:
+            inner: Map | None = None
+            tables: list[Map] = []
+            if spec.type in _OF_MAPS:
+                if spec.inner is None:
+                    raise FormatError(f"map {spec.name!r} holds maps, but nothing says of what kind")
+                for _ in range(2 if is_swapped(spec) else 1):
+                    tables.append(undo.enter_context(self.map(_sized(spec.inner))))
+                inner = tables[0]
+            descriptor, spec = self._create(spec, inner)
+            undo.callback(descriptor.close)
+            made = SwappedMap(descriptor, spec, (tables[0], tables[1])) if len(tables) == 2 else Map(descriptor, spec)
+            if spec.type == MapType.ARENA:
+                made.memory()  # programs are verified against the address where it is mapped first
+            undo.pop_all()
+            if inner is not None and len(tables) == 1:
+                inner.close()  # the template has served
+            return made
+
+    def _create(self, spec: MapSpec, inner: Map | None) -> tuple[Descriptor, MapSpec]:
+        """The map, with as much as the kernel takes: each attempt asks for less."""
+        refused: KernelError | None = None
+        for attempt, typed, said in self._attempts(spec):
+            try:
+                descriptor = self._ask(attempt, inner, typed)
+            except NotPermitted:
+                raise
+            except KernelError as error:
+                refused = refused or error
+                if error.errno not in _UNKNOWN:
+                    break
+                continue
+            if said:
+                self.note(f"map {spec.name!r}: {said}")
+            return descriptor, attempt
+        assert refused is not None
+        raise refused
+
+    def _attempts(self, spec: MapSpec) -> list[tuple[MapSpec, bool, str]]:
+        """What to ask for, whether with BTF, and what is to be said about it."""
+        known = self.types is not None and self.types.descriptor is not None
+        typed = known and bool(spec.key_type or spec.value_type) and spec.type not in _UNTYPED
+        attempts = [(spec, True, "")] if typed else []
+        attempts.append((spec, False, ""))
+        if "." in spec.name:  # names have dots since Linux 5.2
+            attempts.append((replace(spec, name=spec.name.replace(".", "_")), False, ""))
+        if spec.flags & BPF_F_MMAPABLE and spec.type == MapType.ARRAY:  # Linux 5.5, commit fc9702273e2e
+            private = replace(spec, flags=spec.flags & ~BPF_F_MMAPABLE)
+            said = "this kernel cannot map arrays into memory (Linux 5.5); read by system calls"
+            attempts.append((private, False, said))
+        if spec.type == MapType.RINGBUF:
+            array = MapSpec(
+                spec.name, MapType.PERF_EVENT_ARRAY, 4, 4, len(possible_cpus()), numa_node=spec.numa_node,
+                flags=spec.flags & MapFlag.NUMA_NODE, value_type=spec.value_type,
+            )  # fmt: skip
+            said = "this kernel has no ring buffers (Linux 5.8); it is a perf event array instead"
+            attempts.append((array, False, said))
+        return attempts
+
+    def _ask(self, spec: MapSpec, inner: Map | None, typed: bool) -> Descriptor:
+        return bpf.map_create(
+            spec.type,
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            name=spec.name,
+            map_flags=spec.flags,
+            inner_map_fd=inner,
+            numa_node=spec.numa_node,
+            btf_fd=self.types.descriptor if typed and self.types is not None else None,
+            btf_key_type_id=spec.key_type if typed else 0,
+            btf_value_type_id=spec.value_type if typed else 0,
+            map_extra=spec.map_extra,
+            map_token_fd=self.token,
+        )
 
 
 def create_maps(
-    spec: ObjectSpec, max_entries: Mapping[str, int], types: ObjectTypes, undo: ExitStack, note: Callable[[str], None]
+    spec: ObjectSpec,
+    max_entries: Mapping[str, int],
+    types: ObjectTypes,
+    undo: ExitStack,
+    note: Note,
+    *,
+    reuse: Mapping[str, HasFileno] = _NOTHING,
+    pin_directory: Directory | None = None,
+    token: HasFileno | None = None,
 ) -> dict[str, Map]:
     """All maps of an object; each is pushed on ``undo``.  ``max_entries`` overrides sizes by map name.
 
-    Of a map of maps that is swapped, the size of its tables.
+    Of a map of maps that is swapped, the size of its tables.  ``reuse`` are live maps to take instead of new ones, by
+    name; their descriptors are copied.  Maps with ``LIBBPF_PIN_BY_NAME`` are shared: what is pinned under their name
+    in ``pin_directory`` (``/sys/fs/bpf``) is taken if it fits, else a new map is pinned there; that pin stays, unless
+    ``undo`` ends with an error.
     """
-    for name in max_entries:
-        if name not in spec.maps:
-            known = ", ".join(sorted(spec.maps)) or "none"
-            raise UsageError(f"object {spec.name!r} has no map {name!r}", help=f"its maps: {known}")
+    for what, names in (("max_entries", max_entries), ("maps", reuse)):
+        for name in names:
+            if name not in spec.maps:
+                known = ", ".join(sorted(spec.maps)) or "none"
+                raise UsageError(f"object {spec.name!r} has no map {name!r} ({what})", help=f"its maps: {known}")
+    making = _Making(types, note, token)
     maps: dict[str, Map] = {}
     for name, each in spec.maps.items():
         if name in max_entries:
             each = _resized(each, max_entries[name])
-        if each.pinning.value:
-            note(f"map {name!r} asks to be shared by its name in bpffs; it is kept private")
-        maps[name] = create_map(_named(spec, each), types=types, note=note)
+        each = _sized(each)
+        if name in reuse:
+            copy = Descriptor(os.dup(reuse[name].fileno()), f"map {name}")
+            maps[name] = adopt(copy, each, "the given one", exactly=False)
+        elif each.pinning is Pinning.BY_NAME:
+            maps[name] = _shared(making, each, DEFAULT_DIRECTORY if pin_directory is None else pin_directory, undo)
+        else:
+            maps[name] = making.map(_named(spec, each))
         undo.callback(maps[name].close)
     return maps
+
+
+def _shared(making: _Making, spec: MapSpec, directory: Directory, undo: ExitStack) -> Map:
+    """The map that is pinned under the name of ``spec``, or a new one, pinned there."""
+    pin = Pin.of(spec, directory)
+    found = pin.open(spec)
+    if found is not None:
+        return found
+    made = making.map(spec)
+    try:
+        if pin.make(made):
+            # Closing the object later leaves the pin: sharing is what it is for.
+            undo.push(lambda kind, *_: pin.remove() if kind is not None else None)
+            return made
+        found = pin.open(spec)
+    except BaseException:
+        made.close()
+        raise
+    if found is None:  # made and removed by somebody, all in this moment
+        return made
+    made.close()
+    return found
 
 
 def _resized(spec: MapSpec, max_entries: int) -> MapSpec:
@@ -145,21 +228,26 @@ def _named(spec: ObjectSpec, each: MapSpec) -> MapSpec:
 
 
 def fill_maps(spec: ObjectSpec, maps: Mapping[str, Map], data: Mapping[str, bytes]) -> None:
-    """Write what maps begin with, and freeze those that programs may only read.
+    """Write what maps begin with, and freeze those that programs may only read.  Reused ones keep what they hold.
 
     Contents that name a program (tail calls) are left for :func:`fill_programs`.
     """
     for name, content in data.items():
         target = maps[name]
+        if target.reused:
+            continue
+        if target.spec.type == MapType.ARENA:
+            target.memory()[: len(content)] = content
+            continue
         target.update(bytes(4), content.ljust(target.spec.value_size, b"\0"))
         if target.spec.flags & BPF_F_RDONLY_PROG:
             target.freeze()
     for name, each in spec.maps.items():
-        for key, value in each.contents:
+        for key, value in () if maps[name].reused else each.contents:
             if isinstance(value, bytes):
                 maps[name].update(key, value)
             elif value in maps:
-                maps[name].update(key, maps[value].fileno().to_bytes(4, "little"))
+                maps[name].update(key, maps[value].fileno().to_bytes(4, sys.byteorder))
             elif value not in spec.programs:
                 raise FormatError(f"map {name!r} should hold {value!r}, which is no map or program of {spec.name!r}")
 
@@ -169,4 +257,4 @@ def fill_programs(spec: ObjectSpec, maps: Mapping[str, Map], programs: Mapping[s
     for name, each in spec.maps.items():
         for key, value in each.contents:
             if isinstance(value, str) and value not in maps and value in programs:
-                maps[name].update(key, programs[value].fileno().to_bytes(4, "little"))
+                maps[name].update(key, programs[value].fileno().to_bytes(4, sys.byteorder))

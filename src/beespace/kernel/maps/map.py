@@ -62,6 +62,8 @@ class Map:
         #: size rounded up to 8, times the possible CPUs.
         self.value_stride = 4 if spec.type in _OF_OBJECTS else stride
         self.frozen = False
+        #: Whether somebody else made it: its content is theirs.
+        self.reused = False
         self._descriptor = descriptor
         self._batched = True
         self._pops = True
