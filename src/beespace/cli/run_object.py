@@ -138,7 +138,7 @@ def _print_text(ring: str, event: Any, several: bool) -> None:
 def plain(value: Any) -> Any:
     """A value of BTF as JSON knows it: records as objects, tuples as lists, bytes as hex."""
     if hasattr(value, "_asdict"):
-        return {name: plain(part) for name, part in value._items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [plain(part) for part in value]
     return value.hex() if isinstance(value, bytes) else value
