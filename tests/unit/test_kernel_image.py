@@ -6,8 +6,11 @@ import struct
 
 import pytest
 
+from beespace.btf import BtfBuilder
+from beespace.btf.types import Linkage
 from beespace.errors import FormatError
 from beespace.kernel.image import assemble
+from beespace.record import replace
 from beespace.spec import FunctionInfo, FunctionSpec, LineInfo, ObjectSpec, SymbolKind, SymbolReloc
 
 EXIT = bytes.fromhex("9500000000000000")
@@ -65,6 +68,21 @@ def test_the_address_of_a_function_keeps_the_register() -> None:
     entry = function("entry", LOAD + EXIT, SymbolReloc(0, SymbolKind.FUNCTION, "back"))
     image = assemble(spec(function("back", EXIT)), entry)
     assert image.code[:8].hex() == "1841000002000000"  # BPF_PSEUDO_FUNC, r1, 2 instructions on
+
+
+def test_an_exception_callback_comes_along_though_nothing_calls_it() -> None:
+    builder = BtfBuilder()
+    number = builder.function("entry", builder.prototype(0, []), Linkage.GLOBAL)
+    builder.decl_tag("exception_callback:caught", number)
+    made = replace(spec(function("caught", EXIT)), btf=builder.bytes())
+    assert [each.function.name for each in assemble(made, function("entry", EXIT)).placed] == ["entry", "caught"]
+    assert [each.function.name for each in assemble(made, function("other", EXIT)).placed] == ["other"]
+    with pytest.raises(FormatError, match="'caught'"):
+        assemble(replace(spec(), btf=builder.bytes()), function("entry", EXIT))
+
+    builder.decl_tag("exception_callback:other", number)  # two: the kernel is asked, and says so
+    made = replace(made, btf=builder.bytes())
+    assert [each.function.name for each in assemble(made, function("entry", EXIT)).placed] == ["entry"]
 
 
 def test_other_references_move_with_their_function() -> None:

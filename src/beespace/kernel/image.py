@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
+from beespace.btf import Btf, DeclTag, Kind
 from beespace.errors import FormatError
 from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, LineInfo, ObjectSpec, SymbolKind, SymbolReloc
@@ -21,6 +23,7 @@ _LOCAL = {SymbolKind.CALL, SymbolKind.FUNCTION}
 # The source register says what an immediate means (include/uapi/linux/bpf.h).
 _PSEUDO = {SymbolKind.CALL: 1, SymbolKind.FUNCTION: 4}  # BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC
 _MAX_COLUMN = (1 << 10) - 1
+_CALLBACK = "exception_callback:"  # __exception_cb(name) of a program: where bpf_throw() goes (Linux 6.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,10 @@ class Image:
 
 
 def assemble(spec: ObjectSpec, entry: FunctionSpec) -> Image:
-    """Put ``entry`` and everything it calls together.  :class:`FormatError` names a sub-program that is missing."""
+    """Put ``entry`` and everything it calls together, and what it names as its exception callback.
+
+    :class:`FormatError` names a sub-program that is missing.
+    """
     placed = _place(spec, entry)
     starts = {each.function.name: each.start for each in placed}
     code = bytearray().join(each.function.code for each in placed)
@@ -89,12 +95,16 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
     placed: list[Placed] = []
     seen = {entry.name}
     waiting = [entry]
+    callbacks = _exception_callbacks(spec.btf)
     start = 0
     while waiting:
         function = waiting.pop(0)
         placed.append(Placed(start, function))
         start += len(function.code) // 8
-        for name in _called(function):
+        called = list(_called(function))
+        if function is entry and entry.name in callbacks:
+            called.append(callbacks[entry.name])
+        for name in called:
             if name in seen:
                 continue
             if name not in spec.subprograms:
@@ -106,6 +116,22 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
 
 def _called(function: FunctionSpec) -> Iterator[str]:
     return (symbol.symbol for symbol in function.symbols if symbol.kind in _LOCAL)
+
+
+@lru_cache(maxsize=1)
+def _exception_callbacks(btf: bytes) -> Mapping[str, str]:
+    """For each function that names one, its exception callback: a declaration tag of the function says it."""
+    if _CALLBACK.encode() not in btf:
+        return {}
+    types = Btf(btf)
+    found: dict[str, str] = {}
+    for number in types.ids(Kind.DECL_TAG):
+        tag = types.type(number)
+        if isinstance(tag, DeclTag) and tag.component < 0 and tag.name.startswith(_CALLBACK):
+            function = types.name(tag.type)
+            # Of two the kernel says what is wrong with them, if it gets neither.
+            found[function] = "" if function in found else tag.name.removeprefix(_CALLBACK)
+    return {function: callback for function, callback in found.items() if callback}
 
 
 def _func_info(placed: list[Placed]) -> bytes:
