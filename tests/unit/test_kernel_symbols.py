@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from beespace.btf import Btf, BtfBuilder
+from beespace.btf import Btf, BtfBuilder, Kind
 from beespace.btf.types import Linkage
-from beespace.errors import FormatError, NotSupported, RelocationError, UsageError, VerifierError
+from beespace.errors import FormatError, NotPermitted, NotSupported, RelocationError, UsageError, VerifierError
 from beespace.isa.constants import CoreRelocKind
+from beespace.kernel import kallsyms
 from beespace.kernel.image import Image, assemble
 from beespace.kernel.maps import Map
 from beespace.kernel.refused import explain
-from beespace.kernel.symbols import MISSING_KFUNC, fill_symbols
-from beespace.kernel.variables import encode, initial_data, is_signed
+from beespace.kernel.symbols import MISSING_KFUNC, Found, KernelSymbols, fill_symbols
+from beespace.kernel.variables import encode, initial_data
 from beespace.reloc import POISON, Relocation, Report
-from beespace.spec import FunctionSpec, LineInfo, MapSpec, ObjectSpec, SymbolKind, SymbolReloc, VariableSpec
+from beespace.spec import (
+    FunctionSpec,
+    LineInfo,
+    MapSpec,
+    ObjectSpec,
+    ProgramSpec,
+    SymbolKind,
+    SymbolReloc,
+    VariableSpec,
+)
 
 EXIT = "9500000000000000"
 CALL = "8500000000000000"
@@ -52,7 +63,7 @@ def no_types() -> Btf:
 
 
 def fill(made: Image, btf: Any = kernel) -> str:
-    return fill_symbols(made, MAPS, btf).hex()
+    return fill_symbols(made, MAPS, KernelSymbols(ObjectSpec("o", "GPL", {}), btf)).hex()
 
 
 def test_maps_and_their_values() -> None:
@@ -84,6 +95,101 @@ def test_what_the_kernel_does_not_have(kind: SymbolKind) -> None:
     wrong = "jiffies" if kind is SymbolKind.KFUNC else "bpf_kfunc"
     with pytest.raises(RelocationError, match=f"'{wrong}'"):
         fill(image(LOAD, SymbolReloc(0, kind, wrong)))
+
+
+class WithModule:
+    """A kernel with one module, that has ``mod_kfunc`` and ``mod_state``."""
+
+    def __init__(self) -> None:
+        builder = BtfBuilder()
+        number = builder.int("int", 4)
+        builder.function("mod_kfunc", builder.prototype(number, [("a", number)]), Linkage.STATIC)
+        builder.variable("mod_state", number)
+        self.module = Btf(builder.bytes())
+
+    def find(self, name: str, kind: Kind) -> Found | None:
+        for btf, module in ((kernel(), None), (self.module, "mod")):
+            if ids := btf.find_all(name, kind):
+                return Found(btf, ids[0], module)
+        return None
+
+    def descriptor(self, module: str) -> Numbered:
+        assert module == "mod"
+        return Numbered()
+
+
+def declared(parameters: int = 1, name: str = "mod_kfunc", *, variable: str = "") -> ObjectSpec:
+    """An object that declares a function of so many integers, and perhaps a pointer as a variable."""
+    builder = BtfBuilder()
+    number = builder.int("long", 8)
+    function = builder.function(name, builder.prototype(number, [("x", number)] * parameters), Linkage.EXTERN)
+    rows = [(function, 0, 0)]
+    if variable:
+        rows.append((builder.variable(variable, builder.pointer(0), Linkage.EXTERN), 0, 8))
+    builder.section(".ksyms", 0, rows)
+    return ObjectSpec("o", "GPL", {}, btf=builder.bytes())
+
+
+def test_symbols_of_modules() -> None:
+    symbols = KernelSymbols(declared(name="mod_kfunc___v2"), WithModule)  # type: ignore[arg-type]
+    made = image(CALL + CALL + CALL, *(
+        SymbolReloc(at, SymbolKind.KFUNC, name) for at, name in enumerate(("bpf_kfunc", "mod_kfunc___v2", "mod_kfunc"))
+    ))  # fmt: skip
+    code = fill_symbols(made, MAPS, symbols)
+    number = WithModule().module.find("mod_kfunc")
+    # The offset of a call is the module's place among the descriptors, of which 0 is the kernel.
+    assert struct.unpack_from("=BBhi", code, 0)[1:3] == (0x20, 0)
+    assert [struct.unpack_from("=BBhi", code, 8 * at) for at in (1, 2)] == [(0x85, 0x20, 1, number)] * 2
+    assert [each if isinstance(each, int) else each.fileno() for each in symbols.descriptors] == [0, 77]
+    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state")), MAPS, symbols)
+    assert struct.unpack_from("=BBhiiI", code, 0)[1::2] == (0x31, WithModule().module.find("mod_state"), 77)
+
+
+def test_the_address_of_a_function_is_taken_by_its_type() -> None:
+    symbols = KernelSymbols(declared(), WithModule)  # type: ignore[arg-type]
+    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_kfunc")), MAPS, symbols)
+    assert struct.unpack_from("=BBhi", code, 0) == (0x18, 0x31, 0, WithModule().module.find("mod_kfunc"))
+
+
+def test_symbols_of_another_type() -> None:
+    call = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc"))
+    with pytest.raises(RelocationError, match=r"declared as long \(long, long\); in this kernel it is int \(int\)"):
+        fill_symbols(call, MAPS, KernelSymbols(declared(2), WithModule))  # type: ignore[arg-type]
+    weak = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc", weak=True))
+    code = fill_symbols(weak, MAPS, KernelSymbols(declared(2), WithModule))  # type: ignore[arg-type]
+    assert struct.unpack_from("=BBhi", code, 0) == (0x85, 0, 0, MISSING_KFUNC)
+    for weakness in (False, True):
+        load = image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state", weak=weakness))
+        with pytest.raises(RelocationError, match=r"'mod_state' is declared as void \*; in this kernel it is int"):
+            fill_symbols(load, MAPS, KernelSymbols(declared(variable="mod_state"), WithModule))  # type: ignore[arg-type]
+
+
+def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listing = tmp_path / "kallsyms"
+    listing.write_text(
+        "ffffffff81000000 T _stext\nffffffff81000010 t start_up.llvm.4711\nffffffff81000020 t twice\n"
+        "ffffffffc0000000 t twice\t[mod]\nffffffffc0000040 d own_state\t[mod]\nffffffffc0000050 d own_state2\t[mod]\n"
+    )
+    monkeypatch.setattr(kallsyms, "KALLSYMS", str(listing))
+    monkeypatch.setattr(kallsyms, "_PIECE", 7)  # no piece ends where a line does
+    names = ["_stext", "start_up", "own_state", "nonesuch"]
+    found = kallsyms.addresses(names)
+    assert found == {"_stext": 0xFFFFFFFF81000000, "start_up": 0xFFFFFFFF81000010, "own_state": 0xFFFFFFFFC0000040}
+    assert [symbol.module for symbol in kallsyms.find_symbols(["own_state", "_stext"])] == ["", "mod"]
+    with pytest.raises(RelocationError, match="several kernel symbols are called 'twice'"):
+        kallsyms.addresses(["twice"])
+
+    relocs = (SymbolReloc(0, SymbolKind.ADDRESS, "_stext"), SymbolReloc(2, SymbolKind.ADDRESS, "nonesuch", weak=True))
+    made = image(LOAD + LOAD, *relocs)
+    entry = FunctionSpec("entry", made.code, relocs)
+    symbols = KernelSymbols(ObjectSpec("o", "GPL", {"entry": ProgramSpec("entry", "tc", entry)}), no_types)
+    code = fill_symbols(made, MAPS, symbols)
+    assert code.hex() == "1801000000000081" + "00000000ffffffff" + "1801" + "00" * 14
+    with pytest.raises(RelocationError, match="no symbol 'nonesuch'"):
+        fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.ADDRESS, "nonesuch")), MAPS, symbols)
+    listing.write_text("0000000000000000 T _stext\n")
+    with pytest.raises(NotPermitted, match="kptr_restrict"):
+        kallsyms.addresses(["_stext"])
 
 
 def test_a_map_that_the_object_does_not_hold() -> None:
@@ -180,21 +286,6 @@ def test_values_as_bytes(size: int, value: int | bytes, expected: str) -> None:
 def test_values_that_do_not_fit(size: int, value: int | bytes) -> None:
     with pytest.raises(UsageError, match="'v'"):
         encode(VariableSpec("v", ".data", 0, size), value)
-
-
-def test_which_variables_are_numbers() -> None:
-    builder = BtfBuilder()
-    signed, unsigned = builder.int("int", 4, signed=True), builder.int("unsigned", 4)
-    array, pointer = builder.array(signed, 2), builder.pointer(0)
-    enum, tagged = builder.enum("e", [("a", 0)]), builder.const(builder.typedef("t", signed))
-    btf = Btf(builder.bytes())
-
-    def ask(type_id: int, size: int = 4) -> bool | None:
-        return is_signed(VariableSpec("v", ".data", 0, size, type_id), btf)
-
-    assert [ask(each) for each in (signed, unsigned, tagged, enum)] == [True, False, True, False]
-    assert (ask(array, 8), ask(pointer, 8), ask(0, 8), ask(0, 3)) == (None, False, False, None)
-    assert is_signed(VariableSpec("v", ".data", 0, 4, signed), None) is False
 
 
 def test_the_first_content_of_sections() -> None:

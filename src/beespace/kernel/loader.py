@@ -7,7 +7,6 @@ programs.  Whatever fails, everything made so far is closed; nothing is attached
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -19,10 +18,11 @@ from beespace.errors import KernelError, UsageError
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.either import Alternative, Group, groups_of
 from beespace.kernel.loading import Asked, Loading
-from beespace.kernel.maps import LiveMaps, Map
+from beespace.kernel.maps import LiveMaps
 from beespace.kernel.object import LoadedObject
 from beespace.kernel.object_types import load_types
 from beespace.kernel.program import LoadedProgram
+from beespace.kernel.symbols import KernelSymbols, check_byte_order
 from beespace.kernel.token import find_token
 from beespace.kernel.variables import Variable, initial_data
 from beespace.kernel.vmlinux import vmlinux_btf
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from beespace.kernel.program_targets import Target
+    from beespace.kernel.struct_ops import Method, Plan, StructOps
 
     Into = TypeVar("Into", bound=LoadedObject, default=LoadedObject)
 
@@ -47,7 +48,7 @@ def load(
     spec: ObjectSpec,
     *,
     btf: Btf | None = None,
-    variables: Mapping[str, int | bytes] = _NOTHING,
+    variables: Mapping[str, Any] = _NOTHING,
     max_entries: Mapping[str, int] = _NOTHING,
     programs: Collection[str] | None = None,
     either: Iterable[Sequence[Alternative]] = (),
@@ -55,8 +56,8 @@ def load(
     token: str | os.PathLike[str] | HasFileno | None = None,
     log_level: int = 0,
     log_size: int | None = None,
-    pin_path: str | os.PathLike[str] | None = None,
-    maps: Mapping[str, Map] = _NOTHING,
+    pin_path: str | os.PathLike[str] | HasFileno | None = None,
+    maps: Mapping[str, HasFileno] = _NOTHING,
     into: type[Into] = LoadedObject,  # type: ignore[assignment]
 ) -> Into:
     """Relocate ``spec``, create its maps and load its programs.
@@ -82,11 +83,14 @@ def load(
     what this kernel does not have, :class:`VerifierError` with log and source line for a program
     that is refused, :class:`NotPermitted` and :class:`KernelError` else.  Linux 5.8.
     """
+    check_byte_order(spec)
     groups = groups_of(spec, either)
     chosen = _chosen(spec, programs, groups)
     _check_targets(spec, targets)
-    data = initial_data(spec, _kernel_version(spec) | dict(variables))
     kernel = cache(lambda: vmlinux_btf() if btf is None else btf)
+    data = initial_data(spec, _kernel_says(spec, variables, kernel) | dict(variables))
+    symbols = KernelSymbols(spec, kernel)
+    interfaces, methods, chosen = _interfaces(spec, programs, chosen, symbols)
     whole = spec
     spec, report = _relocated(whole, chosen, kernel)
     with ExitStack() as undo, ExitStack() as meanwhile:
@@ -99,9 +103,16 @@ def load(
         if types.descriptor is not None:
             held.callback(types.descriptor.close)
         notes = list(types.notes)
-        live = create_maps(spec, max_entries, types, undo, notes.append)
+        live = create_maps(
+            spec, max_entries, types, undo, notes.append, reuse=maps, pin_directory=pin_path, token=asked.token
+        )
         fill_maps(spec, live, data)
-        loading = Loading(asked, live, types, kernel)
+        struct_ops: dict[str, StructOps] = {}
+        if interfaces is not None:
+            from beespace.kernel.struct_ops import create_struct_ops
+
+            struct_ops = create_struct_ops(interfaces, types, symbols, asked.token, notes.append, undo)
+        loading = Loading(asked, live, types, kernel, symbols, methods)
         loaded: dict[str, LoadedProgram] = {}
 
         def load_alternative(name: str) -> LoadedProgram:
@@ -131,14 +142,14 @@ def load(
                 error.add_note(note)
             raise
         fill_programs(spec, live, loaded)
+        for each in struct_ops.values():
+            each.fill(loaded)
         own_types = cache(lambda: Btf(spec.btf) if spec.btf else None)
-        variables_by_name = {
-            name: Variable(each, live[each.map], own_types) for name, each in spec.variables.items()
-        }
+        variables_by_name = {name: Variable(each, live[each.map], own_types) for name, each in spec.variables.items()}
         in_order = {name: loaded[name] for name in spec.programs if name in loaded}
         return into(
-            spec, LiveMaps(live, own_types), in_order, variables_by_name, tuple(notes), undo.pop_all(),
-            groups=groups, take_next=take,
+            spec, LiveMaps(live | {name: each.map for name, each in struct_ops.items()}, own_types), in_order,
+            variables_by_name, tuple(notes), undo.pop_all(), groups=groups, take_next=take, struct_ops=struct_ops,
         )  # fmt: skip
 
 
@@ -148,7 +159,7 @@ def _chosen(spec: ObjectSpec, programs: Collection[str] | None, groups: tuple[Gr
     if programs is None:
         return [name for name, each in spec.programs.items() if each.autoload and name not in alternatives]
     for name in programs:
-        if name not in spec.programs:
+        if name not in spec.programs and name not in spec.struct_ops:
             known = ", ".join(spec.programs) or "none"
             raise UsageError(f"object {spec.name!r} has no program {name!r}", help=f"its programs: {known}")
     return [name for name in spec.programs if name in programs and name not in alternatives]
@@ -171,11 +182,27 @@ def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> t
     return replace(done, programs={**spec.programs, **done.programs}), report
 
 
-def _kernel_version(spec: ObjectSpec) -> dict[str, int | bytes]:
-    """``LINUX_KERNEL_VERSION`` of ``.kconfig``, for objects that declare it: ``KERNEL_VERSION(a, b, c)``."""
-    variable = spec.variables.get("LINUX_KERNEL_VERSION")
-    if variable is None or variable.map != ".kconfig":
+def _kernel_says(spec: ObjectSpec, given: Collection[str], kernel: Callable[[], Btf]) -> dict[str, int | bytes]:
+    """The options of the running kernel that the object asks for."""
+    if not spec.kconfig:
         return {}
-    numbers = [int(number) for number in re.findall(r"\d+", os.uname().release.partition("-")[0])]
-    major, minor, patch = (*numbers, 0, 0)[:3]
-    return {variable.name: major << 16 | minor << 8 | min(patch, 255)}
+    from beespace.kernel.kconfig import kconfig_values
+
+    return kconfig_values(spec, given, kernel)
+
+
+def _interfaces(
+    spec: ObjectSpec, programs: Collection[str] | None, chosen: list[str], symbols: KernelSymbols
+) -> tuple[Plan | None, Mapping[str, Method], list[str]]:
+    """The implementations of kernel interfaces that are made, and the programs that are loaded with them.
+
+    By default all but those whose section begins with ``?``; their programs are loaded, those of others are not.
+    """
+    if not spec.struct_ops:
+        return None, _NOTHING, chosen
+    from beespace.kernel.struct_ops import plan_struct_ops
+
+    names = [n for n, each in spec.struct_ops.items() if (not each.optional if programs is None else n in programs)]
+    plan = plan_struct_ops(spec, names, symbols)
+    wanted = {*chosen, *plan.used} - (plan.left_out if programs is None else frozenset())
+    return plan, plan.methods, [name for name in spec.programs if name in wanted]

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from beespace.btf import Btf
-from beespace.errors import KernelError, VerifierError
+from beespace.errors import KernelError, RelocationError, VerifierError
 from beespace.hooks import Attachment, Hook, resolve
 from beespace.kernel.image import assemble
 from beespace.kernel.maps import Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.program import LoadedProgram
-from beespace.kernel.symbols import fill_symbols
+from beespace.kernel.symbols import KernelSymbols, fill_symbols
 from beespace.kernel.targets import attach_btf_id
 from beespace.record import dataclass
 from beespace.reloc import Report
@@ -26,12 +26,15 @@ from beespace.syscall import Descriptor, bpf
 
 if TYPE_CHECKING:
     from beespace.kernel.program_targets import ProgramTarget, Target
+    from beespace.kernel.struct_ops import Method
 
 __all__ = ["Asked", "Loading"]
 
 _SLEEPABLE, _FRAGMENTS = 1 << 4, 1 << 5  # BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS (include/uapi/linux/bpf.h)
 # Kernels that do not know an attach type answer so; those before 4.17 did not know the field.
 _UNKNOWN = (errno.EINVAL, errno.E2BIG)
+_STRUCT_OPS = 27  # BPF_PROG_TYPE_STRUCT_OPS
+_MANY = ("kprobe_multi", "uprobe_multi")  # Hook.link
 
 _without_attach_type: set[tuple[int, int]] = set()
 """Program and attach types that this kernel was found to take only without the attach type."""
@@ -55,6 +58,8 @@ class Loading:
     maps: Mapping[str, Map]
     types: ObjectTypes
     kernel: Callable[[], Btf]
+    symbols: KernelSymbols
+    methods: Mapping[str, Method]
 
     def program(self, spec: ObjectSpec, name: str, report: Report) -> LoadedProgram:
         """Load program ``name`` of ``spec``, which has CO-RE applied as ``report`` says."""
@@ -62,8 +67,11 @@ class Loading:
         attachment = resolve(program.section)
         other = self._other_program(name, attachment)
         target = attach_btf_id(attachment, self.kernel) if other is None else other.btf_id
+        method = self._method(name, attachment)
+        if method is not None:
+            target = method.type_id
         image = assemble(spec, program.entry)
-        code = fill_symbols(image, self.maps, self.kernel)
+        code = fill_symbols(image, self.maps, self.symbols)
         typed = self.types.descriptor is not None and bool(image.func_info)
 
         def load(attach_type: int) -> tuple[Descriptor, str]:
@@ -72,13 +80,15 @@ class Loading:
                 code,
                 license=spec.license,
                 name=program.name,
-                expected_attach_type=attach_type,
+                expected_attach_type=attach_type if method is None else method.member,
                 attach_btf_id=target,
                 attach_prog_fd=None if other is None else other.program,
+                attach_btf_obj_fd=None if method is None else self.symbols.module(method.module),
                 prog_flags=_flags(attachment.hook),
                 prog_btf_fd=self.types.descriptor if typed else None,
                 func_info=image.func_info if typed else b"",
                 line_info=image.line_info if typed else b"",
+                fd_array=self.symbols.descriptors,
                 prog_token_fd=self.asked.token,
                 log_level=self.asked.log_level,
                 log_size=self.asked.log_size,
@@ -93,7 +103,17 @@ class Loading:
         finally:
             if other is not None:
                 other.program.close()
-        return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf)
+        return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf, maps=self.maps)
+
+    def _method(self, name: str, attachment: Attachment) -> Method | None:
+        """The member of a kernel interface that program ``name`` stands for, which few do."""
+        found = self.methods.get(name)
+        if found is None and attachment.hook.program_type == _STRUCT_OPS:
+            raise RelocationError(
+                f"program {name!r} is for a kernel interface, but stands in none of this object that this kernel has",
+                help=f'struct ... name SEC(".struct_ops.link") = {{ .member = (void *){name} }};',
+            )
+        return found
 
     def _other_program(self, name: str, attachment: Attachment) -> ProgramTarget | None:
         """The BPF program that program ``name`` is for, which few are."""
@@ -112,6 +132,10 @@ def _flags(hook: Hook) -> int:
 def _with_attach_type(hook: Hook, load: Callable[[int], tuple[Descriptor, str]]) -> tuple[Descriptor, str]:
     """Load with the hook's attach type; where programs may do without, without it if the kernel does not know it."""
     kind = (hook.program_type, hook.attach_type)
+    if hook.link in _MANY:
+        from beespace.kernel.links.many import has_multi  # a program for many places is attached to each, if need be
+
+        return load(hook.attach_type if has_multi(hook) else 0)
     if kind in _without_attach_type:
         return load(0)
     try:

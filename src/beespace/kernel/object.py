@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from beespace.errors import KernelError, RelocationError, UsageError
 from beespace.kernel.either import Choice, Group
@@ -14,6 +14,9 @@ from beespace.kernel.maps import LiveMaps
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.spec import ObjectSpec
+
+if TYPE_CHECKING:
+    from beespace.kernel.struct_ops import StructOps
 
 __all__ = ["LoadedObject"]
 
@@ -37,6 +40,7 @@ class LoadedObject:
         *,
         groups: tuple[Group, ...] = (),
         take_next: Callable[[Group], Mapping[str, LoadedProgram]] | None = None,
+        struct_ops: Mapping[str, StructOps] = MappingProxyType({}),
     ) -> None:
         self.spec = spec
         self.maps = maps
@@ -48,6 +52,7 @@ class LoadedObject:
         self._links: list[Link] = []
         self._groups = groups
         self._take_next = take_next
+        self.struct_ops: Mapping[str, StructOps] = MappingProxyType(dict(struct_ops))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -80,6 +85,8 @@ class LoadedObject:
                 links = self._attach(names, where) if group is None else self._attach_any(group, where)
                 for link in links:
                     made.append(undo.enter_context(link))
+            for each in self.struct_ops.values() if name is None else ():
+                made.append(undo.enter_context(each.attach()))
             undo.pop_all()
         self._links.extend(made)
         return tuple(made)

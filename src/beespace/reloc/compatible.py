@@ -58,12 +58,13 @@ def fields_are_compatible(local: Btf, local_id: int, target: Btf, target_id: int
     return False
 
 
-def types_are_compatible(local: Btf, local_id: int, target: Btf, target_id: int) -> bool:
+def types_are_compatible(local: Btf, local_id: int, target: Btf, target_id: int, *, forward: bool = False) -> bool:
     """Whether a type exists in the sense of BPF_CORE_TYPE_EXISTS: the kind, not the content, is compared.
 
-    The names of the outermost types have been compared before.
+    The names of the outermost types have been compared before.  With ``forward``, a declaration (``struct x;``)
+    stands for the struct, which libbpf does not allow.
     """
-    return _Comparison(local, target).compatible(local_id, target_id, 0)
+    return _Comparison(local, target, forward).compatible(local_id, target_id, 0)
 
 
 def types_match(local: Btf, local_id: int, target: Btf, target_id: int) -> bool:
@@ -78,7 +79,8 @@ def types_match(local: Btf, local_id: int, target: Btf, target_id: int) -> bool:
 class _Comparison:
     """Two kernels' types side by side.  Each pair is compared once; a pair met inside itself agrees."""
 
-    def __init__(self, local: Btf, target: Btf) -> None:
+    def __init__(self, local: Btf, target: Btf, forward: bool = False) -> None:
+        self.forward = forward
         self.local = local
         self.target = target
         self.known: dict[tuple[int, int, bool], bool] = {}
@@ -103,6 +105,8 @@ class _Comparison:
                 return True
             case (Struct() as first, Struct() as second):
                 return first.is_union == second.is_union
+            case (Forward() as first, Struct() as second):
+                return self.forward and first.is_union == second.is_union
             case (Int() as first, Int() as second):
                 return not first.bit_offset and not second.bit_offset
             case (Pointer() as first, Pointer() as second):
