@@ -9,10 +9,12 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -22,7 +24,9 @@ from beespace.kernel import vmlinux_btf
 from beespace.lang import Program
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
+from beespace.syscall.namespaces import inside
 
+Result = TypeVar("Result")
 TARGET = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
 CFLAGS = [
     "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", f"-D__TARGET_ARCH_{TARGET}", "-I/usr/include/x86_64-linux-gnu",
@@ -124,6 +128,91 @@ def cgroup() -> Iterator[Path]:
             yield path
         finally:
             path.rmdir()
+
+
+class Side:
+    """One end of a :class:`Wire`: an interface in a network namespace of its own, which a process keeps alive."""
+
+    def __init__(self, interface: str, address: str) -> None:
+        self.interface = interface
+        self.address = address
+        self.keeper = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", "echo; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self.keeper.stdout is not None
+        assert self.keeper.stdout.readline() == b"\n", "a network namespace of its own"
+        self.netns = str(self.keeper.pid)
+
+    def run(self, *command: str) -> str:
+        """What a command prints there."""
+        enter = ["nsenter", f"--net=/proc/{self.netns}/ns/net", "--", *command]
+        done = subprocess.run(enter, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        return done.stdout
+
+    def inside(self, action: Callable[[], Result]) -> Result:
+        """What ``action`` returns there."""
+        with Path(f"/proc/{self.netns}/ns/net").open("rb") as netns:
+            return inside(netns, action)
+
+    def socket(self, kind: int, port: int = 0) -> socket.socket:
+        """An IPv4 socket there, bound to the address."""
+        made = self.inside(lambda: socket.socket(socket.AF_INET, kind))
+        made.settimeout(20)
+        made.bind((self.address, port))
+        return made
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """``rx`` and ``tx`` counters of the interface."""
+        told: dict[str, dict[str, int]] = json.loads(
+            self.run("ip", "-json", "-statistics", "link", "show", self.interface)
+        )[0]["stats64"]
+        return told
+
+    def close(self) -> None:
+        self.keeper.communicate()
+
+
+class Wire:
+    """Two namespaces joined by a veth pair, on which nothing moves but what the test sends."""
+
+    def __init__(self) -> None:
+        self.left, self.right = Side("left", "10.77.0.1"), Side("right", "10.77.0.2")
+
+    def prepare(self) -> None:
+        for side, mac in ((self.left, "02:00:00:00:00:01"), (self.right, "02:00:00:00:00:02")):
+            side.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
+            if side is self.left:
+                other = ("peer", "name", "right", "netns", self.right.netns)
+                side.run("ip", "link", "add", "left", "type", "veth", *other)
+            side.run("ip", "link", "set", "dev", side.interface, "address", mac)
+            side.run("ip", "address", "add", f"{side.address}/24", "dev", side.interface)
+            side.run("ip", "link", "set", "dev", "lo", "up")
+            side.run("ip", "link", "set", "dev", side.interface, "up")
+        self.left.run("ip", "neigh", "add", self.right.address, "lladdr", "02:00:00:00:00:02", "dev", "left")
+        self.right.run("ip", "neigh", "add", self.left.address, "lladdr", "02:00:00:00:00:01", "dev", "right")
+
+    def send(self, count: int, port: int = 7000) -> None:
+        """Send that many datagrams of 10 bytes from left to right, and wait until the interface took them."""
+        before = self.left.statistics()["tx"]["packets"]
+        with self.left.socket(socket.SOCK_DGRAM) as sender:
+            for _ in range(count):
+                sender.sendto(bytes(10), (self.right.address, port))
+        assert self.left.statistics()["tx"]["packets"] - before == count
+
+    def close(self) -> None:
+        self.left.close()
+        self.right.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """Two network namespaces and a veth pair between them, gone when the test ends."""
+    if missing := [name for name in ("ip", "unshare", "nsenter") if shutil.which(name) is None]:
+        pytest.skip(f"{' and '.join(missing)} of iproute2 and util-linux are not installed")
+    with contextlib.closing(Wire()) as made:
+        made.prepare()
+        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from beespace.errors import NotSupported, UsageError
+from beespace.errors import UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
 
 __all__ = ["Attachable", "Link", "Where", "accepted", "attach", "check"]
@@ -17,11 +17,31 @@ __all__ = ["Attachable", "Link", "Where", "accepted", "attach", "check"]
 # A hook's way to attach (Hook.link) -> module and function here, and the fields of Where that it wants to know.
 # Modules are imported when the first program of their kind is attached.
 _KINDS: dict[str, tuple[str, str, str]] = {
-    "tracepoint": ("tracepoint", "attach", "cookie"),
-    "raw_tracepoint": ("raw_tracepoint", "attach_raw", "cookie"),
-    "btf": ("raw_tracepoint", "attach_btf", "cookie"),
-    "iterator": ("iterator", "attach", "pid tid map"),
-    "cgroup": ("cgroup", "attach", "cgroup"),
+    "tracepoint": ("tracepoint", "attach", "event cookie"),
+    "raw_tracepoint": ("raw_tracepoint", "attach", "event cookie"),
+    "btf": ("tracing", "attach", "cookie"),
+    "freplace": ("tracing", "attach_replacement", "program function cookie"),
+    "tracing_multi": ("tracing_multi", "attach", "function functions cookie cookies"),
+    "kprobe": ("kprobe", "attach", "function functions offset cookie via"),
+    "kprobe_multi": ("kprobe_multi", "attach", "function functions cookie cookies via"),
+    "ksyscall": ("ksyscall", "attach", "function cookie via"),
+    "uprobe": ("uprobe", "attach", "binary symbol offset pid cookie via"),
+    "uprobe_multi": ("uprobe_multi", "attach", "binary symbol symbols pid cookie cookies via"),
+    "usdt": ("usdt", "attach", "binary usdt pid cookie via"),
+    "perf_event": ("perf_event", "attach", "event frequency period pid cpu cookie"),
+    "iterator": ("iterator", "attach", "pid tid map cgroup order"),
+    "cgroup": ("cgroup", "attach", "cgroup before after revision replace sharing preorder via"),
+    "cgroup_skb": ("cgroup", "attach", "cgroup direction before after revision replace sharing preorder via"),
+    "xdp": ("xdp", "attach", "interface netns mode replace via"),
+    "tc": ("tc", "attach", "interface netns direction before after revision priority handle via"),
+    "tcx": ("tc", "attach", "interface netns before after revision priority handle via"),
+    "netkit": ("netkit", "attach", "interface netns before after revision"),
+    "netns": ("netns", "attach", "netns via"),
+    "netfilter": ("netfilter", "attach", "netns family netfilter_hook priority defragment"),
+    "sockmap": ("sockmap", "attach", "map via"),
+    "socket": ("socket_option", "attach_filter", "socket"),
+    "reuseport": ("socket_option", "attach_reuseport", "socket"),
+    "lirc": ("lirc", "attach", "device"),
 }  # fmt: skip
 
 
@@ -29,9 +49,10 @@ def _kind(program: Attachable) -> tuple[str, str, str]:
     hook = program.attachment.hook
     found = _KINDS.get(hook.link)
     if found is None:
-        raise NotSupported(
-            f"attaching program {program.name!r}: programs of hook {hook.name!r} are not attached, but used",
-            help="pass program.fileno() on to who uses it, or run it with program.test_run()",
+        from beespace.kernel.links.uses import use_of
+
+        raise UsageError(
+            f"program {program.name!r} at {program.attachment.section!r} is not attached, but used", help=use_of(hook)
         )
     return found
 

@@ -45,7 +45,8 @@ class Where:
 
     Processes: ``cgroup`` is a directory of a cgroup v2 file system, by path or descriptor (not given: the
     root of the hierarchy); ``pid`` and ``tid`` restrict a probe or a task iterator to one process or thread;
-    ``map`` is what an iterator over map entries walks, or the socket map that a verdict belongs to.
+    ``map`` is what an iterator over map entries walks, or the socket map that a verdict belongs to; ``order`` is how
+    a cgroup iterator walks: ``self``, ``descendants_pre``, ``descendants_post``, ``ancestors``, ``children``.
 
     Kernel functions: ``function`` is a name, for the one in the section; ``functions`` are names or one glob,
     ``cookies`` one for each of them; ``offset`` is in bytes from its start.
@@ -62,9 +63,9 @@ class Where:
     stand next to (``True``: all there are), ``revision`` the one that :func:`query` told, if nothing may have changed
     since; ``replace`` is the program whose place is taken.  ``priority`` and ``handle`` order tc and netfilter
     programs; ``family`` is ``inet``, ``inet6`` or ``bridge``, ``netfilter_hook`` a name such as ``pre_routing``,
-    ``defragment`` asks for whole packets.  ``netns`` is a network namespace, by path, name (of ``ip netns``) or
-    descriptor, ``pid`` the process whose namespace it is (neither given: this process's).  ``socket`` is what a
-    filter is put on, ``device`` the path of an infrared receiver.  ``sharing`` of a cgroup is ``multi`` (the default:
+    ``defragment`` asks for whole packets.  ``netns`` is a network namespace: a path, a name of ``ip netns``, the number
+    of a process as text, or a descriptor (not given: this process's).  ``socket`` is what a filter is put on,
+    ``device`` the path of an infrared receiver.  ``sharing`` of a cgroup is ``multi`` (the default:
     all programs run, also those of cgroups below), ``override`` (a cgroup below may have another instead) or
     ``none``; ``preorder`` lets cgroups above run first.
 
@@ -78,6 +79,7 @@ class Where:
     pid: int = 0
     tid: int = 0
     map: HasFileno | None = None
+    order: str | None = None
     function: str | None = None
     functions: Sequence[str] | str = ()
     cookies: Sequence[int] = ()
@@ -116,7 +118,7 @@ class Link:
     ``descriptors`` are closed in order; the first is the BPF link, if there is one (``is_link``).  Where the kernel
     has no link of that kind: ``undo`` detaches what it would not detach by itself, ``swap`` puts another program in
     this one's place, and ``stays`` says what remains of it if the process is killed.  ``via`` names the way that
-    was taken; ``tried`` says of each way that was tried before it why it was not.
+    was taken; ``tried`` says of each way that was tried before it why it was not; ``at`` says where, in words.
     """
 
     def __init__(
@@ -129,10 +131,12 @@ class Link:
         via: str = "",
         tried: Sequence[str] = (),
         stays: str = "",
+        at: str = "",
     ) -> None:
         self.program = program.name
         self.section = program.attachment.section
         self._descriptors = descriptors
+        self._open = True
         self._is_link = is_link
         self._undo = undo
         self._swap = swap
@@ -140,6 +144,7 @@ class Link:
         self.via = via
         self.tried = tuple(tried)
         self.stays = stays
+        self.at = at
 
     def fileno(self) -> int:
         """The number of the link's descriptor.  :class:`UsageError` if it is closed or the kernel has no such link."""
@@ -147,14 +152,14 @@ class Link:
 
     def explain(self) -> str:
         """One sentence: which way the program was attached, why no other one, what stays if the process is killed."""
-        way = f" by {self.via}" if self.via else ""
+        way = (f" ({self.at})" if self.at else "") + (f" by {self.via}" if self.via else "")
         more = (*self.tried, f"if this process is killed, {self.stays}") if self.stays else self.tried
         return f"{self.program} is attached to {self.section}{way}" + "".join(f"; {reason}" for reason in more)
 
     @property
     def closed(self) -> bool:
         """Whether it was closed or detached."""
-        return not self._descriptors
+        return not self._open
 
     @property
     def info(self) -> LinkInfo | None:
@@ -241,6 +246,7 @@ class Link:
 
     def close(self) -> None:
         """Let go of it.  The program is detached, unless the link is pinned.  Calling it again does nothing."""
+        self._open = False
         descriptors, self._descriptors = self._descriptors, ()
         undo, self._undo = self._undo, None
         try:
