@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without pa
 import matrix
 
 from beespace.errors import BeespaceError
-from beespace.guest import KERNELS, Kernel, fetch, find
-from beespace.guest.machine import HOST, needed
+from beespace.guest import KERNELS, Kernel, fetch, find, needed
+from beespace.guest.machine import HOST
 
 SHORT = Path(__file__).parent / "short_tier.txt"
 _LISTED = pytest.StashKey["Listed"]()
@@ -44,10 +44,8 @@ def _without_parameters(name: str) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--tier", choices=("short", "full"), default="short", help="of the kernel matrix (default: short)")
-    parser.addoption(
-        "--kernels", default="", help="of the kernel matrix: names with commas between (default: the tier's)"
-    )
+    parser.addoption("--tier", choices=("short", "full"), default="short", help="of the kernels and their tests")
+    parser.addoption("--kernels", default="", help="only these, with commas between: 5.10,7.3")
 
 
 def kernels(config: pytest.Config) -> list[Kernel]:

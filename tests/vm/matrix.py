@@ -157,11 +157,8 @@ class Matrix:
         self.summaries.append(
             f"{kernel.name}: {len(found)} tests, {time.monotonic() - began:.0f} s, of which {inside:.0f} s in the tests"
         )
-        (self._cache.folder / f"results-{kernel.name}.json").write_text(
-            json.dumps(
-                {name: [result.outcome, round(result.seconds, 2), result.text] for name, result in found.items()}
-            )
-        )
+        told = {name: [result.outcome, round(result.seconds, 2), result.text] for name, result in found.items()}
+        (self._cache.folder / f"results-{kernel.name}.json").write_text(json.dumps(told))
 
     def _one_guest(self, kernel: Kernel, wanted: list[Inner]) -> str | None:
         """Run tests in a guest; why it ended before its time, if it did: then one more test has failed."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from beespace.errors import UsageError
-from beespace.guest import KERNELS, Guest, Kernel, Settings, Share, fetch, find, unpacked
+from beespace.guest import KERNELS, Guest, Kernel, Settings, Share, fetch, find, needed, root, unpacked
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,11 +43,25 @@ def _fetch(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
         raise UsageError("no command to run", help="it stands behind --: beespace kernels run 6.12 -- uname -r")
+    kernel = find(options.kernel)
+    if options.cpus < 1:
+        raise UsageError("--cpus takes 1 or more")
+    for folder in options.writable:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}", help="--writable names a folder of this machine")
+    needed(kernel.architecture)
     settings = Settings(memory=options.memory, cpus=options.cpus, kvm=options.kvm)
     shares = [Share(path, path, writable=True) for path in map(Path.resolve, options.writable)]
-    there = fetch(find(options.kernel), say=_say)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the guest is tidied up
+    there = fetch(kernel, say=_say)
+    environment = dict(os.environ)
+    if not root(kernel, _say).own:
+        shares.append(Share(Path.cwd(), Path.cwd()))
+        environment["PATH"] = "/usr/sbin:/usr/bin"
     with Guest(there, settings, shares=shares) as guest:
-        return guest.run(options.words, timeout=options.timeout, out=_writer(1), err=_writer(2))
+        return guest.run(
+            options.words, environment=environment, timeout=options.timeout, out=_writer(1), err=_writer(2)
+        )
 
 
 def _chosen(names: list[str]) -> tuple[Kernel, ...]:

@@ -7,7 +7,12 @@ process that started it.
 
 from beespace.guest.catalogue import KERNELS, Kernel, find
 from beespace.guest.guest import TIMED_OUT, Guest
-from beespace.guest.machine import Settings, Share
+from beespace.guest.machine import Settings, Share, needed
+from beespace.guest.root import Root, root
 from beespace.guest.store import Unpacked, fetch, unpacked
 
-__all__ = ["KERNELS", "TIMED_OUT", "Guest", "Kernel", "Settings", "Share", "Unpacked", "fetch", "find", "unpacked"]
+__all__ = [
+    "KERNELS", "Kernel", "find", "needed",
+    "Unpacked", "fetch", "unpacked", "Root", "root",
+    "Guest", "Settings", "Share", "TIMED_OUT",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from importlib.resources import files
 from beespace.errors import UsageError
 from beespace.record import dataclass
 
-__all__ = ["KERNELS", "Kernel", "find"]
+__all__ = ["KERNELS", "ROOT_PACKAGES", "ROOT_SUITE", "Kernel", "find"]
 
 _USUAL = "amd64"
 
@@ -32,24 +32,23 @@ class Kernel:
         return self.series if self.architecture == _USUAL else f"{self.series}-{self.architecture}"
 
 
-def _read() -> tuple[Kernel, ...]:
-    listed = tomllib.loads(files("beespace.guest").joinpath("kernels.toml").read_text())["kernel"]
-    return tuple(
-        Kernel(
-            series=each["series"],
-            architecture=each["architecture"],
-            suite=each["suite"],
-            packages=tuple(each["packages"]),
-            tier=each["tier"],
-            parameters=each.get("parameters", ""),
-            lacks=tuple(each.get("lacks", ())),
-            note=each["note"],
-        )
-        for each in listed
+_LIST = tomllib.loads(files("beespace.guest").joinpath("kernels.toml").read_text())
+
+KERNELS = tuple(
+    Kernel(
+        series=each["series"],
+        architecture=each["architecture"],
+        suite=each["suite"],
+        packages=tuple(each["packages"]),
+        tier=each["tier"],
+        parameters=each.get("parameters", ""),
+        lacks=tuple(each.get("lacks", ())),
+        note=each["note"],
     )
-
-
-KERNELS = _read()
+    for each in _LIST["kernel"]
+)
+ROOT_SUITE: str = _LIST["root"]["suite"]
+ROOT_PACKAGES: tuple[str, ...] = tuple(_LIST["root"]["packages"])
 
 
 def find(name: str) -> Kernel:

@@ -8,7 +8,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from beespace.guest import initramfs
 from beespace.guest.frames import Frames, frame, run_payload
 from beespace.guest.machine import Settings, Share, qemu, server
 from beespace.guest.modules import load_order
-from beespace.guest.programs import program
+from beespace.guest.root import Root, root
 from beespace.guest.store import Unpacked
 
 __all__ = ["TIMED_OUT", "Guest"]
@@ -42,7 +41,9 @@ def _discard(data: bytes) -> None:
 
 
 class Guest:
-    """A virtual machine with the root of the host (or ``root``), which it can read but not change.
+    """A virtual machine whose root is the host's, which it can read but not change.
+
+    A kernel of another architecture has a small Debian as its root, and of the host only what ``shares`` names.
 
     ``shares`` are further folders.  The thread that makes a guest must live as long: QEMU ends with it.
     Raises :class:`~beespace.errors.GuestError` if the kernel does not come up, and
@@ -55,10 +56,9 @@ class Guest:
         settings: Settings | None = None,
         *,
         shares: Sequence[Share] = (),
-        root: Path = Path("/"),
-        python: str = sys.executable,
     ) -> None:
         self.kernel = kernel
+        self.root = root(kernel.kernel)
         self.release = ""
         self._folder = Path(tempfile.mkdtemp(prefix="beespace-guest-"))
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -66,7 +66,7 @@ class Guest:
         self._deadline: float | None = None
         self._channel, far = socket.socketpair()
         try:
-            self._start(settings or Settings(), tuple(shares), root, python, far)
+            self._start(settings or Settings(), tuple(shares), far)
         except BaseException:
             self.close()
             raise
@@ -130,13 +130,11 @@ class Guest:
 
     # -- start ---------------------------------------------------------------------------------------------
 
-    def _start(
-        self, settings: Settings, shares: tuple[Share, ...], root: Path, python: str, far: socket.socket
-    ) -> None:
+    def _start(self, settings: Settings, shares: tuple[Share, ...], far: socket.socket) -> None:
         modules = Path("/lib/modules") / self.kernel.full_release
-        served = {"host": Share(root, Path("/")), "modules": Share(self.kernel.modules, modules)}
+        served = {"host": Share(self.root.folder, Path("/")), "modules": Share(self.kernel.modules, modules)}
         served |= {f"share{number}": share for number, share in enumerate(shares)}
-        (self._folder / "initramfs").write_bytes(_first_files(self.kernel, python, served))
+        (self._folder / "initramfs").write_bytes(_first_files(self.kernel, self.root, served))
         for tag, share in served.items():
             with socket.socket(socket.AF_UNIX) as listening:
                 listening.bind(str(self._folder / tag))
@@ -199,7 +197,7 @@ def _decisive(console: list[str]) -> list[str]:
     return console[start:][:_CONSOLE_LINES]
 
 
-def _first_files(kernel: Unpacked, python: str, served: Mapping[str, Share]) -> bytes:
+def _first_files(kernel: Unpacked, root: Root, served: Mapping[str, Share]) -> bytes:
     """The initramfs: busybox, the modules that the root needs, our two scripts and their settings."""
     order = load_order(kernel.modules, _NEEDED_MODULES)
     own = files("beespace.guest")
@@ -207,7 +205,7 @@ def _first_files(kernel: Unpacked, python: str, served: Mapping[str, Share]) -> 
         "MODULES": " ".join(path.name for path in order),
         "RELEASE": kernel.full_release,
         "NAME": f"linux-{kernel.kernel.name.replace('.', '-')}",
-        "PYTHON": python,
+        "PYTHON": root.python,
     }
     extra = [(tag, share) for tag, share in served.items() if tag.startswith("share")]
     lines = [f"{tag} {'rw' if share.writable else 'ro'} {share.place}\n" for tag, share in extra]
@@ -217,7 +215,7 @@ def _first_files(kernel: Unpacked, python: str, served: Mapping[str, Share]) -> 
         "settings": "".join(f"{name}='{value}'\n" for name, value in settings.items()).encode(),
         "shares": "".join(lines).encode(),
         "config": kernel.configuration.read_bytes(),
-        "bin/busybox": Path(program("busybox")).read_bytes(),
+        "bin/busybox": root.busybox.read_bytes(),
     } | {f"modules/{path.name}": path.read_bytes() for path in order}
     return initramfs.archive(
         [(name, initramfs.FOLDER, b"") for name in ("bin", "dev", "modules")]
