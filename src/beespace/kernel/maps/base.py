@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from beespace.errors import NotSupported
-from beespace.isa.constants import MapType, UpdateFlag
+from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.coding import Coding, PerCpu, Types, coding
 from beespace.kernel.maps.map import Map
 from beespace.syscall import HasFileno
@@ -68,10 +67,6 @@ class Container:
         """How values are encoded; those of per-CPU maps are one for each CPU."""
         one = coding(self._types, self.spec.value_type, self.spec.value_size, f"a value of map {self.name!r}")
         return PerCpu(one, len(possible_cpus())) if self.raw.per_cpu else one
-
-    def _cannot(self, what: str, help: str | None = None) -> NotSupported:
-        """The kernel never does ``what`` for maps of this type."""
-        return NotSupported(f"{what} map {self.name!r}: {MapType(self.spec.type).name} cannot do that", help=help)
 
     # -- lifetime ------------------------------------------------------------------------------------------
 

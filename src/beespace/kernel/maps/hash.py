@@ -175,9 +175,9 @@ class HashMap(Container, MutableMapping[Any, Any]):
 
     def clear(self) -> None:
         """Delete every entry that is there now."""
-        for entries in self.raw.batches():
+        for entries in self.raw.batches(remove=self.raw.drainable):
             keys, size = bytes(entries.keys), self.spec.key_size
-            for number in range(entries.number):
+            for number in range(0 if self.raw.drainable else entries.number):
                 self.raw.delete(keys[number * size : (number + 1) * size])
 
 

@@ -109,6 +109,11 @@ class Map:
         return self
 
     @property
+    def drainable(self) -> bool:
+        """Whether :meth:`take` can empty it: a hash map."""
+        return self.spec.type in _DRAINABLE
+
+    @property
     def info(self) -> bpf.MapInfo:
         """What the kernel says about the map (``struct bpf_map_info``): id, name, sizes, flags, BTF ids."""
         return bpf.map_info(self._descriptor)
@@ -207,7 +212,7 @@ class Map:
 
         One batch of everything if the kernel has no batch command for this map.
         """
-        if remove and self.spec.type not in _DRAINABLE:
+        if remove and not self.drainable:
             raise UsageError(f"map {self.name!r} is no hash map, so its entries cannot be taken out")
         return self._batches(remove, flags)
 

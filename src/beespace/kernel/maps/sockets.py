@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from beespace.errors import UsageError
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.slots import DescriptorIn, Slots
 
@@ -15,7 +16,7 @@ class SockMap(Slots):
     """Indices or keys to sockets: a socket (or its descriptor) goes in, its cookie comes out.
 
     A cookie is what ``getsockopt(SO_COOKIE)`` gives.  The kernel tells it only for maps whose values have 8 bytes;
-    reading others is :class:`NotSupported`.  A socket that is closed leaves the map by itself.
+    reading others is :class:`UsageError`.  A socket that is closed leaves the map by itself.
     """
 
     @cached_property
@@ -24,7 +25,10 @@ class SockMap(Slots):
 
     def _readable(self) -> None:
         if self.spec.value_size != 8:
-            raise self._cannot("reading", "give it values of 8 bytes (__u64): then the kernel tells the cookies")
+            raise UsageError(
+                f"the sockets in map {self.name!r} cannot be read, because its values have {self.spec.value_size} bytes",
+                help="with values of 8 bytes (__u64), the kernel tells the cookie of each",
+            )
 
     def __getitem__(self, key: Any) -> Any:
         self._readable()
