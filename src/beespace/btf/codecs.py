@@ -140,17 +140,15 @@ class Enumeration(Integer):
 
     __slots__ = ("words",)
 
-    def __init__(
-        self, type_id: int, name: str, size: int, signed: bool, order: str, words: Mapping[str, int]
-    ) -> None:
+    def __init__(self, type_id: int, name: str, size: int, signed: bool, order: str, words: Mapping[str, int]) -> None:
         super().__init__(type_id, name, size, signed, order)
         self.words = words
 
     def word(self, value: Any) -> int:
         if isinstance(value, str) and value in self.words:
             return self.words[value]
-        some = ", ".join(list(self.words)[:8])
-        raise Misfit(f"{shown(value)} is neither a whole number nor a word of {self.name} ({some}{', ...' * (len(self.words) > 8)})")
+        words = ", ".join([*list(self.words)[:8], *(["..."] if len(self.words) > 8 else [])])
+        raise Misfit(f"{shown(value)} is neither a whole number nor a word of {self.name} ({words})")
 
 
 class Boolean(Base):
@@ -332,7 +330,8 @@ class Array(Base):
     @staticmethod
     def checked(value: Any) -> Sequence[Any]:
         """The value, if it is a sequence."""
-        if isinstance(value, str) or not isinstance(value, Sequence) and not hasattr(value, "__array__"):
+        is_array = hasattr(value, "__array__")  # NumPy's are no Sequence
+        if isinstance(value, str) or not (isinstance(value, Sequence) or is_array):
             raise Misfit(f"{shown(value)} is no sequence")
         return value  # type: ignore[no-any-return]
 

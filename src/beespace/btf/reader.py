@@ -350,7 +350,7 @@ class Btf:
         found = self.find_all(name, *kinds)
         if not found:
             what = " or ".join(kind.name.lower() for kind in kinds) or "type"
-            near = self._near(name, kinds)
+            near = self.near(name, *kinds)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise KeyError(f"no {what} {name} in BTF{hint}")
         return next((i for i in found if self.kind(i) is not Kind.FWD), found[0])
@@ -437,7 +437,8 @@ class Btf:
                 found.update(owner._first_id + number for number in owner._index.named(offset))
         return sorted(found)
 
-    def _near(self, name: str, kinds: tuple[Kind, ...]) -> list[str]:
+    def near(self, name: str, *kinds: Kind) -> list[str]:
+        """Up to three names of types that resemble ``name``, the most alike first."""
         from difflib import get_close_matches
 
         # Comparing with all 70 000 names takes seconds: take those of about that length and first letter.

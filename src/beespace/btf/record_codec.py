@@ -125,8 +125,11 @@ class RecordCodec(Base):
             found[slot] = codec.decode(found[slot])
         for slot, at, codec in self._later:
             found[slot] = codec.decode(codec.chunk(data, offset + at))
-        if self._rest is not None:
-            found[self._class._btf_places[self._rest.name]] = self._decode_rest(self._rest, memoryview(data)[offset + self._rest.offset :])
+        rest = self._rest
+        if rest is not None:
+            found[self._class._btf_places[rest.name]] = self._decode_rest(
+                rest, memoryview(data)[offset + rest.offset :]
+            )
         return tuple.__new__(self._class, found)
 
     @staticmethod

@@ -7,7 +7,7 @@ programs.  Whatever fails, everything made so far is closed; nothing is attached
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from beespace.btf import Btf
 from beespace.errors import KernelError, UsageError
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.either import Alternative, Group, groups_of
+from beespace.kernel.kernel_types import KernelTypes, kernel_types
 from beespace.kernel.loading import Asked, Loading
 from beespace.kernel.maps import LiveMaps
 from beespace.kernel.object import LoadedObject
@@ -25,7 +26,6 @@ from beespace.kernel.program import LoadedProgram
 from beespace.kernel.symbols import KernelSymbols, check_byte_order
 from beespace.kernel.token import find_token
 from beespace.kernel.variables import Variable, initial_data
-from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.record import replace
 from beespace.reloc import Report, relocate
 from beespace.spec import ObjectSpec
@@ -47,7 +47,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 def load(
     spec: ObjectSpec,
     *,
-    btf: Btf | None = None,
+    btf: str | os.PathLike[str] | bytes | Btf | None = None,
     variables: Mapping[str, Any] = _NOTHING,
     max_entries: Mapping[str, int] = _NOTHING,
     programs: Collection[str] | None = None,
@@ -62,10 +62,10 @@ def load(
 ) -> Into:
     """Relocate ``spec``, create its maps and load its programs.
 
-    ``btf`` holds the kernel's types (by default those of the running kernel, read when something
-    needs them).  ``variables`` are given before the verifier looks; ``max_entries`` overrides
-    sizes by map name; ``programs`` are the names of those to load (by default all but those whose section begins
-    with ``?``).  ``maps`` are live maps to use instead of new ones, by the name that the object has for them;
+    ``btf`` are the types that CO-RE fits the object to, a file (raw or ELF) or its content; by default those of the
+    running kernel and its modules, read when something needs them.  ``variables`` are given before the verifier looks;
+    ``max_entries`` overrides sizes by map name; ``programs`` are the names of those to load (by default all but those
+    whose section begins with ``?``).  ``maps`` are live maps to use instead of new ones, by the name that the object has for them;
     ``pin_path`` is the directory of a bpf file system where maps are shared that ask for it.
 
     ``either`` are groups of alternatives, ``[("fentry_open", "kprobe_open")]``: of each, the first that can be loaded
@@ -87,15 +87,15 @@ def load(
     groups = groups_of(spec, either)
     chosen = _chosen(spec, programs, groups)
     _check_targets(spec, targets)
-    kernel = cache(lambda: vmlinux_btf() if btf is None else btf)
-    data = initial_data(spec, _kernel_says(spec, variables, kernel) | dict(variables))
-    symbols = KernelSymbols(spec, kernel)
-    interfaces, methods, chosen = _interfaces(spec, programs, chosen, symbols)
-    whole = spec
-    spec, report = _relocated(whole, chosen, kernel)
     with ExitStack() as undo, ExitStack() as meanwhile:
         # Maps and programs hold what they were made with themselves; alternatives may need it again.
         held = undo if groups else meanwhile
+        known = held.enter_context(kernel_types(btf))  # opens nothing until something is asked
+        data = initial_data(spec, _kernel_says(spec, variables, known) | dict(variables))
+        symbols = KernelSymbols(spec, lambda: known)
+        interfaces, methods, chosen = _interfaces(spec, programs, chosen, symbols)
+        whole = spec
+        spec, report = _relocated(whole, chosen, known)
         asked = Asked(targets, find_token(token), log_level, log_size or 0)
         if asked.token is not None:
             held.callback(asked.token.close)
@@ -112,11 +112,11 @@ def load(
             from beespace.kernel.struct_ops import create_struct_ops
 
             struct_ops = create_struct_ops(interfaces, types, symbols, asked.token, notes.append, undo)
-        loading = Loading(asked, live, types, kernel, symbols, methods)
+        loading = Loading(asked, live, types, known, symbols, methods)
         loaded: dict[str, LoadedProgram] = {}
 
         def load_alternative(name: str) -> LoadedProgram:
-            fitted, its_report = _relocated(whole, [name], kernel)
+            fitted, its_report = _relocated(whole, [name], known)
             return loading.program(fitted, name, its_report)
 
         def take(group: Group) -> dict[str, LoadedProgram]:
@@ -172,23 +172,23 @@ def _check_targets(spec: ObjectSpec, targets: Mapping[str, Target]) -> None:
             raise UsageError(f"object {spec.name!r} has no program {name!r}", help=f"its programs: {known}")
 
 
-def _relocated(spec: ObjectSpec, chosen: list[str], btf: Callable[[], Btf]) -> tuple[ObjectSpec, Report]:
+def _relocated(spec: ObjectSpec, chosen: list[str], kernel: KernelTypes) -> tuple[ObjectSpec, Report]:
     """The object with CO-RE applied to the programs that are wanted; the others stay as they are."""
     wanted = {name: spec.programs[name] for name in chosen}
     functions = [*(program.entry for program in wanted.values()), *spec.subprograms.values()]
     if not any(function.core for function in functions):
         return spec, Report()
-    done, report = relocate(replace(spec, programs=wanted), Btf(spec.btf), [btf()])
+    done, report = relocate(replace(spec, programs=wanted), Btf(spec.btf), kernel.targets())
     return replace(done, programs={**spec.programs, **done.programs}), report
 
 
-def _kernel_says(spec: ObjectSpec, given: Collection[str], kernel: Callable[[], Btf]) -> dict[str, int | bytes]:
+def _kernel_says(spec: ObjectSpec, given: Collection[str], kernel: KernelTypes) -> dict[str, int | bytes]:
     """The options of the running kernel that the object asks for."""
     if not spec.kconfig:
         return {}
     from beespace.kernel.kconfig import kconfig_values
 
-    return kconfig_values(spec, given, kernel)
+    return kconfig_values(spec, given, lambda: kernel.vmlinux)
 
 
 def _interfaces(

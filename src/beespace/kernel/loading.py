@@ -10,15 +10,15 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from beespace.btf import Btf
 from beespace.errors import KernelError, RelocationError, VerifierError
 from beespace.hooks import Attachment, Hook, resolve
 from beespace.kernel.image import assemble
+from beespace.kernel.kernel_types import KernelTypes
 from beespace.kernel.maps import Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.symbols import KernelSymbols, fill_symbols
-from beespace.kernel.targets import attach_btf_id
+from beespace.kernel.targets import AttachTarget, attach_target
 from beespace.record import dataclass
 from beespace.reloc import Report
 from beespace.spec import ObjectSpec
@@ -57,7 +57,7 @@ class Loading:
     asked: Asked
     maps: Mapping[str, Map]
     types: ObjectTypes
-    kernel: Callable[[], Btf]
+    kernel: KernelTypes
     symbols: KernelSymbols
     methods: Mapping[str, Method]
 
@@ -66,10 +66,13 @@ class Loading:
         program = spec.programs[name]
         attachment = resolve(program.section)
         other = self._other_program(name, attachment)
-        target = attach_btf_id(attachment, self.kernel) if other is None else other.btf_id
         method = self._method(name, attachment)
         if method is not None:
-            target = method.type_id
+            target = AttachTarget(method.type_id, self.symbols.module(method.module))
+        elif other is not None:
+            target = AttachTarget(other.btf_id)
+        else:
+            target = attach_target(attachment, lambda: self.kernel)
         image = assemble(spec, program.entry)
         code = fill_symbols(image, self.maps, self.symbols)
         typed = self.types.descriptor is not None and bool(image.func_info)
@@ -81,9 +84,9 @@ class Loading:
                 license=spec.license,
                 name=program.name,
                 expected_attach_type=attach_type if method is None else method.member,
-                attach_btf_id=target,
+                attach_btf_id=target.btf_id,
                 attach_prog_fd=None if other is None else other.program,
-                attach_btf_obj_fd=None if method is None else self.symbols.module(method.module),
+                attach_btf_obj_fd=target.btf_object,
                 prog_flags=_flags(attachment.hook),
                 prog_btf_fd=self.types.descriptor if typed else None,
                 func_info=image.func_info if typed else b"",
