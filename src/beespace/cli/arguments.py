@@ -169,7 +169,8 @@ def _kernels(parser: argparse.ArgumentParser) -> None:
         help="run a command on a kernel",
         usage="%(prog)s [options] KERNEL -- COMMAND ...",
         description="Start a kernel, run COMMAND as root in it, end it.  The command sees this machine's files and "
-        "may change them, but only for itself.  The exit status is the command's.",
+        "may change them, but only for itself; on a kernel of another architecture it sees a small Debian, and the "
+        "folder that it starts in.  The exit status is the command's.",
     )
     add = running.add_argument
     add("kernel", metavar="KERNEL", help="as 6.12; fetched if it was not")
