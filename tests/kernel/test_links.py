@@ -16,7 +16,7 @@ import pytest
 from beespace.errors import KernelError, UsageError
 from beespace.kernel import IteratorLink, LoadedObject, load
 from beespace.kernel.links import cgroup as cgroup_links
-from beespace.kernel.links import tracepoint as tracepoint_links
+from beespace.kernel.links import perf_link
 from beespace.kernel.links.info import CgroupInfo
 from beespace.kernel.links.tracepoint import event_id
 from beespace.spec import ObjectSpec
@@ -108,7 +108,7 @@ def test_a_link_of_its_own_outlives_the_object(compile_c: Compile, in_kernel: In
 def test_before_perf_links(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that knows no perf links (before 5.15) says EINVAL; the perf event holds the program then."""
 
-    monkeypatch.setattr(tracepoint_links.bpf, "link_create", unknown_to_this_kernel)
+    monkeypatch.setattr(perf_link.bpf, "link_create", unknown_to_this_kernel)
     with load(compile_c(SCHED), variables={"mine": os.getpid()}, programs=["renamed"]) as loaded:
         (link,) = loaded.attach()
         assert link.info is None

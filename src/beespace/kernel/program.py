@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from beespace.hooks import Attachment
 from beespace.kernel.image import Image
 from beespace.kernel.kernel_program import KernelProgram
+from beespace.kernel.maps import Map
 from beespace.spec import ProgramSpec
 from beespace.syscall import Descriptor
 
@@ -22,7 +25,7 @@ class LoadedProgram(KernelProgram):
 
     ``spec`` is what it came from (CO-RE applied), ``attachment`` its section name taken apart, ``image`` its
     instructions with all functions that it calls.  ``log`` is what the verifier wrote, if it was asked to
-    (``load(..., log_level=...)``).
+    (``load(..., log_level=...)``).  ``maps`` are those of its object.
     """
 
     def __init__(
@@ -34,11 +37,13 @@ class LoadedProgram(KernelProgram):
         *,
         log: str = "",
         types: bytes = b"",
+        maps: Mapping[str, Map] = MappingProxyType({}),
     ) -> None:
         super().__init__(descriptor, spec.name, attachment)
         self.spec = spec
         self.image = image
         self.log = log
+        self.maps = maps
         self._raw_types = types
 
     @property

@@ -1,18 +1,39 @@
 """Attaching: one file per kind of hook, one table from hook to file.
 
 May import: what ``kernel`` may.  Invariant: everything attached here ends with its :class:`Link`, and with
-the process (nothing is pinned).
+the process, unless it is pinned (:meth:`Link.pin`) or the kernel has no link of that kind (:attr:`Link.stays`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from beespace.errors import UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
 
-__all__ = ["Attachable", "Link", "Where", "accepted", "attach", "check"]
+if TYPE_CHECKING:
+    from beespace.kernel.links.attached import query
+    from beespace.kernel.links.pinned import open_pinned
+    from beespace.kernel.links.walk import all_links, all_maps, all_programs
+
+__all__ = [
+    "Attachable", "Link", "Where", "accepted", "all_links", "all_maps", "all_programs", "attach", "check", "open_pinned",
+    "query",
+]  # fmt: skip
+
+# What is imported when somebody asks for it.
+_LATER = {
+    "query": "attached", "open_pinned": "pinned", "all_links": "walk", "all_maps": "walk", "all_programs": "walk",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
 
 # A hook's way to attach (Hook.link) -> module and function here, and the fields of Where that it wants to know.
 # Modules are imported when the first program of their kind is attached.
@@ -28,7 +49,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "uprobe": ("uprobe", "attach", "binary symbol offset pid cookie via"),
     "uprobe_multi": ("uprobe_multi", "attach", "binary symbol symbols pid cookie cookies via"),
     "usdt": ("usdt", "attach", "binary usdt pid cookie via"),
-    "perf_event": ("perf_event", "attach", "event frequency period pid cpu cookie"),
+    "perf_event": ("perf_event", "attach", "event frequency period pid tid cpu cookie"),
     "iterator": ("iterator", "attach", "pid tid map cgroup order"),
     "cgroup": ("cgroup", "attach", "cgroup before after revision replace sharing preorder via"),
     "cgroup_skb": ("cgroup", "attach", "cgroup direction before after revision replace sharing preorder via"),

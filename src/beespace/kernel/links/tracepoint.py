@@ -1,49 +1,36 @@
-"""Static tracepoints, ``category/event``, through a perf event (Linux 4.7).
-
-With perf links (Linux 5.15, kernel commit b89fbfbb854c) the attachment is a BPF link of its own; before, the
-program is set on the perf event and goes with it.  Either way the kernel detaches with the process.
-"""
+"""Static tracepoints, ``category/event``, through a perf event (Linux 4.7)."""
 
 from __future__ import annotations
 
 import errno
-from contextlib import ExitStack
 
 from beespace.errors import FormatError, KernelError, NotSupported, UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
-from beespace.syscall import bpf, mounts, perf
+from beespace.kernel.links.perf_link import attach_event
+from beespace.syscall import mounts, perf
 
 __all__ = ["attach", "event_id"]
 
-_PERF_EVENT = 41  # BPF_PERF_EVENT, enum bpf_attach_type
-
 
 def attach(program: Attachable, where: Where) -> Link:
-    """Attach to the tracepoint that the section names; it fires for all processes on all CPUs."""
-    with ExitStack() as undo:
-        event = undo.enter_context(perf.open_tracepoint(event_id(program.attachment.target)))
-        try:
-            descriptor = bpf.link_create(program.fileno(), _PERF_EVENT, target_fd=event)
-        except KernelError as error:
-            if error.errno != errno.EINVAL:  # what a kernel says to an attach type it does not know
-                raise
-            perf.set_bpf(event, program.fileno())
-            perf.enable(event)
-            link = Link(program, event, is_link=False)
-        else:
-            undo.callback(descriptor.close)
-            perf.enable(event)
-            link = Link(program, descriptor, event)
-        undo.pop_all()
-        return link
+    """Attach to the tracepoint that ``where.event`` or the section names, for all processes on all CPUs."""
+    target = where.event or program.attachment.target
+    if not target:
+        raise UsageError(
+            f"program {program.name!r} at {program.attachment.section!r} is for no tracepoint yet",
+            help="say which: attach(event='sched:sched_switch')",
+        )
+    link = attach_event(program, perf.open_tracepoint(event_id(target)), where.cookie)
+    link.via = "perf event"
+    return link
 
 
 def event_id(target: str) -> int:
-    """The number of tracepoint ``category/event``, from the ``id`` file in tracefs (mounted or not).
+    """The number of tracepoint ``category/event`` (or with a colon), from its ``id`` file in tracefs, mounted or not.
 
     :class:`UsageError` with what it may have meant.
     """
-    category, slash, event = target.partition("/")
+    category, slash, event = target.replace(":", "/", 1).partition("/")
     if not slash or not category or not event or "/" in event or ".." in (category, event):
         raise UsageError(f"{target!r} is no tracepoint", help="a section reads tracepoint/sched/sched_switch")
     try:
@@ -68,6 +55,6 @@ def event_id(target: str) -> int:
         else:
             near = get_close_matches(category, known, 3)
         raise UsageError(
-            f"this kernel has no tracepoint {target.replace('/', ':')!r}",
+            f"this kernel has no tracepoint '{category}:{event}'",
             help=f"did you mean {' or '.join(near)}?" if near else "list them: ls /sys/kernel/tracing/events",
         )
