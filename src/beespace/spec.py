@@ -103,14 +103,12 @@ class ProgramSpec:
     ``section`` is the ELF section name, as libbpf spells it (``tp_btf/sched_process_exec``);
     program type, attach type and target follow from it (:func:`beespace.hooks.resolve`).  Without
     ``autoload`` (a section that began with ``?``) it is loaded only if somebody names it.
-    ``exception_callback`` is the sub-program that runs when it throws (``bpf_throw``, Linux 6.7).
     """
 
     name: str
     section: str
     entry: FunctionSpec
     autoload: bool = True
-    exception_callback: str = ""
 
 
 class Pinning(Enum):

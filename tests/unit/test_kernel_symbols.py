@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -14,9 +14,10 @@ from beespace.errors import FormatError, NotPermitted, NotSupported, RelocationE
 from beespace.isa.constants import CoreRelocKind
 from beespace.kernel import kallsyms
 from beespace.kernel.image import Image, assemble
+from beespace.kernel.kernel_types import Found, KernelTypes
 from beespace.kernel.maps import Map
 from beespace.kernel.refused import explain
-from beespace.kernel.symbols import MISSING_KFUNC, Found, KernelSymbols, fill_symbols
+from beespace.kernel.symbols import MISSING_KFUNC, KernelSymbols, fill_symbols
 from beespace.kernel.variables import encode, initial_data
 from beespace.reloc import POISON, Relocation, Report
 from beespace.spec import (
@@ -58,18 +59,43 @@ def kernel() -> Btf:
     return Btf(builder.bytes())
 
 
-def no_types() -> Btf:
-    raise AssertionError("nothing here needs the kernel's types")
+class NoTypes:
+    """A kernel whose types nothing here needs."""
 
 
-def fill(made: Image, btf: Any = kernel) -> str:
-    return fill_symbols(made, MAPS, KernelSymbols(ObjectSpec("o", "GPL", {}), btf)).hex()
+class WithModule:
+    """A kernel with one module, that has ``mod_kfunc`` and ``mod_state``."""
+
+    def __init__(self) -> None:
+        builder = BtfBuilder()
+        number = builder.int("int", 4)
+        builder.function("mod_kfunc", builder.prototype(number, [("a", number)]), Linkage.STATIC)
+        builder.variable("mod_state", number)
+        self.module = Btf(builder.bytes())
+
+    def find(self, name: str, kind: Kind) -> Found | None:
+        for btf, module in ((kernel(), None), (self.module, "mod")):
+            if ids := btf.find_all(name, kind):
+                return Found(btf, ids[0], module)
+        return None
+
+    def descriptor(self, module: str) -> Numbered:
+        assert module == "mod"
+        return Numbered()
+
+
+def symbols_of(spec: ObjectSpec, types: object = None) -> KernelSymbols:
+    return KernelSymbols(spec, cast("KernelTypes", types or WithModule()))
+
+
+def fill(made: Image, types: object = None) -> str:
+    return fill_symbols(made, MAPS, symbols_of(ObjectSpec("o", "GPL", {}), types)).hex()
 
 
 def test_maps_and_their_values() -> None:
-    assert fill(image(LOAD, SymbolReloc(0, SymbolKind.MAP, "m")), no_types) == "181100004d000000" + "00" * 8
+    assert fill(image(LOAD, SymbolReloc(0, SymbolKind.MAP, "m")), NoTypes()) == "181100004d000000" + "00" * 8
     value = image(LOAD, SymbolReloc(0, SymbolKind.MAP_VALUE, "m", addend=20))
-    assert fill(value, no_types) == "182100004d000000" + "0000000014000000"
+    assert fill(value, NoTypes()) == "182100004d000000" + "0000000014000000"
 
 
 def test_functions_of_the_kernel() -> None:
@@ -97,27 +123,6 @@ def test_what_the_kernel_does_not_have(kind: SymbolKind) -> None:
         fill(image(LOAD, SymbolReloc(0, kind, wrong)))
 
 
-class WithModule:
-    """A kernel with one module, that has ``mod_kfunc`` and ``mod_state``."""
-
-    def __init__(self) -> None:
-        builder = BtfBuilder()
-        number = builder.int("int", 4)
-        builder.function("mod_kfunc", builder.prototype(number, [("a", number)]), Linkage.STATIC)
-        builder.variable("mod_state", number)
-        self.module = Btf(builder.bytes())
-
-    def find(self, name: str, kind: Kind) -> Found | None:
-        for btf, module in ((kernel(), None), (self.module, "mod")):
-            if ids := btf.find_all(name, kind):
-                return Found(btf, ids[0], module)
-        return None
-
-    def descriptor(self, module: str) -> Numbered:
-        assert module == "mod"
-        return Numbered()
-
-
 def declared(parameters: int = 1, name: str = "mod_kfunc", *, variable: str = "") -> ObjectSpec:
     """An object that declares a function of so many integers, and perhaps a pointer as a variable."""
     builder = BtfBuilder()
@@ -131,7 +136,7 @@ def declared(parameters: int = 1, name: str = "mod_kfunc", *, variable: str = ""
 
 
 def test_symbols_of_modules() -> None:
-    symbols = KernelSymbols(declared(name="mod_kfunc___v2"), WithModule)  # type: ignore[arg-type]
+    symbols = symbols_of(declared(name="mod_kfunc___v2"))
     made = image(CALL + CALL + CALL, *(
         SymbolReloc(at, SymbolKind.KFUNC, name) for at, name in enumerate(("bpf_kfunc", "mod_kfunc___v2", "mod_kfunc"))
     ))  # fmt: skip
@@ -146,7 +151,7 @@ def test_symbols_of_modules() -> None:
 
 
 def test_the_address_of_a_function_is_taken_by_its_type() -> None:
-    symbols = KernelSymbols(declared(), WithModule)  # type: ignore[arg-type]
+    symbols = symbols_of(declared())
     code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_kfunc")), MAPS, symbols)
     assert struct.unpack_from("=BBhi", code, 0) == (0x18, 0x31, 0, WithModule().module.find("mod_kfunc"))
 
@@ -154,14 +159,14 @@ def test_the_address_of_a_function_is_taken_by_its_type() -> None:
 def test_symbols_of_another_type() -> None:
     call = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc"))
     with pytest.raises(RelocationError, match=r"declared as long \(long, long\); in this kernel it is int \(int\)"):
-        fill_symbols(call, MAPS, KernelSymbols(declared(2), WithModule))  # type: ignore[arg-type]
+        fill_symbols(call, MAPS, symbols_of(declared(2)))
     weak = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc", weak=True))
-    code = fill_symbols(weak, MAPS, KernelSymbols(declared(2), WithModule))  # type: ignore[arg-type]
+    code = fill_symbols(weak, MAPS, symbols_of(declared(2)))
     assert struct.unpack_from("=BBhi", code, 0) == (0x85, 0, 0, MISSING_KFUNC)
     for weakness in (False, True):
         load = image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state", weak=weakness))
         with pytest.raises(RelocationError, match=r"'mod_state' is declared as void \*; in this kernel it is int"):
-            fill_symbols(load, MAPS, KernelSymbols(declared(variable="mod_state"), WithModule))  # type: ignore[arg-type]
+            fill_symbols(load, MAPS, symbols_of(declared(variable="mod_state")))
 
 
 def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -182,7 +187,7 @@ def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     relocs = (SymbolReloc(0, SymbolKind.ADDRESS, "_stext"), SymbolReloc(2, SymbolKind.ADDRESS, "nonesuch", weak=True))
     made = image(LOAD + LOAD, *relocs)
     entry = FunctionSpec("entry", made.code, relocs)
-    symbols = KernelSymbols(ObjectSpec("o", "GPL", {"entry": ProgramSpec("entry", "tc", entry)}), no_types)
+    symbols = symbols_of(ObjectSpec("o", "GPL", {"entry": ProgramSpec("entry", "tc", entry)}), NoTypes())
     code = fill_symbols(made, MAPS, symbols)
     assert code.hex() == "1801000000000081" + "00000000ffffffff" + "1801" + "00" * 14
     with pytest.raises(RelocationError, match="no symbol 'nonesuch'"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from beespace.btf import Btf, DeclTag, Kind
+from beespace.btf import Btf
 from beespace.elf import lines
 from beespace.elf.arena import find_arena
 from beespace.elf.datasec import fix_up, string_section
@@ -26,7 +26,6 @@ from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, Symbol
 
 LICENSE = "license"
 _NO_DEBUG = "compile with -g: maps and types are in the debug information"
-_EXCEPTION_CALLBACK = "exception_callback:"
 
 
 def read(data: bytes, name: str) -> ObjectSpec:
@@ -88,14 +87,13 @@ def read(data: bytes, name: str) -> ObjectSpec:
     programs: dict[str, ProgramSpec] = {}
     subprograms: dict[str, FunctionSpec] = {}
     by_function = _by_function(relocations, targets)
-    callbacks = _exception_callbacks(btf) if btf is not None and _EXCEPTION_CALLBACK.encode() in btf_bytes else {}
     for function in functions:
         code = _function(function, by_function.get(function.name, ()), targets, infos.get(function.name, lines.Info()))
         if function.program:
             section = sections[function.section].name
             programs[function.name] = ProgramSpec(
                 name=function.name, section=section.removeprefix("?"), entry=code,
-                autoload=not section.startswith("?"), exception_callback=callbacks.get(function.name, ""),
+                autoload=not section.startswith("?"),
             )  # fmt: skip
         else:
             subprograms[function.name] = code
@@ -124,16 +122,6 @@ def _refuse_legacy(sections: Sequence[Section]) -> None:
                 offset=section.offset,
                 help='define them by BTF: struct { __uint(type, BPF_MAP_TYPE_HASH); ... } name SEC(".maps");',
             )
-
-
-def _exception_callbacks(btf: Btf) -> dict[str, str]:
-    """Which global function is called when a program throws (``__exception_cb``), by program.  Linux 6.7."""
-    found: dict[str, str] = {}
-    for type_id in btf.ids(Kind.DECL_TAG):
-        tag = btf.type(type_id)
-        if isinstance(tag, DeclTag) and tag.component == -1 and tag.name.startswith(_EXCEPTION_CALLBACK):
-            found[btf.name(tag.type)] = tag.name.removeprefix(_EXCEPTION_CALLBACK)
-    return found
 
 
 def _only(sections: Sequence[Section], name: str) -> Section | None:

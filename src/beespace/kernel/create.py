@@ -227,17 +227,18 @@ def _named(spec: ObjectSpec, each: MapSpec) -> MapSpec:
     return replace(each, name=spec.name[: max(room, 0)] + each.name)
 
 
-def fill_maps(spec: ObjectSpec, maps: Mapping[str, Map], data: Mapping[str, bytes]) -> None:
+def fill_maps(spec: ObjectSpec, maps: Mapping[str, Map], data: Mapping[str, bytes], arena_start: int = 0) -> None:
     """Write what maps begin with, and freeze those that programs may only read.  Reused ones keep what they hold.
 
-    Contents that name a program (tail calls) are left for :func:`fill_programs`.
+    Contents that name a program (tail calls) are left for :func:`fill_programs`.  ``arena_start`` is the byte
+    offset of variables in an arena.
     """
     for name, content in data.items():
         target = maps[name]
         if target.reused:
             continue
         if target.spec.type == MapType.ARENA:
-            target.memory()[: len(content)] = content
+            target.memory()[arena_start : arena_start + len(content)] = content
             continue
         target.update(bytes(4), content.ljust(target.spec.value_size, b"\0"))
         if target.spec.flags & BPF_F_RDONLY_PROG:

@@ -11,13 +11,17 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from beespace.btf import Btf, Enum, Int
+from beespace.btf import Btf, Enum, Int, Kind
 from beespace.btf.types import IntEncoding
 from beespace.errors import BeespaceError, KernelError, RelocationError
 from beespace.kernel.kallsyms import find_symbols
 from beespace.spec import KconfigSpec, ObjectSpec
 from beespace.syscall import bpf
+
+if TYPE_CHECKING:
+    from beespace.kernel.kernel_types import KernelTypes
 
 __all__ = ["configuration_paths", "kconfig_values", "linux_version"]
 
@@ -47,7 +51,7 @@ def configuration_paths() -> tuple[str, ...]:
     )
 
 
-def kconfig_values(spec: ObjectSpec, given: Collection[str], kernel: Callable[[], Btf]) -> dict[str, int | bytes]:
+def kconfig_values(spec: ObjectSpec, given: Collection[str], kernel: KernelTypes) -> dict[str, int | bytes]:
     """What this kernel says to everything that ``.kconfig`` asks for, but for what the caller has ``given``.
 
     A weak option that the kernel does not have is 0.  Raises :class:`RelocationError` for one that is not weak, or
@@ -204,7 +208,7 @@ def _numbers(text: str) -> list[int]:
     return found
 
 
-def _has_cookie(kernel: Callable[[], Btf]) -> int:
+def _has_cookie(kernel: KernelTypes) -> int:
     """Whether programs can read a cookie of their attachment (Linux 5.15): by loading one that does."""
     call = bytes((0x85, 0, 0, 0)) + _GET_ATTACH_COOKIE.to_bytes(4, sys.byteorder)
     try:
@@ -214,13 +218,13 @@ def _has_cookie(kernel: Callable[[], Btf]) -> int:
     return 1
 
 
-def _has_wrapper(kernel: Callable[[], Btf]) -> int:
+def _has_wrapper(kernel: KernelTypes) -> int:
     """Whether system calls take their arguments from a ``struct pt_regs``: by the name that they then have."""
     name = _WRAPPED.get(os.uname().machine)
     if name is None:
         return 0
     try:
-        if kernel().find_all(name):
+        if kernel.find(name, Kind.FUNC):
             return 1
     except BeespaceError:
         pass
@@ -230,7 +234,7 @@ def _has_wrapper(kernel: Callable[[], Btf]) -> int:
         return 0
 
 
-_FACTS: Mapping[str, Callable[[Callable[[], Btf]], int]] = {
+_FACTS: Mapping[str, Callable[[KernelTypes], int]] = {
     "LINUX_KERNEL_VERSION": lambda kernel: linux_version(),
     "LINUX_HAS_BPF_COOKIE": _has_cookie,
     "LINUX_HAS_SYSCALL_WRAPPER": _has_wrapper,

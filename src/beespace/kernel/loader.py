@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from beespace.btf import Btf
 from beespace.errors import KernelError, UsageError
+from beespace.kernel.arena import place_arena
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.either import Alternative, Group, groups_of
 from beespace.kernel.kernel_types import KernelTypes, kernel_types
@@ -92,7 +93,8 @@ def load(
         held = undo if groups else meanwhile
         known = held.enter_context(kernel_types(btf))  # opens nothing until something is asked
         data = initial_data(spec, _kernel_says(spec, variables, known) | dict(variables))
-        symbols = KernelSymbols(spec, lambda: known)
+        spec, arena_start = place_arena(spec, max_entries)
+        symbols = KernelSymbols(spec, known)
         interfaces, methods, chosen = _interfaces(spec, programs, chosen, symbols)
         whole = spec
         spec, report = _relocated(whole, chosen, known)
@@ -106,7 +108,7 @@ def load(
         live = create_maps(
             spec, max_entries, types, undo, notes.append, reuse=maps, pin_directory=pin_path, token=asked.token
         )
-        fill_maps(spec, live, data)
+        fill_maps(spec, live, data, arena_start)
         struct_ops: dict[str, StructOps] = {}
         if interfaces is not None:
             from beespace.kernel.struct_ops import create_struct_ops

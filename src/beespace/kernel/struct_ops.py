@@ -23,9 +23,10 @@ from beespace.spec import MapSpec, ObjectSpec, StructOpsSpec
 from beespace.syscall import Descriptor, HasFileno, bpf
 
 if TYPE_CHECKING:
+    from beespace.kernel.kernel_types import Found
     from beespace.kernel.links import Attachable
     from beespace.kernel.object_types import ObjectTypes
-    from beespace.kernel.symbols import Found, KernelSymbols
+    from beespace.kernel.symbols import KernelSymbols
 
 __all__ = ["Method", "Plan", "StructOps", "create_struct_ops", "plan_struct_ops"]
 
@@ -143,7 +144,7 @@ def _convert(spec: StructOpsSpec, local: Btf, symbols: KernelSymbols, methods: d
 def _interface(spec: StructOpsSpec, mine: Struct, symbols: KernelSymbols) -> tuple[Found, int, int]:
     """The kernel's map value, the interface in it, and the byte offset at which that begins."""
     name = essential_name(mine.name)
-    found = symbols.kernel().find(_VALUE + name, Kind.STRUCT)
+    found = symbols.kernel.find(_VALUE + name, Kind.STRUCT)
     if found is None:
         raise RelocationError(
             f"{spec.name}: this kernel has no interface {name!r} that BPF programs can implement",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import Kind
 from beespace.errors import FormatError, RelocationError
 from beespace.kernel.image import Image, set_source_register, write_immediate
-from beespace.record import dataclass
 from beespace.spec import ObjectSpec, SymbolKind, SymbolReloc
 
 if TYPE_CHECKING:
     from beespace.btf import Btf
-    from beespace.kernel.kernel_types import KernelTypes
+    from beespace.kernel.kernel_types import Found, KernelTypes
     from beespace.syscall import HasFileno
 
 __all__ = ["MISSING_KFUNC", "KernelSymbols", "check_byte_order", "fill_symbols"]
@@ -29,34 +28,6 @@ MISSING_KFUNC = 2_002_000_000
 
 No kernel has that helper, so the verifier refuses the program if the call can be reached, and only then.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A type of the kernel (``module`` ``None``) or of a module."""
-
-    btf: Btf
-    id: int
-    module: str | None
-
-
-class _Vmlinux:
-    """One BTF in the place of a kernel's."""
-
-    def __init__(self, btf: Btf) -> None:
-        self.btf = btf
-
-    def find(self, name: str, kind: Kind) -> Found | None:
-        ids = self.btf.find_all(name, kind)
-        return Found(self.btf, ids[0], None) if ids else None
-
-    def descriptor(self, module: str) -> HasFileno:
-        raise RelocationError(f"module {module!r} is not known")
-
-
-def as_kernel(types: KernelTypes | Btf) -> KernelTypes:
-    """``types`` as those of a kernel with its modules."""
-    return types if hasattr(types, "descriptor") else _Vmlinux(types)  # type: ignore[return-value,arg-type]
 
 
 def check_byte_order(spec: ObjectSpec) -> None:
@@ -76,9 +47,9 @@ class KernelSymbols:
     function is in by its place there; 0 is the kernel itself.
     """
 
-    def __init__(self, spec: ObjectSpec, kernel: Callable[[], KernelTypes | Btf]) -> None:
+    def __init__(self, spec: ObjectSpec, kernel: KernelTypes) -> None:
         self.spec = spec
-        self.kernel: Callable[[], KernelTypes] = lambda: as_kernel(kernel())
+        self.kernel = kernel
         self.descriptors: list[HasFileno | int] = []
         self._modules: dict[str, int] = {}
         self._found: dict[tuple[str, Kind], Found | None] = {}
@@ -112,7 +83,7 @@ class KernelSymbols:
 
         # Objects may declare one function in several ways, name___flavour.
         name = essential_name(symbol.symbol) if kind is Kind.FUNC else symbol.symbol
-        found = self.kernel().find(name, kind)
+        found = self.kernel.find(name, kind)
         declared = self._declaration(symbol.symbol)[0]
         if found is None or not declared or self._compatible(declared, found):
             return found
@@ -154,7 +125,7 @@ class KernelSymbols:
 
     def module(self, name: str | None) -> HasFileno | None:
         """The BTF object of a module; ``None`` for the kernel itself."""
-        return None if name is None else self.kernel().descriptor(name)
+        return None if name is None else self.kernel.descriptor(name)
 
     def place(self, module: str | None) -> int:
         """The place of a module in :attr:`descriptors`."""
@@ -166,7 +137,7 @@ class KernelSymbols:
             if len(self.descriptors) > _MAX_MODULES:
                 raise RelocationError(f"functions of more than {_MAX_MODULES} modules are called")
             self._modules[module] = len(self.descriptors)
-            self.descriptors.append(self.kernel().descriptor(module))
+            self.descriptors.append(self.kernel.descriptor(module))
         return self._modules[module]
 
     def address(self, symbol: SymbolReloc) -> int:
