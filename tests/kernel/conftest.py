@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import json
 import os
-import platform
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without packages
+
+import c_objects
 
 from beespace.elf import read
 from beespace.errors import KernelError, NotSupported
@@ -27,10 +30,6 @@ from beespace.syscall import bpf, mounts
 from beespace.syscall.namespaces import inside
 
 Result = TypeVar("Result")
-TARGET = {"x86_64": "x86", "aarch64": "arm64"}[platform.machine()]
-CFLAGS = [
-    "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", f"-D__TARGET_ARCH_{TARGET}", "-I/usr/include/x86_64-linux-gnu",
-]  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True)
@@ -220,7 +219,7 @@ def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
     """Compiles C with clang for BPF and reads the object."""
 
     def compile_text(source: str, *flags: str) -> ObjectSpec:
-        return read(_compiled(source, [*CFLAGS, *flags], tmp_path), "probe")
+        return read(c_objects.compiled(source, flags, tmp_path), "probe")
 
     return compile_text
 
@@ -231,34 +230,10 @@ def object_file(tmp_path: Path) -> Callable[[str], Path]:
 
     def compile_text(source: str, *flags: str) -> Path:
         file = tmp_path / "probe.bpf.o"
-        file.write_bytes(_compiled(source, [*CFLAGS, *flags], tmp_path))
+        file.write_bytes(c_objects.compiled(source, flags, tmp_path))
         return file
 
     return compile_text
-
-
-def _compiled(source: str, flags: list[str], folder: Path) -> bytes:
-    """The object, from ``$BEESPACE_OBJECT_CACHE`` if it has it: clang is slow in the guests of the kernel matrix.
-
-    The source is kept beside it, so that the matrix can compile it for a guest that has no clang.
-    """
-    name = hashlib.sha256("\0".join([*flags, source]).encode()).hexdigest()[:32]
-    cache = Path(os.environ.get("BEESPACE_OBJECT_CACHE", folder))
-    kept = cache / f"{name}.bpf.o"
-    if not kept.exists():
-        if shutil.which("clang") is None:
-            pytest.skip("clang is not installed, and no object of this source was kept")
-        (folder / "probe.c").write_text(source)
-        done = subprocess.run(
-            ["clang", *flags, "-c", "probe.c", "-o", "probe.bpf.o"],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        (cache / f"{name}.json").write_text(json.dumps({"flags": flags, "source": source}))
-        unfinished = cache / f".{name}.{os.uname().nodename}.{os.getpid()}"
-        shutil.move(folder / "probe.bpf.o", unfinished)
-        unfinished.rename(kept)  # whoever looks at the same time sees all of it or nothing
-    return kept.read_bytes()
 
 
 @pytest.fixture

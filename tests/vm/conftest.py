@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without packages
+sys.path.insert(0, str(Path(__file__).parent.parent / "kernel"))
 
 import matrix
 
 from beespace.errors import BeespaceError
-from beespace.guest import KERNELS, Kernel, fetch, find, needed
+from beespace.guest import KERNELS, Kernel, fetch, find, needed, root
 from beespace.guest.machine import HOST
 
 SHORT = Path(__file__).parent / "short_tier.txt"
@@ -35,8 +36,12 @@ class Listed:
         lines = [line for line in SHORT.read_text().splitlines() if line and not line.startswith("#")]
         there = {_without_parameters(inner.name) for inner in self.tests}
         self.unknown = [line for line in lines if line not in there]
-        if tier == "short":
-            self.tests = [inner for inner in self.tests if _without_parameters(inner.name) in lines]
+        self.short = [inner for inner in self.tests if _without_parameters(inner.name) in lines]
+        self._tier = tier
+
+    def of(self, kernel: Kernel) -> list[matrix.Inner]:
+        """The tests for a kernel; one of another architecture has neither LLVM nor Arrow, and takes the short tier."""
+        return self.tests if self._tier == "full" and kernel.architecture == HOST else self.short
 
 
 def _without_parameters(name: str) -> str:
@@ -51,8 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def kernels(config: pytest.Config) -> list[Kernel]:
     names = [name for name in config.getoption("--kernels", "").split(",") if name]
     tiers = ("short",) if config.getoption("--tier", "short") == "short" else ("short", "full")
-    chosen = [find(name) for name in names] or [kernel for kernel in KERNELS if kernel.tier in tiers]
-    return [kernel for kernel in chosen if kernel.architecture == HOST]
+    return [find(name) for name in names] or [kernel for kernel in KERNELS if kernel.tier in tiers]
 
 
 def listed(config: pytest.Config) -> Listed:
@@ -64,7 +68,7 @@ def listed(config: pytest.Config) -> Listed:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "inner" in metafunc.fixturenames:
-        pairs = [(kernel, inner) for kernel in kernels(metafunc.config) for inner in listed(metafunc.config).tests]
+        pairs = [(kernel, inner) for kernel in kernels(metafunc.config) for inner in listed(metafunc.config).of(kernel)]
         names = [f"{kernel.name}-{inner.name.removeprefix('tests/kernel/')}" for kernel, inner in pairs]
         metafunc.parametrize(("kernel", "inner"), pairs, ids=names)
     elif "kernel" in metafunc.fixturenames:
@@ -98,6 +102,7 @@ def can_run(request: pytest.FixtureRequest) -> None:
         try:
             needed(kernel.architecture)
             fetch(kernel)
+            root(kernel)
         except BeespaceError as error:
             pytest.skip(str(error))
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from beespace.errors import BeespaceError, GuestError
-from beespace.guest import Guest, Kernel, Settings, Share, fetch
+import c_objects
+
+from beespace.errors import GuestError
+from beespace.guest import Guest, Kernel, Settings, Share, fetch, root
 
 ROOT = Path(__file__).parent.parent.parent
 LANES = 2
@@ -60,16 +63,22 @@ class Cache:
             "BEESPACE_OBJECT_CACHE": str(self.objects),
         }
 
+    def compile_for(self, kernel: Kernel) -> None:
+        """Compile here what guests of this machine's architecture have compiled."""
+        machine = {"amd64": "x86_64", "arm64": "aarch64"}[kernel.architecture]
+        with tempfile.TemporaryDirectory() as folder:
+            c_objects.compiled_for(machine, self.objects, Path(folder))
 
-def pytest_command(*arguments: str) -> list[str]:
+
+def pytest_command(python: str, *arguments: str) -> list[str]:
     plugins = ("-p", "pytest_timeout", "-p", "guest_plugin", "-p", "no:cacheprovider")
-    return [sys.executable, "-m", "pytest", *plugins, "-q", *arguments]
+    return [python, "-m", "pytest", *plugins, "-q", *arguments]
 
 
 def collect(cache: Cache) -> tuple[list[Inner], dict[str, str]]:
     """The tests that there are, and the files that cannot be collected.  Fills the cache of bytecode too."""
     read, write = os.pipe()
-    command = pytest_command("--collect-only", "tests/kernel")
+    command = pytest_command(sys.executable, "--collect-only", "tests/kernel")
     environment = cache.environment() | {"BEESPACE_GUEST_FD": str(write)}
     process = subprocess.Popen(
         command,
@@ -167,14 +176,19 @@ class Matrix:
         names.write_text("\n".join(inner.name for inner in wanted))
         files = dict.fromkeys(inner.name.partition("::")[0] for inner in wanted)
         environment = self._cache.environment() | {"BEESPACE_GUEST_TESTS": str(names)}
+        shares = self._cache.shares()
+        if not root(kernel).own:
+            environment["PATH"] = "/usr/sbin:/usr/bin"
+            shares.append(Share(ROOT, ROOT))
+            self._cache.compile_for(kernel)
         try:
-            with Guest(fetch(kernel), SETTINGS, shares=self._cache.shares()) as guest:
+            with Guest(fetch(kernel), SETTINGS, shares=shares) as guest:
                 with self._known:
                     self._guests[kernel.name] = guest
                     if self._stopping:
                         return "the matrix was stopped"
                 guest.run(
-                    pytest_command(*files), folder=str(ROOT), environment=environment,
+                    pytest_command(guest.root.python, *files), folder=str(ROOT), environment=environment,
                     out=run.output.append, err=run.output.append, log=run.feed,
                 )  # fmt: skip
         except GuestError as error:
@@ -224,4 +238,4 @@ class Run:
         return b"".join(self.output).decode(errors="replace")[-5000:]
 
 
-__all__ = ["BeespaceError", "Cache", "Inner", "Matrix", "Result", "collect"]
+__all__ = ["Cache", "Inner", "Matrix", "Result", "collect"]
