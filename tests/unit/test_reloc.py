@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import assume, given, settings
@@ -426,11 +426,48 @@ def test_modules_are_asked_only_for_what_the_kernel_lacks() -> None:
     builder.struct("module_thing", 8, [Member("x", i32, 32)])
     module = Btf(builder.bytes(), base)
     local, thing = types(lambda b: b.struct("module_thing", 4, [Member("x", b.int("int", 4), 0)]))
-    for targets in ([base, module], [module, base]):
-        done, _ = relocate(spec([load(0)], CoreReloc(0, thing, "0:0", 0)), local, targets)
-        assert decode(done.programs["main"].entry.code) == [load(4)]
-        done, _ = relocate(spec([load(0)], CoreReloc(0, TASK, "0:0", 0)), LOCAL, targets)
-        assert decode(done.programs["main"].entry.code) == [load(16)]
+    done, _ = relocate(spec([load(0)], CoreReloc(0, thing, "0:0", 0)), local, [base, module])
+    assert decode(done.programs["main"].entry.code) == [load(4)]
+
+    class Lazy(tuple[Btf, ...]):
+        def __iter__(self) -> Iterator[Btf]:
+            yield base
+            raise AssertionError("a module was read for what the kernel has")
+
+    done, _ = relocate(spec([load(0)], CoreReloc(0, TASK, "0:0", 0)), LOCAL, Lazy((base, module)))
+    assert decode(done.programs["main"].entry.code) == [load(16)]
+
+
+def test_modules_that_differ_are_ambiguous() -> None:
+    def module(at: int) -> Btf:
+        builder = BtfBuilder(first_id=KERNEL.count, first_string=KERNEL.string_end)
+        builder.struct("thing", 16, [Member("x", builder.int("int", 4), at)])
+        return Btf(builder.bytes(), KERNEL)
+
+    local, thing = types(lambda b: b.struct("thing", 4, [Member("x", b.int("int", 4), 0)]))
+    asked = spec([load(0)], CoreReloc(0, thing, "0:0", 0))
+    done, _ = relocate(asked, local, [KERNEL, module(64), module(64)])
+    assert decode(done.programs["main"].entry.code) == [load(8)]
+    with pytest.raises(RelocationError, match="ambiguous"):
+        relocate(asked, local, [KERNEL, module(64), module(32)])
+
+
+@pytest.mark.parametrize("levels", [61, 62])
+def test_a_path_of_more_than_64_members_is_refused_as_by_libbpf(levels: int) -> None:
+    def nested(b: BtfBuilder) -> int:
+        inner = b.struct("", 4, [Member("x", b.int("int", 4), 0)])
+        for _ in range(levels):
+            inner = b.struct("", 4, [Member("", inner, 0)])
+        return b.struct("deep", 4, [Member("", inner, 0)])
+
+    target, _ = types(nested)
+    local, deep = types(lambda b: b.struct("deep", 4, [Member("x", b.int("int", 4), 0)]))
+    asked = spec([load(0)], CoreReloc(0, deep, "0:0", 0))
+    if levels == 61:  # the pointer's index, and 63 members
+        assert relocate(asked, local, [target])[1].relocations[0].value == 0
+        return
+    with pytest.raises(RelocationError, match="the path to x is longer than 64 members"):
+        relocate(asked, local, [target])
 
 
 def test_flexible_arrays_have_elements_beyond_their_count() -> None:

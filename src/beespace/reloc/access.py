@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beespace.btf import Array, Btf, Member, Struct
-from beespace.errors import FormatError
+from beespace.errors import FormatError, RelocationError
 from beespace.record import dataclass, field
 from beespace.reloc.compatible import fields_are_compatible
 
@@ -130,6 +130,7 @@ class _Search:
     btf: Btf
     steps: list[Step] = field(default_factory=list)
     bit_offset: int = 0
+    length: int = 0  # of the path with its members that have no name
 
     def run(self, root: int) -> Path | Missing:
         current = root
@@ -149,10 +150,16 @@ class _Search:
                 if step.index >= array.count and not _is_flexible(self.btf, self.steps[-1], array):
                     return Missing(f"the array has only {array.count} elements there")
                 current = self.btf.resolve(array.type)
+            self._deeper(self.length + 1)
             self.steps.append(Step(current, step.index, None))
             if step.index:
                 self.bit_offset += step.index * _size(self.btf, current) * 8
         return Path(self.btf, root, tuple(self.steps), self.bit_offset)
+
+    def _deeper(self, length: int) -> None:
+        if length > _DEPTH:  # libbpf and the kernel refuse such objects, too
+            raise RelocationError(f"the path to {self.local} is longer than {_DEPTH} members in the kernel's type")
+        self.length = length
 
     def _member(self, step: Step, holder: int) -> int | Missing:
         """Step to the member of that name in ``holder``; gives its type, or why there is none."""
@@ -163,17 +170,18 @@ class _Search:
         wanted = local_struct.members[step.index]
         reason = ""
         seen: set[int] = set()
-        todo = [(holder, self.bit_offset)]
+        todo = [(holder, self.bit_offset, self.length + 1)]
         while todo:
-            type_id, offset = todo.pop()
+            type_id, offset, length = todo.pop()
             struct = self.btf.type(type_id)
             if type_id in seen or not isinstance(struct, Struct):
                 continue
             seen.add(type_id)
-            inner: list[tuple[int, int]] = []
+            self._deeper(length)
+            inner: list[tuple[int, int, int]] = []
             for index, member in enumerate(struct.members):
                 if not member.name:
-                    inner.append((self.btf.resolve(member.type), offset + member.bit_offset))
+                    inner.append((self.btf.resolve(member.type), offset + member.bit_offset, length + 1))
                 elif member.name == step.name:
                     if fields_are_compatible(self.local.btf, wanted.type, self.btf, member.type):
                         self.steps.append(Step(type_id, index, member.name))

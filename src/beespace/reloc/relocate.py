@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from beespace.btf import Btf, Enum, Kind, essential_name
 from beespace.errors import BeespaceError, FormatError, RelocationError
@@ -32,8 +33,8 @@ _SUGGESTIONS = 20
 def relocate(spec: ObjectSpec, local: Btf, targets: Sequence[Btf]) -> tuple[ObjectSpec, Report]:
     """Patch every instruction that depends on the layout of kernel types.
 
-    ``local`` are the object's own types; ``targets`` the kernel's, then those of its modules (split BTF), which
-    are looked at only for types that the kernel itself lacks.  What cannot be met is poisoned: the
+    ``local`` are the object's own types; ``targets`` the kernel's, then those of its modules, which are read and
+    searched (all of them) only for types that the kernel itself lacks.  What cannot be met is poisoned: the
     verifier refuses the program if that instruction can be reached, and the report says what it was.
 
     Raises :class:`RelocationError` if several types of a name give different answers, or the object
@@ -152,10 +153,10 @@ class _Session:
             if not name:
                 raise RelocationError(f"{self.local.describe(type_id)} has no name by which to find it in the kernel")
             kinds = candidate_kinds(self.local.kind(type_id))
-            known = [_Candidate(t, i) for t in self.targets if t.base is None for i in t.candidates(name, *kinds)]
-            if not known:
-                modules = (t for t in self.targets if t.base is not None)
-                known = [_Candidate(t, i) for t in modules for i in t.candidates(name, *kinds) if t.owns(i)]
+            targets = iter(self.targets)
+            known = [_Candidate(t, i) for t in islice(targets, 1) for i in t.candidates(name, *kinds)]
+            if not known:  # only now are the types of modules read
+                known = [_Candidate(t, i) for t in targets for i in t.candidates(name, *kinds) if t.owns(i)]
             self.found[type_id] = known
         return known
 
