@@ -11,17 +11,19 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from beespace.btf import Kind
-from beespace.errors import KernelError, VerifierError
+from beespace.errors import KernelError, NotPermitted, VerifierError
 from beespace.isa import Insn, MapType, ProgramType, encode
 from beespace.isa.helpers import HELPERS
 from beespace.kernel import features, vmlinux_btf
 from beespace.kernel.diagnose import PROBES, Finding, diagnose
-from beespace.kernel.features import Feature
+from beespace.kernel.features import Feature, feature
+from beespace.kernel.features.attach_types import enumerators
 from beespace.syscall import bpf, mounts
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
@@ -29,7 +31,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
 @pytest.fixture(scope="module")
 def everything() -> dict[tuple[str, str], Feature]:
-    return {(feature.group, feature.name): feature for feature in features.probe()}
+    return {(each.group, each.name): each for each in features.probe()}
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +54,11 @@ def configuration() -> dict[str, str]:
 
 
 def test_everything_is_said_in_words_and_json(everything: dict[tuple[str, str], Feature]) -> None:
-    text = json.dumps([dataclasses.asdict(feature) for feature in everything.values()])
+    text = json.dumps([dataclasses.asdict(each) for each in everything.values()])
     assert [Feature(**row) for row in json.loads(text)] == list(everything.values())
-    for feature in everything.values():
-        assert feature.available is (feature.why == "")
-        assert "Traceback" not in feature.why and "unknown error" not in feature.why.lower()
+    for each in everything.values():
+        assert each.available is (each.why == "")
+        assert "Traceback" not in each.why and "unknown error" not in each.why.lower()
 
 
 def test_every_program_type_is_answered(everything: dict[tuple[str, str], Feature]) -> None:
@@ -93,7 +95,9 @@ def test_what_is_built_in_is_found(
         ("program", "socket_filter"), ("program", "xdp"), ("program", "raw_tracepoint"), ("program", "sock_ops"),
         ("attach", "raw tracepoint"), ("attach", "tracepoint"), ("attach", "cgroup_skb egress"),
         ("attach", "btf tracepoint"), ("attach", "iterator task"), ("machine", "batch operations"),
-        ("machine", "bounded loops"), ("machine", "programs above 4096 instructions"), ("machine", "ring buffer"),
+        ("instruction", "bounded loops"), ("instruction", "set v2"), ("machine", "ring buffer"),
+        ("attach type", "cgroup_inet4_connect"), ("attach type", "xdp"), ("link", "cgroup"), ("link", "iter"),
+        ("type", "global functions"), ("limit", "verified instructions"), ("setting", "net.core.bpf_jit_enable"),
     ],
 )  # fmt: skip
 def test_what_every_kernel_since_5_10_has_is_available(
@@ -198,6 +202,104 @@ def test_names_that_are_no_names() -> None:
         features.helper(ProgramType.EXT, "map_lookup_elem")
     with pytest.raises(ValueError, match="UNSPEC"):
         features.map_type(MapType.UNSPEC)
+
+
+# -- kernel functions ----------------------------------------------------------------------------------------
+
+
+def test_kernel_functions_for_programs() -> None:
+    listed = features.kfunc_names()
+    if not listed:
+        pytest.skip("this kernel's types do not tell which functions are for programs")
+    assert {"bpf_task_acquire", "bpf_cast_to_kern_ctx"} <= listed
+    assert features.kfunc("bpf_task_acquire").available
+    other = features.kfunc("vfs_read")
+    assert not other.available and "not for them" in other.why
+    assert "no func nonsense" in features.kfunc("nonsense").why
+
+
+@pytest.mark.parametrize(
+    ("name", "program_type", "available"),
+    [
+        ("bpf_cast_to_kern_ctx", ProgramType.SCHED_CLS, True),
+        ("vfs_read", ProgramType.SCHED_CLS, False),
+        ("bpf_dynptr_from_skb", ProgramType.SCHED_CLS, True),
+        ("bpf_dynptr_from_skb", ProgramType.RAW_TRACEPOINT, False),
+    ],
+)
+def test_who_may_call_a_kernel_function(name: str, program_type: ProgramType, available: bool) -> None:
+    if not vmlinux_btf().find_all(name, Kind.FUNC):
+        pytest.skip(f"this kernel has no {name}()")
+    feature = features.kfunc(name, program_type)
+    assert feature.available is available, feature
+    assert feature.name == f"{name} in {program_type.name.lower()}"
+
+
+# -- numbers, answers that are kept --------------------------------------------------------------------------
+
+
+def test_limits_and_settings_are_numbers(everything: dict[tuple[str, str], Feature]) -> None:
+    assert features.limit("verified instructions").value == 1_000_000
+    assert features.limit("instructions of a program").value == 1_000_000
+    assert features.limit("bytes of stack").value == 512
+    assert features.setting("net.core.bpf_jit_enable").value in (0, 1, 2)
+    assert features.setting("net.core.nothing") == Feature(
+        "setting", "net.core.nothing", False, "this kernel has no such setting, or does not show it"
+    )
+
+
+def test_the_level_is_that_of_its_instructions(everything: dict[tuple[str, str], Feature]) -> None:
+    level = features.instruction_level()
+    assert 2 <= level <= 4
+    assert [everything["instruction", f"set v{number}"].available for number in range(1, 5)] == [
+        number <= level for number in range(1, 5)
+    ]
+    assert everything["instruction", "sign-extending moves"].available is (level == 4)
+    assert everything["instruction", "atomic fetch and exchange"].available is (level >= 3)
+
+
+def test_links_agree_with_what_is_attached(everything: dict[tuple[str, str], Feature]) -> None:
+    for link, kind in (("perf_event", "perf link"), ("tcx", "tcx"), ("kprobe_multi", "kprobe multi")):
+        assert everything["link", link].available is everything["attach", kind].available, link
+    if everything["link", "netfilter"].available:
+        assert everything["program", "netfilter"].available and everything["attach type", "netfilter"].available
+    for name in ("tcx_ingress", "netkit_primary", "sk_skb_verdict", "trace_uprobe_multi", "cgroup_unix_connect"):
+        listed = enumerators("bpf_attach_type") or frozenset()
+        assert everything["attach type", name].available is (f"BPF_{name.upper()}" in listed)
+
+
+def test_an_answer_is_kept_until_it_is_forgotten() -> None:
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(1)
+        return 7
+
+    assert [feature.attempt("machine", "kept", ask).value for _ in range(3)] == [7, 7, 7]
+    assert len(asked) == 1
+    features.forget()
+    assert feature.attempt("machine", "kept", ask).available and len(asked) == 2
+
+
+def test_a_lack_of_rights_is_not_kept() -> None:
+    answers = iter([NotPermitted("try", missing="CAP_BPF", errno=1), None])
+
+    def ask() -> None:
+        error = next(answers)
+        if error is not None:
+            raise error
+
+    assert not feature.attempt("machine", "forbidden", ask).available
+    assert feature.attempt("machine", "forbidden", ask).available
+    features.forget()
+
+
+def test_all_helpers_of_a_type_in_less_than_a_second() -> None:
+    features.forget()
+    start = time.process_time()
+    found = [each for each in features.helpers(ProgramType.SCHED_CLS) if each.available]
+    assert len(found) > 80
+    assert time.process_time() - start < 1 * (10 if "BEESPACE_GUEST_FD" in os.environ else 1)
 
 
 # -- diagnosis -----------------------------------------------------------------------------------------------

@@ -7,20 +7,21 @@ from collections.abc import Callable
 
 from beespace.errors import BeespaceError, KernelError, NotPermitted, NotSupported, VerifierError
 from beespace.record import dataclass
-from beespace.syscall import refusal
+from beespace.syscall import door, refusal
 
 # What a type or kind that does not exist is refused with.
-_UNKNOWN = frozenset({errno.EINVAL, errno.E2BIG, refusal.ENOTSUPP, errno.EOPNOTSUPP})
+_UNKNOWN = frozenset({errno.EINVAL, errno.E2BIG, refusal.ENOTSUPP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
     """Whether this process can use one thing now.
 
-    ``group`` is one of ``program``, ``map``, ``attach``, ``helper``, ``machine``.  When it is not available,
+    ``group`` is one of ``program``, ``map``, ``attach``, ``attach type``, ``link``, ``helper``, ``kfunc``,
+    ``instruction``, ``type``, ``limit``, ``setting``, ``machine``.  When it is not available,
     ``why`` says so in words and ``errno`` is what the kernel answered (0: nothing was asked); EPERM means that a
     process with more rights, or a kernel that is not locked down, may have it.  ``help`` is what the refusal itself
-    says one can do.
+    says one can do.  ``value`` is the number of a limit or a setting.
     """
 
     group: str
@@ -29,12 +30,35 @@ class Feature:
     why: str = ""
     errno: int = 0
     help: str = ""
+    value: int | None = None
 
 
-def attempt(group: str, name: str, action: Callable[[], object]) -> Feature:
-    """Do ``action``; available if it succeeds.  Never raises an error that the kernel or ``/proc`` gave."""
+_known: dict[tuple[object, ...], Feature] = {}
+
+
+def forget() -> None:
+    """Ask the kernel again next time; answers are kept while the process lives, but for those that rights made."""
+    _known.clear()
+
+
+def attempt(group: str, name: str, action: Callable[[], object], like: object = None) -> Feature:
+    """Do ``action``; available if it succeeds.  Never raises an error that the kernel or ``/proc`` gave.
+
+    A number that ``action`` returns is the feature's value.  The answer for a name (and ``like``) is kept, but for a
+    lack of rights, which a process may gain.
+    """
+    key = (door.issue, group, name, like)
+    feature = _known.get(key)
+    if feature is None:
+        feature = _tried(group, name, action)
+        if feature.errno not in (errno.EPERM, errno.EACCES):
+            _known[key] = feature
+    return feature
+
+
+def _tried(group: str, name: str, action: Callable[[], object]) -> Feature:
     try:
-        action()
+        result = action()
     except NotPermitted as error:
         return Feature(group, name, False, error.missing, error.errno, error.help or "")
     except NotSupported as error:
@@ -51,7 +75,7 @@ def attempt(group: str, name: str, action: Callable[[], object]) -> Feature:
         return Feature(group, name, False, f"{error.filename or name}: {error.strerror}", error.errno or 0)
     except KeyError as error:
         return Feature(group, name, False, f"this kernel's types: {str(error.args[0]).partition(';')[0]}")
-    return Feature(group, name, True)
+    return Feature(group, name, True, value=result if isinstance(result, int) else None)
 
 
 def _words(error: KernelError) -> str:

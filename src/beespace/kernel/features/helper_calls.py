@@ -30,7 +30,7 @@ def helper(program_type: int, name: str, like: Smallest | None = None) -> Featur
         raise ValueError("extensions may call what the program that they extend may call")
     call = Insn(_CALL, imm=HELPERS[name].number)
     label = f"{name} in {ProgramType(program_type).name.lower()}"
-    return attempt("helper", label, lambda: _call(program_type, call, like))
+    return attempt("helper", label, lambda: _call(program_type, call, like), like)
 
 
 def helpers(program_type: int, like: Smallest | None = None) -> Iterator[Feature]:

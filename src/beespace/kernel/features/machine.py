@@ -1,4 +1,4 @@
-"""What does not belong to one type: batches, rings, instructions, types, the JIT."""
+"""What does not belong to one type: batches, rings, mapped memory, types, the JIT."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import resource
 from collections.abc import Callable, Iterator
 
 from beespace.btf import BtfBuilder
-from beespace.errors import KernelError, NotSupported
-from beespace.isa import Insn, MapType, ProgramType
+from beespace.errors import NotSupported
+from beespace.isa import MapType, ProgramType
 from beespace.isa.constants import MapFlag
 from beespace.kernel.features.feature import Feature, attempt
 from beespace.kernel.features.map_types import socket_storage
@@ -76,16 +76,6 @@ def _jit() -> None:
             raise NotSupported("the JIT now: programs are interpreted (net.core.bpf_jit_enable = 0)")
 
 
-def _runs(*code: Insn) -> Callable[[], None]:
-    def load() -> None:
-        try:
-            smallest(ProgramType.SOCKET_FILTER, before_exit=code).close()
-        except KernelError as error:
-            raise NotSupported("it (older)", errno=error.errno, call=error.call) from error
-
-    return load
-
-
 MACHINE: dict[str, Callable[[], None]] = {
     "bpf system call": _bpf,
     "kernel types (BTF)": _kernel_types,
@@ -97,9 +87,4 @@ MACHINE: dict[str, Callable[[], None]] = {
     "socket storage clone": _storage_clone,
     "run statistics": _statistics,
     "jit": _jit,
-    "instructions v2": _runs(Insn(0xA5, imm=1)),  # if r0 < 1 goto +0
-    "instructions v3": _runs(Insn(0x16)),  # if w0 == 0 goto +0
-    "instructions v4": _runs(Insn(0xBF, off=8)),  # r0 = (s8)r0
-    "bounded loops": _runs(Insn(0x07, imm=1), Insn(0xA5, off=-2, imm=10)),  # r0 += 1; if r0 < 10 goto -2
-    "programs above 4096 instructions": _runs(*(Insn(0xB7),) * 5000),
 }

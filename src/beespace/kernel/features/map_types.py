@@ -65,6 +65,8 @@ _SHAPES: dict[MapType, Shape] = {
     MapType.USER_RINGBUF: Shape(0, 0, _PAGE),
     MapType.CGRP_STORAGE: _STORAGE,
     MapType.ARENA: Shape(0, 0, 1, MapFlag.MMAPABLE),
+    MapType.INSN_ARRAY: Shape(value_size=16),
+    MapType.RHASH: Shape(flags=MapFlag.NO_PREALLOC),
 }
 
 

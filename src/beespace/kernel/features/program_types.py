@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
-from beespace.btf import Kind
+from beespace.btf import Btf, Kind
 from beespace.errors import VerifierError
 from beespace.isa import AttachType, Insn, ProgramType, encode
 from beespace.isa.constants import ProgramFlag
@@ -53,13 +54,18 @@ _SMALLEST: dict[int, Smallest] = {
 }
 
 
+@cache
+def _target(types: Btf, name: str, kind: Kind) -> int:
+    return types.find(name, kind)
+
+
 def smallest(
     program_type: int, *, like: Smallest | None = None, before_exit: tuple[Insn, ...] = (), sets_r0: bool = True
 ) -> Descriptor:
     """Load ``r0 = returns; before_exit; exit`` as a program of a type; ``like`` instead of the usual for that type."""
     like = like or _SMALLEST.get(program_type, Smallest())
     first = (Insn(_MOV, imm=like.returns),) if sets_r0 else ()
-    target = 0 if like.target is None else vmlinux_btf().find(*like.target)
+    target = 0 if like.target is None else _target(vmlinux_btf(), *like.target)
     attach_type = vmlinux_btf().member(target, like.member).indices[0] if like.member else like.expected_attach_type
     descriptor, _ = bpf.prog_load(
         program_type,
