@@ -190,7 +190,7 @@ def _kernel_says(spec: ObjectSpec, given: Collection[str], kernel: KernelTypes) 
         return {}
     from beespace.kernel.kconfig import kconfig_values
 
-    return kconfig_values(spec, given, lambda: kernel.vmlinux)
+    return kconfig_values(spec, given, kernel)
 
 
 def _interfaces(
