@@ -56,12 +56,14 @@ Key = tuple[str, str | None, str | None]
 KINDS = (
     "both accept",
     "both refuse, same errno",
+    "both refuse, one without errno",
     "both refuse, other errno",
     "accepted by them only",
     "accepted by us only",
     "in one file only",
 )
 _EXPLAINED = KINDS[2:]  # these are listed with their reasons
+_DIFFERENT = KINDS[4:]  # these are failures
 #: What differs between two messages that say the same, and what stands for it.
 _PARTICULARS = (
     (r",? at \S+:\d+: .*", ""),
@@ -70,6 +72,7 @@ _PARTICULARS = (
     (r"(?<=field )[\w.]+|(?<=struct )\w+|(?<=union )\w+|(?<=member )\w+|(?<=enumerator )\w+", "..."),
     (r"0x[0-9a-f]+|\d+", "N"),
 )
+_STOPPED = ("timeout", "crash")
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 1 << 18
 
@@ -215,14 +218,12 @@ def kind(ours: Verdict, theirs: Verdict) -> str:
         return "both accept"
     if any(accepted):
         return "accepted by us only" if accepted[0] else "accepted by them only"
-    same = _outcome(ours) == _outcome(theirs)
-    return "both refuse, same errno" if same else "both refuse, other errno"
-
-
-def _outcome(verdict: Verdict) -> tuple[bool, int]:
-    """A file that is no object has no errno that would say more."""
-    stopped = verdict["verdict"] in ("timeout", "crash")
-    return stopped, 0 if verdict["verdict"] == "open" else verdict["errno"]
+    if theirs["verdict"] in _STOPPED or ours["verdict"] in _STOPPED:
+        return "both refuse, other errno"
+    if ours["verdict"] == theirs["verdict"] == "open" or ours["errno"] == theirs["errno"]:
+        return "both refuse, same errno"
+    # What a loader finds out by itself, before it asks the kernel, has the errno that its author chose, or none.
+    return "both refuse, other errno" if ours["errno"] and theirs["errno"] else "both refuse, one without errno"
 
 
 def compare(ours: dict[Key, Verdict], theirs: dict[Key, Verdict]) -> dict[str, list[tuple[Key, str]]]:
@@ -256,10 +257,10 @@ def _short(verdict: Verdict) -> str:
 
 def table(found: dict[str, list[tuple[Key, str]]], names: int) -> Iterator[str]:
     """The counts, then what differs by reason, the most frequent first, with ``names`` examples."""
-    yield f"{'':28} {'objects':>8} {'programs':>9}"
+    yield f"{'':32} {'objects':>8} {'programs':>9}"
     for which, rows in found.items():
         whole = sum(key[1] is None for key, _ in rows)
-        yield f"{which:28} {whole:>8} {len(rows) - whole:>9}"
+        yield f"{which:32} {whole:>8} {len(rows) - whole:>9}"
     for which in _EXPLAINED:
         reasons = Counter(say for _, say in found[which])
         for reason, count in reasons.most_common():
@@ -305,7 +306,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     found = compare(ours, theirs)
     print("\n".join(table(found, options.names)))
-    return int(any(found[which] for which in _EXPLAINED))
+    return int(any(found[which] for which in _DIFFERENT))
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:

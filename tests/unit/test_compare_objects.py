@@ -79,6 +79,7 @@ def test_refusals_and_bugs_are_told_apart(runner: ModuleType) -> None:
         (row("load", 22), row("load", 22), "both refuse, same errno"),
         (row("load", 13), row("load", 22), "both refuse, other errno"),
         (row("open"), row("open", 22), "both refuse, same errno"),
+        (row("load"), row("load", 22), "both refuse, one without errno"),
         (row("crash"), row("load"), "both refuse, other errno"),
         (row("load", 22), row("ok"), "accepted by them only"),
         (row("ok"), row("open", 22), "accepted by us only"),
