@@ -156,6 +156,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+    parser.add_argument("--all", action="store_true", help="each program, map, attach and link type, helper, ... too")
 
 
 def _kernels(parser: argparse.ArgumentParser) -> None:
