@@ -34,14 +34,21 @@ struct prefix { __u32 prefixlen; __u8 address[4]; };
 struct scope { __u32 prefixlen; __u16 zone; __u16 host; };
 struct point { int x, y; };
 
-struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 16); __type(key, struct key); __type(value, struct value); } table SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2); __type(key, __u32); __type(value, struct locked); } locks SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 2); __type(key, char[8]); __type(value, struct locked); } named SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_PERCPU_HASH); __uint(max_entries, 4); __type(key, __s32); __type(value, struct sums); } sums SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, BPF_F_NO_PREALLOC); __uint(max_entries, 4); __type(key, struct prefix); __type(value, __s8); } routes SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, BPF_F_NO_PREALLOC); __uint(max_entries, 4); __type(key, struct scope); __type(value, __s8); } scopes SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 16);
+         __type(key, struct key); __type(value, struct value); } table SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 2);
+         __type(key, __u32); __type(value, struct locked); } locks SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 2);
+         __type(key, char[8]); __type(value, struct locked); } named SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PERCPU_HASH); __uint(max_entries, 4);
+         __type(key, __s32); __type(value, struct sums); } sums SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, BPF_F_NO_PREALLOC); __uint(max_entries, 4);
+         __type(key, struct prefix); __type(value, __s8); } routes SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, BPF_F_NO_PREALLOC); __uint(max_entries, 4);
+         __type(key, struct scope); __type(value, __s8); } scopes SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_QUEUE); __uint(max_entries, 4); __type(value, struct point); } points SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 3); __type(key, __u32); __type(value, struct point); } shared SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 3);
+         __type(key, __u32); __type(value, struct point); } shared SEC(".maps");
 
 const volatile _Bool verbose = 0;
 const volatile char name[8] = "bee";

@@ -9,6 +9,7 @@ from pathlib import Path
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel.maps import Map
+from beespace.kernel.maps.map import is_map
 from beespace.record import dataclass, replace
 from beespace.spec import MapSpec
 from beespace.syscall import Descriptor, HasFileno, bpf, mounts
@@ -107,12 +108,9 @@ def adopt(descriptor: Descriptor, spec: MapSpec, what: str, *, exactly: bool) ->
 
 def check_fits(fd: HasFileno, spec: MapSpec, what: str, *, exactly: bool) -> MapSpec:
     """``spec`` with the sizes and flags of the map behind ``fd``."""
-    try:
-        info = bpf.map_info(fd)
-    except KernelError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        raise UsageError(f"map {spec.name!r}: {what} is no map") from error
+    if not is_map(fd):
+        raise UsageError(f"map {spec.name!r}: {what} is no map")
+    info = bpf.map_info(fd)
     spec = replace(spec, flags=spec.flags & ~_FOR_DESCRIPTORS)  # of the descriptor, not of the map
     if spec.type in _READ_ONLY:  # the kernel adds this flag itself
         info = replace(info, map_flags=info.map_flags & ~MapFlag.RDONLY_PROG)

@@ -22,7 +22,7 @@ from beespace.syscall.process import possible_cpus
 if TYPE_CHECKING:
     from beespace.syscall.arena import ArenaMemory
 
-__all__ = ["BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "Map"]
+__all__ = ["BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "Map", "is_map"]
 
 _PER_CPU = {
     MapType.PERCPU_HASH,
@@ -44,6 +44,14 @@ BPF_F_MMAPABLE = int(MapFlag.MMAPABLE)
 BPF_F_RDONLY_PROG = int(MapFlag.RDONLY_PROG)
 # A kernel answers a flag or an update that a full map refuses with one of these, by its type.
 _FULL = (errno.E2BIG, errno.ENOSPC)
+
+
+def is_map(fd: HasFileno) -> bool:
+    """Whether a descriptor is of a map; the kernel's answer about any other kind would be read as if it were one."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd.fileno()}") == "anon_inode:bpf-map"  # noqa: PTH115 - no file's name
+    except OSError:
+        return True  # without /proc nothing is known
 
 
 class Map:
@@ -71,8 +79,13 @@ class Map:
 
     @classmethod
     def from_descriptor(cls, descriptor: Descriptor) -> Self:
-        """The map behind ``descriptor``, which it then owns (and closes, should this fail)."""
+        """The map behind ``descriptor``, which it then owns (and closes, should this fail).
+
+        :class:`UsageError` if it is no map.
+        """
         with descriptor:
+            if not is_map(descriptor):
+                raise UsageError("this descriptor is of no map")
             info = bpf.map_info(descriptor)
             spec = MapSpec(
                 info.name, info.type, info.key_size, info.value_size, info.max_entries, info.map_flags,
@@ -94,9 +107,7 @@ class Map:
         descriptor = bpf.obj_get(path, directory=directory)
         try:
             return cls.from_descriptor(descriptor)
-        except KernelError as error:
-            if error.errno != errno.EINVAL:
-                raise
+        except UsageError as error:
             raise UsageError(f"what is pinned at {os.fspath(path)!r} is no map") from error
 
     def fileno(self) -> int:

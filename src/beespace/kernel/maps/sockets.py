@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from functools import cached_property
 from typing import Any
 
-from beespace.errors import UsageError
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.slots import DescriptorIn, Slots
 
@@ -26,7 +27,7 @@ class SockMap(Slots):
     def _readable(self) -> None:
         if self.spec.value_size != 8:
             raise UsageError(
-                f"the sockets in map {self.name!r} cannot be read, because its values have {self.spec.value_size} bytes",
+                f"sockets in map {self.name!r} cannot be read, because its values have {self.spec.value_size} bytes",
                 help="with values of 8 bytes (__u64), the kernel tells the cookie of each",
             )
 
@@ -50,6 +51,23 @@ class SockMap(Slots):
     def _pairs(self, *, remove: bool = False) -> Any:
         self._readable()
         return super()._pairs(remove=remove)
+
+    def __delitem__(self, key: Any) -> None:
+        if not self._emptied(self.key.encode(key)):
+            raise KeyError(key)
+
+    def _emptied(self, key: bytes) -> bool:
+        try:
+            return self.raw.delete(key)
+        except KernelError as error:
+            if error.errno != errno.EINVAL:  # how a SOCKMAP says that nothing is there
+                raise
+            return False
+
+    def clear(self) -> None:
+        """Empty every place."""
+        for key in list(self._keys()):
+            self._emptied(key)
 
     def pop(self, key: Any, *default: Any) -> Any:
         """Take a socket out: its cookie, else ``default``, else :class:`KeyError`."""
