@@ -25,12 +25,16 @@ AGAIN = 5  # how often a load that a signal interrupted is tried again
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What ``BPF_PROG_QUERY`` gave: ids of programs (and links, 6.6) in running order."""
+    """What ``BPF_PROG_QUERY`` gave: ids of programs (and links, 6.6) in running order.
+
+    ``prog_attach_flags`` are those of each program, if they were asked for.
+    """
 
     prog_ids: tuple[int, ...]
     link_ids: tuple[int, ...]
     attach_flags: int
     revision: int
+    prog_attach_flags: tuple[int, ...] = ()
 
 
 def prog_load(
@@ -235,15 +239,21 @@ def prog_detach(
 
 
 def prog_query(
-    attach_type: int, *, target_fd: Fd | None = None, target_ifindex: int = 0, query_flags: int = 0
+    attach_type: int,
+    *,
+    target_fd: Fd | None = None,
+    target_ifindex: int = 0,
+    query_flags: int = 0,
+    flags_of_each: bool = False,
 ) -> Attached:
     """Which programs are attached to a cgroup, network namespace or interface (``BPF_PROG_QUERY``, 4.15).
 
-    ``query_flags`` 1 (``BPF_F_QUERY_EFFECTIVE``) counts those inherited from cgroups above.
+    ``query_flags`` 1 (``BPF_F_QUERY_EFFECTIVE``) counts those inherited from cgroups above.  ``flags_of_each`` is for
+    cgroups, without that flag (6.0).
     """
     count = 16
     while True:
-        programs, links = bytearray(4 * count), bytearray(4 * count)
+        programs, links, flags = bytearray(4 * count), bytearray(4 * count), bytearray(4 * count)
         fields: dict[str, Value] = {
             "target_fd": target_ifindex or number(target_fd),
             "attach_type": attach_type,
@@ -253,6 +263,8 @@ def prog_query(
         }
         if target_ifindex:
             fields["link_ids"] = links  # cgroups refuse it
+        if flags_of_each:
+            fields["prog_attach_flags"] = flags
         answer = ask(
             Command.PROG_QUERY,
             "ask which programs are attached",
@@ -267,7 +279,8 @@ def prog_query(
         count = max(found, count * 2)
     ids = struct.unpack_from(f"={found}I", programs)
     link_ids = struct.unpack_from(f"={found}I", links) if target_ifindex else ()
-    return Attached(ids, link_ids, answer.number("attach_flags"), answer.number("revision"))
+    each = struct.unpack_from(f"={found}I", flags) if flags_of_each else ()
+    return Attached(ids, link_ids, answer.number("attach_flags"), answer.number("revision"), each)
 
 
 def prog_bind_map(prog_fd: Fd, map_fd: Fd) -> None:

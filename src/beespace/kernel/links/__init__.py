@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from beespace.kernel.links.walk import all_links, all_maps, all_programs
 
 __all__ = [
-    "Attachable", "Link", "Where", "accepted", "all_links", "all_maps", "all_programs", "attach", "check", "open_pinned",
-    "query",
+    "Attachable", "Link", "Where", "accepted", "all_links", "all_maps", "all_programs", "attach", "check",
+    "open_pinned", "query",
 ]  # fmt: skip
 
 # What is imported when somebody asks for it.

@@ -24,7 +24,7 @@ from beespace.syscall.mounts import cgroup2_root
 __all__ = ["attach", "open_cgroup"]
 
 _SHARING = {"none": 0, "override": 1, "multi": 2}  # BPF_F_ALLOW_OVERRIDE, BPF_F_ALLOW_MULTI
-_REPLACE, _PREORDER = 1 << 2, 1 << 6
+_REPLACE, _BEFORE, _PREORDER = 1 << 2, 1 << 3, 1 << 6
 _EITHER_WAY = "cgroup/skb"
 _DIRECTIONS = {"ingress": 0, "egress": 1}  # BPF_CGROUP_INET_INGRESS, _EGRESS
 
@@ -63,25 +63,33 @@ def _by_link(program: Attachable, attach_type: int, where: Where) -> Link:
                 bpf.link_create(program.fileno(), attach_type, target_fd=cgroup, flags=flags, where=place),
             )
         except KernelError as error:
-            if error.errno != errno.EINVAL:  # what a kernel says to a command, a link type or a flag it does not know
+            if error.errno != errno.EINVAL:
                 raise
-            if not _has_links(program, attach_type):
-                raise NotSupported("cgroup links", since="5.7", call=error.call, errno=error.errno) from error
-            if is_anchored(where):
-                what, since = "before=, after= and revision= at cgroups", "6.17"
-            elif where.preorder:
-                what, since = "preorder= at cgroups", "6.15"
-            else:
-                raise
-            raise NotSupported(
-                what, since=since, call=error.call, errno=error.errno, help="attach them in the order they are to run"
-            ) from error
+            raise _refused(program, attach_type, where, flags, error) from error
 
 
-def _has_links(program: Attachable, attach_type: int) -> bool:
-    """Whether the kernel looks for the cgroup at all, instead of refusing the kind of link."""
+def _refused(program: Attachable, attach_type: int, where: Where, flags: int, error: KernelError) -> Exception:
+    """What EINVAL is about: a command, a link type or a flag that the kernel does not know, or a neighbour."""
+    call, code = error.call, error.errno
+    if not _is_known(program, attach_type, 0):
+        return NotSupported("cgroup links", since="5.7", call=call, errno=code)
+    if is_anchored(where) and not _is_known(program, attach_type, flags or _BEFORE):
+        help = "attach them in the order they are to run"
+        return NotSupported("before=, after= and revision= at cgroups", since="6.17", call=call, errno=code, help=help)
+    if where.preorder and not _is_known(program, attach_type, _PREORDER):
+        return NotSupported("preorder= at cgroups", since="6.15", call=call, errno=code)
+    if is_anchored(where):
+        return UsageError(
+            f"the neighbour of program {program.name!r} is not in the list at that cgroup",
+            help="of a program that is attached by a link, give the link; of one that is not, the program",
+        )
+    return error
+
+
+def _is_known(program: Attachable, attach_type: int, flags: int) -> bool:
+    """Whether the kernel gets as far as looking for the cgroup, instead of refusing kind or flags of the link."""
     try:
-        bpf.link_create(program.fileno(), attach_type, target_fd=program).close()  # a program is no cgroup
+        bpf.link_create(program.fileno(), attach_type, target_fd=program, flags=flags).close()  # it is no cgroup
     except KernelError as error:
         return error.errno != errno.EINVAL
     return True

@@ -10,7 +10,7 @@ import errno
 import os
 from contextlib import ExitStack
 
-from beespace.errors import KernelError
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.links.held import Held
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.links.network import Port
@@ -37,6 +37,12 @@ def attach_filter(program: Attachable, at: Port, direction: str, where: Where) -
         netlink = undo.enter_context(Netlink(at.netns))
         if rtnetlink.add_clsact(netlink, index):
             _made.add(key)
+        elif direction == "egress" and not rtnetlink.has_clsact(netlink, index):
+            # The kernel would take the filter, and run it for packets that come in.
+            raise UsageError(
+                f"cannot attach {program.name!r} to {at.name} egress: its qdisc 'ingress' is where clsact should be",
+                help=f"replace it: tc qdisc replace dev {at.name} clsact (its filters go with it)",
+            )
         undo.callback(_clean, netlink, key)
         try:
             place = rtnetlink.add_filter(
@@ -95,11 +101,5 @@ def _explained(error: KernelError, program: Attachable, at: Port, direction: str
         return KernelError(
             f"cannot attach {program.name!r} to {at.name} {direction}: {said}", call=error.call, errno=error.errno,
             help="choose another priority= or handle=, or leave them to the kernel",
-        )  # fmt: skip
-    if error.errno in (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP) and not rtnetlink.has_clsact(at.netlink, at.index):
-        return KernelError(
-            f"cannot attach {program.name!r} to {at.name} {direction}: it has another qdisc where clsact should be",
-            call=error.call, errno=error.errno,
-            help=f"see: tc qdisc show dev {at.name}; the old 'ingress' qdisc has no place for egress",
         )  # fmt: skip
     return error

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.hooks import Attachment
@@ -16,7 +16,7 @@ from beespace.syscall import Descriptor, HasFileno, bpf
 if TYPE_CHECKING:
     from beespace.kernel.links.info import LinkInfo
 
-__all__ = ["Attachable", "Link", "Where"]
+__all__ = ["Attachable", "Link", "Named", "Where"]
 
 _CANNOT_BE_FORCED = (errno.EOPNOTSUPP, errno.EINVAL)  # what links without detaching, and kernels before 5.9, answer
 
@@ -112,6 +112,13 @@ class Where:
     program: HasFileno | None = None
 
 
+class Named(NamedTuple):
+    """A program that is known by name only, and the section of its hook."""
+
+    name: str
+    section: str
+
+
 class Link:
     """One attachment.  It ends when this closes, or with the process, whatever ends that, unless it was pinned.
 
@@ -123,7 +130,7 @@ class Link:
 
     def __init__(
         self,
-        program: Attachable,
+        program: Attachable | Named,
         *descriptors: Descriptor,
         is_link: bool = True,
         undo: Callable[[], None] | None = None,
@@ -132,15 +139,16 @@ class Link:
         tried: Sequence[str] = (),
         stays: str = "",
         at: str = "",
+        pins: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
         self.program = program.name
-        self.section = program.attachment.section
+        self.section = program.section if isinstance(program, Named) else program.attachment.section
         self._descriptors = descriptors
         self._open = True
         self._is_link = is_link
         self._undo = undo
         self._swap = swap
-        self._pins: list[str | os.PathLike[str]] = []
+        self._pins = list(pins)
         self.via = via
         self.tried = tuple(tried)
         self.stays = stays
