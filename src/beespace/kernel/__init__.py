@@ -1,27 +1,56 @@
 """Live objects in Linux: maps, programs, links, ring buffers, and what makes them from a spec.
 
 May import: ``spec``, ``elf``, ``reloc`` and rows below; the standard library.  Invariant: whatever is
-made here has one owner that closes it, and nothing outlives the process: an error leaves no map, program or
-attachment behind, and so does ``kill -9``.
+made here has one owner that closes it, and nothing outlives the process unless it was pinned: an error leaves no map,
+program or attachment behind, and so does ``kill -9``.
+
+What not every program needs is imported when it is asked for.
 """
 
-from beespace.kernel.create import create_map
-from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
-from beespace.kernel.links import Link, Where
-from beespace.kernel.links.iterator import IteratorLink
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from beespace.kernel.loader import load
 from beespace.kernel.maps import Entries, Map
 from beespace.kernel.object import LoadedObject
-from beespace.kernel.program import LoadedProgram
-from beespace.kernel.ring import RingBuffer
-from beespace.kernel.swapped import SwappedMap
-from beespace.kernel.variables import Variable
-from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
+
+if TYPE_CHECKING:
+    from beespace.kernel.create import create_map
+    from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
+    from beespace.kernel.links import Link, Where
+    from beespace.kernel.links.iterator import IteratorLink
+    from beespace.kernel.perf_buffer import PerfBuffer
+    from beespace.kernel.program import LoadedProgram
+    from beespace.kernel.ring import RingBuffer
+    from beespace.kernel.swapped import SwappedMap
+    from beespace.kernel.variables import Variable
+    from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
 
 __all__ = [
     "load", "LoadedObject", "LoadedProgram", "Variable",
     "KernelProgram", "Run", "open_program", "statistics", "Statistics",
-    "create_map", "Map", "Entries", "SwappedMap", "RingBuffer",
+    "create_map", "Map", "Entries", "SwappedMap", "RingBuffer", "PerfBuffer",
     "Link", "IteratorLink", "Where",
     "vmlinux_btf", "cache_directory",
 ]  # fmt: skip
+
+_HOMES = {
+    "create": ("create_map",),
+    "kernel_program": ("KernelProgram", "Run", "Statistics", "open_program", "statistics"),
+    "links": ("Link", "Where"),
+    "links.iterator": ("IteratorLink",),
+    "perf_buffer": ("PerfBuffer",),
+    "program": ("LoadedProgram",),
+    "ring": ("RingBuffer",),
+    "swapped": ("SwappedMap",),
+    "variables": ("Variable",),
+    "vmlinux": ("cache_directory", "vmlinux_btf"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
