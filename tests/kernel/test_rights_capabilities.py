@@ -1,0 +1,111 @@
+"""Which rights are needed is what beespace says: tried with every set of capabilities, as a user that is not root."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from itertools import combinations
+
+import pytest
+
+from beespace.isa import MapType, ProgramType
+from beespace.kernel import features
+from beespace.syscall import capabilities, process
+
+NOBODY = 65534
+SPLIT = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.usefixtures("no_leaks"),
+    pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed (util-linux)"),
+    pytest.mark.skipif(
+        not process.sysctl("kernel.unprivileged_bpf_disabled"), reason="any user may load programs here"
+    ),
+]
+
+SETS = [set(each) for count in range(4) for each in combinations(SPLIT, count)]
+SCRIPT = """
+import json
+from beespace.kernel import features
+rows = [(f.group, f.name, f.available, f.why, f.help)
+        for tried in (features.program_types(), features.map_types(), features.attach_kinds()) for f in tried]
+print(json.dumps(rows))
+"""
+
+
+def as_nobody(script: str, owned: set[str], *, data: bytes = b"", fds: tuple[int, ...] = ()) -> str:
+    """What ``script`` prints when user nobody runs it with exactly these capabilities."""
+    names = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in sorted(owned))])
+    command = [
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        f"--bounding-set={names}", f"--inh-caps={names}", f"--ambient-caps={names}",
+        sys.executable, "-W", "error", "-c", script,
+    ]  # fmt: skip
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, input=data, capture_output=True, check=False, env=os.environ | path, pass_fds=fds)
+    if done.returncode and b"Permission denied" in done.stderr and b"Traceback" not in done.stderr:
+        pytest.skip("user nobody may not run this interpreter")
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+Rows = dict[tuple[str, str], tuple[bool, str, str]]
+
+
+@pytest.fixture(scope="module", params=SETS, ids=lambda owned: "+".join(sorted(owned)) or "none")
+def tried(request: pytest.FixtureRequest) -> tuple[set[str], Rows]:
+    owned: set[str] = request.param
+    rows = json.loads(as_nobody(SCRIPT, owned))
+    return owned, {(group, name): (available, why, help) for group, name, available, why, help in rows}
+
+
+def check(owned: set[str], needs: tuple[str, ...], answer: tuple[bool, str, str], root: bool) -> str | None:
+    """What is wrong with an answer."""
+    available, why, help = answer
+    lacking = [name for name in needs if name not in owned]
+    if not lacking:
+        return None if available is root else f"root: {root}, but with {', '.join(needs)}: {why or available}"
+    if available:
+        return f"did not need {' and '.join(lacking)}"
+    if root and not why.startswith(f"this process (user {NOBODY}) lacks {' and '.join(lacking)}"):
+        return f"lacks {' and '.join(lacking)}, but says: {why}"
+    if root and not help.startswith("run it as root, or grant "):
+        return f"no help: {help}"
+    return None
+
+
+def test_programs(tried: tuple[set[str], Rows]) -> None:
+    owned, rows = tried
+    wrong = {}
+    for kind in ProgramType:
+        if kind is ProgramType.UNSPEC:
+            continue
+        name = kind.name.lower()
+        root = features.program_type(kind).available
+        said = check(owned, capabilities.for_program(kind), rows["program", name], root)
+        if said:
+            wrong[name] = said
+    assert wrong == {}
+
+
+def test_maps(tried: tuple[set[str], Rows]) -> None:
+    owned, rows = tried
+    wrong = {}
+    for (group, name), answer in rows.items():
+        if group != "map":
+            continue
+        kind = MapType[name.upper()]
+        said = check(owned, capabilities.for_map(kind), answer, features.map_type(kind).available)
+        if said:
+            wrong[name] = said
+    assert wrong == {}
+
+
+def test_every_refusal_names_something(tried: tuple[set[str], Rows]) -> None:
+    for (group, name), (available, why, _) in tried[1].items():
+        if not available:
+            assert why and "unknown" not in why and "None" not in why, (group, name)
