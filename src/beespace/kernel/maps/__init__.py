@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from beespace.kernel.maps.batches import Entries
-from beespace.kernel.maps.kinds import LiveMaps, container, open_id, open_pinned
+from beespace.kernel.maps.kinds import CLASSES, LiveMaps, container, open_id, open_pinned
 from beespace.kernel.maps.map import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BPF_F_MMAPABLE", "BPF_F_RDONLY_PROG", "Entries", "Map",
-    "container", "open_id", "open_pinned", "LiveMaps", "Container",
+    "container", "open_id", "open_pinned", "CLASSES", "LiveMaps", "Container",
     "HashMap", "PerCpuHashMap", "ArrayMap", "ArrayMemory", "PerCpuArrayMap", "merge", "LpmTrie",
     "Queue", "Stack", "BloomFilter", "ArrayOfMaps", "HashOfMaps",
     "ProgramArray", "PerfEventArray", "CgroupArray", "XskMap", "DevMap", "Device", "CpuMap", "CpuQueue", "SockMap",
