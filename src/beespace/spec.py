@@ -30,6 +30,7 @@ class SymbolKind(Enum):
     FUNCTION = "function"  # ld_imm64 of a sub-program's address (BPF_PSEUDO_FUNC)
     KFUNC = "kfunc"  # a call of a kernel function (BPF_PSEUDO_KFUNC_CALL)
     KSYM = "ksym"  # ld_imm64 of a kernel variable's address (BPF_PSEUDO_BTF_ID)
+    JUMP_TABLE = "jump table"  # ld_imm64 of a table of this function's own places (BPF_PSEUDO_MAP_VALUE)
     ADDRESS = "address"  # ld_imm64 of a kernel symbol's address, without a type (/proc/kallsyms)
 
 
@@ -80,6 +81,14 @@ class LineInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class JumpTable:
+    """Places to jump to, as instruction indices in the function (``gotox``, Linux 6.19)."""
+
+    name: str
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """Code of one function: a program's entry or a sub-program.
 
@@ -94,6 +103,7 @@ class FunctionSpec:
     core: tuple[CoreReloc, ...] = ()
     functions: tuple[FunctionInfo, ...] = ()
     lines: tuple[LineInfo, ...] = ()
+    jump_tables: tuple[JumpTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

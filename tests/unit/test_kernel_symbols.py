@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -89,7 +90,7 @@ def symbols_of(spec: ObjectSpec, types: object = None) -> KernelSymbols:
 
 
 def fill(made: Image, types: object = None) -> str:
-    return fill_symbols(made, MAPS, symbols_of(ObjectSpec("o", "GPL", {}), types)).hex()
+    return fill_symbols(made, MAPS, symbols_of(ObjectSpec("o", "GPL", {}), types), ExitStack()).hex()
 
 
 def test_maps_and_their_values() -> None:
@@ -140,33 +141,33 @@ def test_symbols_of_modules() -> None:
     made = image(CALL + CALL + CALL, *(
         SymbolReloc(at, SymbolKind.KFUNC, name) for at, name in enumerate(("bpf_kfunc", "mod_kfunc___v2", "mod_kfunc"))
     ))  # fmt: skip
-    code = fill_symbols(made, MAPS, symbols)
+    code = fill_symbols(made, MAPS, symbols, ExitStack())
     number = WithModule().module.find("mod_kfunc")
     # The offset of a call is the module's place among the descriptors, of which 0 is the kernel.
     assert struct.unpack_from("=BBhi", code, 0)[1:3] == (0x20, 0)
     assert [struct.unpack_from("=BBhi", code, 8 * at) for at in (1, 2)] == [(0x85, 0x20, 1, number)] * 2
     assert [each if isinstance(each, int) else each.fileno() for each in symbols.descriptors] == [0, 77]
-    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state")), MAPS, symbols)
+    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state")), MAPS, symbols, ExitStack())
     assert struct.unpack_from("=BBhiiI", code, 0)[1::2] == (0x31, WithModule().module.find("mod_state"), 77)
 
 
 def test_the_address_of_a_function_is_taken_by_its_type() -> None:
     symbols = symbols_of(declared())
-    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_kfunc")), MAPS, symbols)
+    code = fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_kfunc")), MAPS, symbols, ExitStack())
     assert struct.unpack_from("=BBhi", code, 0) == (0x18, 0x31, 0, WithModule().module.find("mod_kfunc"))
 
 
 def test_symbols_of_another_type() -> None:
     call = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc"))
     with pytest.raises(RelocationError, match=r"declared as long \(long, long\); in this kernel it is int \(int\)"):
-        fill_symbols(call, MAPS, symbols_of(declared(2)))
+        fill_symbols(call, MAPS, symbols_of(declared(2)), ExitStack())
     weak = image(CALL, SymbolReloc(0, SymbolKind.KFUNC, "mod_kfunc", weak=True))
-    code = fill_symbols(weak, MAPS, symbols_of(declared(2)))
+    code = fill_symbols(weak, MAPS, symbols_of(declared(2)), ExitStack())
     assert struct.unpack_from("=BBhi", code, 0) == (0x85, 0, 0, MISSING_KFUNC)
     for weakness in (False, True):
         load = image(LOAD, SymbolReloc(0, SymbolKind.KSYM, "mod_state", weak=weakness))
         with pytest.raises(RelocationError, match=r"'mod_state' is declared as void \*; in this kernel it is int"):
-            fill_symbols(load, MAPS, symbols_of(declared(variable="mod_state")))
+            fill_symbols(load, MAPS, symbols_of(declared(variable="mod_state")), ExitStack())
 
 
 def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -188,10 +189,10 @@ def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     made = image(LOAD + LOAD, *relocs)
     entry = FunctionSpec("entry", made.code, relocs)
     symbols = symbols_of(ObjectSpec("o", "GPL", {"entry": ProgramSpec("entry", "tc", entry)}), NoTypes())
-    code = fill_symbols(made, MAPS, symbols)
+    code = fill_symbols(made, MAPS, symbols, ExitStack())
     assert code.hex() == "1801000000000081" + "00000000ffffffff" + "1801" + "00" * 14
     with pytest.raises(RelocationError, match="no symbol 'nonesuch'"):
-        fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.ADDRESS, "nonesuch")), MAPS, symbols)
+        fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.ADDRESS, "nonesuch")), MAPS, symbols, ExitStack())
     listing.write_text("0000000000000000 T _stext\n")
     with pytest.raises(NotPermitted, match="kptr_restrict"):
         kallsyms.addresses(["_stext"])

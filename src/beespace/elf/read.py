@@ -12,6 +12,7 @@ from beespace.elf.datasec import fix_up, string_section
 from beespace.elf.externs import data_sections, read_externs, read_kconfig
 from beespace.elf.functions import Function, find_functions
 from beespace.elf.header import Header
+from beespace.elf.jump_tables import JumpTables, find_jump_tables
 from beespace.elf.maps import MAPS, fill_in, read_maps
 from beespace.elf.order import turn_spec
 from beespace.elf.relocations import Relocation, Targets, read_relocations
@@ -22,7 +23,7 @@ from beespace.elf.symbols import read_symbols
 from beespace.elf.variables import is_data, read_variables, refuse_pointers
 from beespace.errors import FormatError
 from beespace.isa.opcodes import CALL, CALL_LOCAL
-from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SymbolReloc
+from beespace.spec import FunctionSpec, JumpTable, MapSpec, ObjectSpec, ProgramSpec, SymbolKind, SymbolReloc
 
 LICENSE = "license"
 _NO_DEBUG = "compile with -g: maps and types are in the debug information"
@@ -68,6 +69,7 @@ def read(data: bytes, name: str) -> ObjectSpec:
     variables, data_maps, initial = read_variables(sections, symbols, btf, data_types, arena)
     data_of = {section.index: section.name for section in sections if is_data(section)}
 
+    jump_tables = find_jump_tables(sections, order)
     targets = Targets(
         sections=sections,
         symbols=symbols,
@@ -76,6 +78,7 @@ def read(data: bytes, name: str) -> ObjectSpec:
         maps=map_offsets,
         data=data_of if arena is None else data_of | {arena[0].index: arena[1]},
         externs=externs,
+        jump_tables=jump_tables.index,
     )
     infos: Mapping[str, lines.Info] = {}
     if ext_section is not None:
@@ -88,7 +91,9 @@ def read(data: bytes, name: str) -> ObjectSpec:
     subprograms: dict[str, FunctionSpec] = {}
     by_function = _by_function(relocations, targets)
     for function in functions:
-        code = _function(function, by_function.get(function.name, ()), targets, infos.get(function.name, lines.Info()))
+        code = _function(
+            function, by_function.get(function.name, ()), targets, infos.get(function.name, lines.Info()), jump_tables
+        )
         if function.program:
             section = sections[function.section].name
             programs[function.name] = ProgramSpec(
@@ -159,13 +164,16 @@ def _by_function(relocations: Mapping[int, Sequence[Relocation]], targets: Targe
 
 
 def _function(
-    function: Function, relocations: Sequence[Relocation], targets: Targets, info: lines.Info
+    function: Function, relocations: Sequence[Relocation], targets: Targets, info: lines.Info, jump_tables: JumpTables
 ) -> FunctionSpec:
     section = targets.sections[function.section]
     code = bytearray(section.data[function.start : function.end])
     symbols: dict[int, SymbolReloc] = {}
+    tables: dict[str, JumpTable] = {}
     for row in relocations:
         reloc = targets.resolve(code, function.start, row, function.name)
+        if reloc.kind is SymbolKind.JUMP_TABLE and reloc.symbol not in tables:
+            tables[reloc.symbol] = jump_tables.read(targets.symbols[row.symbol], row, function)
         if reloc.index in symbols:
             raise FormatError(f"two relocations of instruction {reloc.index} of {function.name}", offset=row.where)
         symbols[reloc.index] = reloc
@@ -180,6 +188,7 @@ def _function(
         core=tuple(info.core),
         functions=tuple(info.functions),
         lines=tuple(info.lines),
+        jump_tables=tuple(tables.values()),
     )
 
 

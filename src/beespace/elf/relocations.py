@@ -33,6 +33,7 @@ PSEUDO = {
     SymbolKind.MAP_VALUE: Pseudo.MAP_VALUE,
     SymbolKind.KSYM: Pseudo.BTF_ID,
     SymbolKind.ADDRESS: Pseudo.NONE,
+    SymbolKind.JUMP_TABLE: Pseudo.MAP_VALUE,
     SymbolKind.FUNCTION: Pseudo.FUNC,
     SymbolKind.CALL: CALL_LOCAL,
     SymbolKind.KFUNC: CALL_KFUNC,
@@ -82,7 +83,7 @@ class Targets:
     """Everything that an instruction can refer to.
 
     ``maps`` are map names by offset in section ``map_section``; ``data`` are the data sections, which
-    are maps themselves (or begin an arena), by section index; ``externs`` by name.
+    are maps themselves (or begin an arena), by section index; ``externs`` by name; ``jump_tables`` is a section.
     """
 
     sections: Sequence[Section]
@@ -92,6 +93,7 @@ class Targets:
     maps: Mapping[int, str]
     data: Mapping[int, str]
     externs: Mapping[str, Extern]
+    jump_tables: int = -1
 
     def resolve(self, code: bytearray, start: int, relocation: Relocation, function: str) -> SymbolReloc:
         """What the instruction of ``function`` (whose ``code`` is at ``start`` of its section) refers to.
@@ -170,6 +172,8 @@ class Targets:
                     offset=relocation.where,
                 )
             return SymbolReloc(index, SymbolKind.MAP_VALUE, self.data[section.index], target)
+        if section.index == self.jump_tables:
+            return SymbolReloc(index, SymbolKind.JUMP_TABLE, symbol.name)
         if section.executable:
             return SymbolReloc(index, SymbolKind.FUNCTION, self._subprogram(symbol, target, relocation, function))
         raise FormatError(

@@ -10,6 +10,7 @@ from beespace.elf.blob import with_maps, with_strings
 from beespace.elf.datasec import string_section
 from beespace.elf.externs import KCONFIG, KSYMS, data_sections
 from beespace.elf.image import Image
+from beespace.elf.jump_tables import JUMP_TABLES
 from beespace.elf.lines import write_info
 from beespace.elf.maps import MAPS, SLOT_SIZE, MapDefinition, read_maps
 from beespace.elf.order import turn_spec
@@ -27,7 +28,7 @@ from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, SymbolKind, SymbolR
 TEXT = ".text"
 _CODE = SHF_ALLOC | SHF_EXECINSTR
 #: Keys of symbols in the image: what they are, and the name.
-_FUNCTION, _SECTION, _VARIABLE, _EXTERN = "function", "section", "variable", "extern"
+_FUNCTION, _SECTION, _VARIABLE, _EXTERN, _TABLE = "function", "section", "variable", "extern", "table"
 _Row = tuple[int, int, object]
 
 
@@ -61,6 +62,7 @@ class _Writer:
         code = self._code_sections()
         self._data_sections()
         self._symbols(code)
+        self._jump_tables(code)
         self._map_contents()
         self._struct_ops()
         for name, functions in code.items():
@@ -267,6 +269,12 @@ class _Writer:
             return kind, (_SECTION, TEXT), offset // 8 - 1 if called else offset
         return kind, (_FUNCTION, reloc.symbol), -1 if called else 0
 
+    def _to_table(self, reloc: SymbolReloc, function: str) -> tuple[int, object, int]:
+        key = _TABLE, function, reloc.symbol
+        if not self.image.has_symbol(key):
+            raise FormatError(f"{function} jumps by table {reloc.symbol!r}, which it has not")
+        return R_BPF_64_64, key, 0
+
     def _to_kernel(self, reloc: SymbolReloc, function: str) -> tuple[int, object, int]:
         key = _EXTERN, reloc.symbol
         if not self.image.has_symbol(key):
@@ -286,6 +294,23 @@ class _Writer:
                 rows.append((offset, R_BPF_64_ABS64, (kind, value)))
         if rows:
             self.image.relocate(self.sections[MAPS], rows)
+
+    def _jump_tables(self, code: Mapping[str, Sequence[FunctionSpec]]) -> None:
+        tables = [
+            (function, each) for functions in code.values() for function in functions for each in function.jump_tables
+        ]
+        if not tables:
+            return
+        data = bytearray()
+        section = self.image.add_section(JUMP_TABLES, 0, bytes(8 * sum(len(each.targets) for _, each in tables)))
+        for function, each in tables:
+            base, size = self.places[function.name][1], 8 * len(each.targets)
+            self.image.add_symbol(
+                (_TABLE, function.name, each.name), each.name, STT_OBJECT, STB_LOCAL, section, len(data), size
+            )
+            for target in each.targets:
+                data += (base + 8 * target).to_bytes(8, self.spec.byteorder)
+        self.image.replace(section, bytes(data))
 
     def _struct_ops(self) -> None:
         """The sections of implementations, laid out as the types say."""
@@ -337,6 +362,7 @@ _PLACERS = {
     SymbolKind.KFUNC: _Writer._to_kernel,
     SymbolKind.KSYM: _Writer._to_kernel,
     SymbolKind.ADDRESS: _Writer._to_kernel,
+    SymbolKind.JUMP_TABLE: _Writer._to_table,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from beespace.errors import KernelError, RelocationError, VerifierError
@@ -65,47 +66,47 @@ class Loading:
         """Load program ``name`` of ``spec``, which has CO-RE applied as ``report`` says."""
         program = spec.programs[name]
         attachment = resolve(program.section)
-        other = self._other_program(name, attachment)
-        method = self._method(name, attachment)
-        if method is not None:
-            target = AttachTarget(method.type_id, self.symbols.module(method.module))
-        elif other is not None:
-            target = AttachTarget(other.btf_id)
-        else:
-            target = attach_target(attachment, lambda: self.kernel)
-        image = assemble(spec, program.entry)
-        code = fill_symbols(image, self.maps, self.symbols)
-        typed = self.types.descriptor is not None and bool(image.func_info)
-
-        def load(attach_type: int) -> tuple[Descriptor, str]:
-            return bpf.prog_load(
-                attachment.hook.program_type,
-                code,
-                license=spec.license,
-                name=program.name,
-                expected_attach_type=attach_type if method is None else method.member,
-                attach_btf_id=target.btf_id,
-                attach_prog_fd=None if other is None else other.program,
-                attach_btf_obj_fd=target.btf_object,
-                prog_flags=_flags(attachment.hook),
-                prog_btf_fd=self.types.descriptor if typed else None,
-                func_info=image.func_info if typed else b"",
-                line_info=image.line_info if typed else b"",
-                fd_array=self.symbols.descriptors,
-                prog_token_fd=self.asked.token,
-                log_level=self.asked.log_level,
-                log_size=self.asked.log_size,
-            )
-
-        try:
-            descriptor, log = _with_attach_type(attachment.hook, load)
-        except VerifierError as error:
-            from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
-
-            raise explain(error, image, report) from None
-        finally:
+        with ExitStack() as held:  # what the program itself keeps, once it is loaded
+            other = self._other_program(name, attachment)
             if other is not None:
-                other.program.close()
+                held.callback(other.program.close)
+            method = self._method(name, attachment)
+            if method is not None:
+                target = AttachTarget(method.type_id, self.symbols.module(method.module))
+            elif other is not None:
+                target = AttachTarget(other.btf_id)
+            else:
+                target = attach_target(attachment, lambda: self.kernel)
+            image = assemble(spec, program.entry)
+            code = fill_symbols(image, self.maps, self.symbols, held)
+            typed = self.types.descriptor is not None and bool(image.func_info)
+
+            def load(attach_type: int) -> tuple[Descriptor, str]:
+                return bpf.prog_load(
+                    attachment.hook.program_type,
+                    code,
+                    license=spec.license,
+                    name=program.name,
+                    expected_attach_type=attach_type if method is None else method.member,
+                    attach_btf_id=target.btf_id,
+                    attach_prog_fd=None if other is None else other.program,
+                    attach_btf_obj_fd=target.btf_object,
+                    prog_flags=_flags(attachment.hook),
+                    prog_btf_fd=self.types.descriptor if typed else None,
+                    func_info=image.func_info if typed else b"",
+                    line_info=image.line_info if typed else b"",
+                    fd_array=self.symbols.descriptors,
+                    prog_token_fd=self.asked.token,
+                    log_level=self.asked.log_level,
+                    log_size=self.asked.log_size,
+                )
+
+            try:
+                descriptor, log = _with_attach_type(attachment.hook, load)
+            except VerifierError as error:
+                from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
+
+                raise explain(error, image, report) from None
         return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf, maps=self.maps)
 
     def _method(self, name: str, attachment: Attachment) -> Method | None:

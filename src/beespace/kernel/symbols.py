@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import Kind
@@ -167,8 +168,8 @@ def _type_of(btf: Btf, symbol_id: int) -> int:
     return btf.resolve(found.type)
 
 
-def fill_symbols(image: Image, maps: Mapping[str, HasFileno], symbols: KernelSymbols) -> bytes:
-    """The image's instructions, ready to be loaded with ``symbols.descriptors``.
+def fill_symbols(image: Image, maps: Mapping[str, HasFileno], symbols: KernelSymbols, held: ExitStack) -> bytes:
+    """The image's instructions, ready to be loaded with ``symbols.descriptors`` while ``held`` is open.
 
     Raises :class:`RelocationError` for a kernel symbol that this kernel does not have (and that is not weak).
     """
@@ -181,6 +182,11 @@ def fill_symbols(image: Image, maps: Mapping[str, HasFileno], symbols: KernelSym
                 _kfunc(code, number, symbol, symbols)
             case SymbolKind.KSYM:
                 _typed(code, symbol, symbols)
+            case SymbolKind.JUMP_TABLE:
+                from beespace.kernel.jump_tables import jump_table
+
+                write_immediate(code, symbol.index, jump_table(image, symbol, held).fileno())
+                set_source_register(code, symbol.index, _MAP_VALUE)
             case SymbolKind.ADDRESS:
                 _immediate(code, symbol.index, symbols.address(symbol))
                 set_source_register(code, symbol.index, 0)
