@@ -65,7 +65,7 @@ def _by_link(program: Attachable, attach_type: int, where: Where) -> Link:
         except KernelError as error:
             if error.errno != errno.EINVAL:
                 raise
-            raise _refused(program, attach_type, where, flags, error) from error
+            raise _refused(program, attach_type, where, flags, error) from None
 
 
 def _refused(program: Attachable, attach_type: int, where: Where, flags: int, error: KernelError) -> Exception:

@@ -50,7 +50,7 @@ def attach_filter(program: Attachable, at: Port, direction: str, where: Where) -
                 name=program.name, priority=where.priority or 0, handle=where.handle or 0,
             )  # fmt: skip
         except KernelError as error:
-            raise _explained(error, program, at, direction, where) from error
+            raise _explained(error, program, at, direction, where) from None
         undo.pop_all()
 
     def detach() -> None:

@@ -42,7 +42,7 @@ def attach(program: Attachable, where: Where) -> Link:
     try:
         descriptor = inside(netns, lambda: bpf.link_create(program.fileno(), _NETFILTER, where=place))
     except KernelError as error:
-        raise _explained(error, program, where) from error
+        raise _explained(error, program, where) from None
     finally:
         if netns is not None:
             netns.close()

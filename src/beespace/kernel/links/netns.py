@@ -1,7 +1,7 @@
 """Programs of a whole network namespace: ``sk_lookup`` (Linux 5.9) and ``flow_dissector`` (4.20, as a link 5.8).
 
-The kernel detaches them with the process.  Before there were links, a flow dissector could be attached to one's own
-namespace only, where it stays if the process is killed.
+The kernel detaches them with the process.  Before there were links, a flow dissector was attached by itself: it stays
+if the process is killed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.links.network import open_netns
 from beespace.kernel.links.ways import first_way
 from beespace.syscall import Descriptor, bpf
+from beespace.syscall.namespaces import inside
 
 __all__ = ["attach"]
 
@@ -34,49 +35,52 @@ def attach(program: Attachable, where: Where) -> Link:
     return link
 
 
+def _open(where: Where) -> Descriptor:
+    return open_netns(where) or Descriptor(os.open(_OURS, os.O_RDONLY | os.O_CLOEXEC), "network namespace")
+
+
 def _by_link(program: Attachable, where: Where) -> Link:
     attach_type = program.attachment.hook.attach_type
-    with open_netns(where) or Descriptor(os.open(_OURS, os.O_RDONLY | os.O_CLOEXEC), "network namespace") as netns:
+    with _open(where) as netns:
         try:
             return Link(program, bpf.link_create(program.fileno(), attach_type, target_fd=netns))
         except KernelError as error:
             if error.errno == errno.EINVAL:
-                raise NotSupported(
-                    "links of network namespaces", since="5.8", call=error.call, errno=error.errno
-                ) from error
-            if error.errno == errno.E2BIG:  # a flow dissector is alone
-                raise KernelError(
-                    f"cannot attach {program.name!r} to that network namespace: it has a flow dissector",
-                    call=error.call, errno=error.errno, help="a namespace has one; the initial one's is for all",
-                ) from error  # fmt: skip
-            raise
+                what = "links of network namespaces"
+                raise NotSupported(what, since="5.8", call=error.call, errno=error.errno) from error
+            raise _explained(error, program) from None
 
 
 def _by_attaching(program: Attachable, where: Where) -> Link:
     with ExitStack() as undo:
+        netns = undo.enter_context(_open(where))
         held = undo.enter_context(Held(program))
-        netns = open_netns(where)
-        if netns is not None:
-            undo.enter_context(netns)
-            if os.fstat(netns.fileno()).st_ino != os.stat(_OURS).st_ino:  # noqa: PTH116
-                raise NotSupported(
-                    "a flow dissector of another network namespace", since="5.8", help="attach it from inside"
-                )
-            netns.close()
-        bpf.prog_attach(program.fileno(), _FLOW_DISSECTOR)
+        try:
+            inside(netns, lambda: bpf.prog_attach(held, _FLOW_DISSECTOR))  # the kernel takes the caller's namespace
+        except KernelError as error:
+            raise _explained(error, program) from None
         undo.pop_all()
 
     def detach() -> None:
         with held:
             try:
-                bpf.prog_detach(held, _FLOW_DISSECTOR)
+                inside(netns, lambda: bpf.prog_detach(held, _FLOW_DISSECTOR))
             except KernelError as error:
-                if error.errno != errno.ENOENT:
+                if error.errno not in (errno.ENOENT, errno.EINVAL):  # somebody detached it, or attached another
                     raise
 
     def swap(new: Attachable) -> None:
-        bpf.prog_attach(new, _FLOW_DISSECTOR)  # takes the place of the one that is there (Linux 5.5)
+        inside(netns, lambda: bpf.prog_attach(new, _FLOW_DISSECTOR))  # takes the place of what is there (Linux 5.5)
         held.change(new)
 
     stays = "it stays until the namespace goes or somebody attaches another"
-    return Link(program, is_link=False, undo=detach, swap=swap, stays=stays)
+    return Link(program, netns, is_link=False, undo=detach, swap=swap, stays=stays)
+
+
+def _explained(error: KernelError, program: Attachable) -> KernelError:
+    if error.errno not in (errno.E2BIG, errno.EEXIST):
+        return error
+    return KernelError(
+        f"cannot attach {program.name!r} to that network namespace: it has a flow dissector, or all have one",
+        call=error.call, errno=error.errno, help="a namespace has one; that of the initial one is for all",
+    )  # fmt: skip

@@ -47,7 +47,7 @@ def attach(program: Attachable, where: Where) -> Link:
         except NotSupported:
             raise
         except KernelError as error:
-            raise _explained(error, program, at, where) from error
+            raise _explained(error, program, at, where) from None
         link.at = f"{at.name}, {where.mode or _mode_of(program, at)}"
         return link
 
