@@ -49,7 +49,11 @@ SEC("struct_ops/of_no_kernel") void BPF_PROG(nothing, struct sock *sk) { }
 
 SEC(".struct_ops.link") struct tcp_congestion_ops___of_tests linked = {
     .ssthresh = (void *)threshold, .cong_avoid = (void *)avoid, .undo_cwnd = (void *)undo,
-    .of_no_kernel = (void *)nothing, .name = "bee_linked",
+    .name = "bee_linked",
+};
+SEC("?.struct_ops.link") struct tcp_congestion_ops___of_tests newer = {
+    .ssthresh = (void *)threshold, .cong_avoid = (void *)avoid, .undo_cwnd = (void *)undo,
+    .of_no_kernel = (void *)nothing, .name = "bee_newer",
 };
 SEC("?.struct_ops.link") struct tcp_congestion_ops___of_tests second = {
     .ssthresh = (void *)threshold, .cong_avoid = (void *)avoid2, .undo_cwnd = (void *)undo, .name = "bee_linked",
@@ -100,7 +104,7 @@ def talk(control: str) -> None:
 def test_a_congestion_control(compile_c: Compile) -> None:
     with loaded(compile_c(CUBIC)) as opened:
         assert list(opened.struct_ops) == ["linked"]
-        # What only others are made of is not loaded, nor what this kernel never calls.
+        # What only others are made of is not loaded.
         assert list(opened.programs) == ["threshold", "avoid", "undo"]
         assert opened.struct_ops["linked"].programs == ("threshold", "avoid", "undo")
         assert "linked" in opened.maps
@@ -146,7 +150,11 @@ def test_one_takes_the_place_of_another(compile_c: Compile) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (".of_no_kernel =", ".also_of_no_kernel = 5, .of_no_kernel =", "linked.also_of_no_kernel is set, but struct"),
+        (
+            '.name = "bee_linked"',
+            '.also_of_no_kernel = 5, .name = "bee_linked"',
+            "linked.also_of_no_kernel is set, but struct",
+        ),
         ("tcp_congestion_ops___of_tests", "bee_interface", "no interface 'bee_interface'"),
         ("char name[16]", "char name[12]", "linked.name has 12 bytes; in this kernel it has 16"),
         ("unsigned int (*undo_cwnd)(struct sock *sk)", "long undo_cwnd", "linked.undo_cwnd is long; in this kernel"),
@@ -165,6 +173,13 @@ def test_what_does_not_fit_this_kernel(compile_c: Compile, old: str, new: str, m
     with pytest.raises(RelocationError) as refused:
         load(spec)
     assert message in str(refused.value)
+
+
+def test_a_member_that_this_kernel_does_not_have(compile_c: Compile) -> None:
+    with pytest.raises(
+        RelocationError, match=r"newer\.of_no_kernel is set, but struct tcp_congestion_ops of this kernel"
+    ):
+        load(compile_c(CUBIC), programs=["newer"])
 
 
 def test_a_program_without_a_place(compile_c: Compile) -> None:

@@ -41,6 +41,6 @@ def jump_table(image: Image, symbol: SymbolReloc, held: ExitStack) -> Descriptor
             help="compile with -mcpu=v3, or with -fno-jump-tables",
         ) from None
     for number, target in enumerate(table.targets):
-        bpf.map_update(made, struct.pack("=I", number), _PLACE.pack(start + target, 0, 0, 0))
+        bpf.map_update(made, struct.pack("=I", number), _PLACE.pack(start + target & 0xFFFF_FFFF, 0, 0, 0))
     bpf.map_freeze(made)
     return made

@@ -112,12 +112,12 @@ def _convert(spec: StructOpsSpec, local: Btf, symbols: KernelSymbols, methods: d
         program = spec.programs.get(at)
         number = places.get(member.name)
         if number is None:
-            if any(data):
+            if program is not None or any(data):
                 raise RelocationError(
                     f"{what} is set, but struct {theirs.name} of this kernel has no such member",
-                    help='set it only where it is: in another variable, in SEC("?.struct_ops.link")',
+                    help='declare a second variable without it, in SEC("?.struct_ops.link"), and name the one to load',
                 )
-            continue  # its program, if it has one, cannot be called
+            continue
         other = theirs.members[number]
         if member.bitfield_size or other.bitfield_size:
             raise RelocationError(f"{what} is a bit-field, which cannot be carried over")
