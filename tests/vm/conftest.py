@@ -7,6 +7,7 @@ kernels of the short tier.  ``--kernels 5.10,7.3`` takes those only.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,9 @@ def running(request: pytest.FixtureRequest, can_run: None, cache: matrix.Cache) 
         yield started
     finally:
         started.close()
-        request.config.stash[_SUMMARIES] = started.summaries
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        total = f"all guests: {used.ru_utime + used.ru_stime:.0f} s of CPU"
+        request.config.stash[_SUMMARIES] = [*started.summaries, total]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
