@@ -101,7 +101,7 @@ def load(
         asked = Asked(targets, find_token(token), log_level, log_size or 0)
         if asked.token is not None:
             held.callback(asked.token.close)
-        types = load_types(spec.btf)
+        types = load_types(spec.btf, asked.token)
         if types.descriptor is not None:
             held.callback(types.descriptor.close)
         notes = list(types.notes)

@@ -17,7 +17,7 @@ from beespace.btf.kinds import Kind, record_words
 from beespace.btf.types import Linkage
 from beespace.errors import FormatError, KernelError
 from beespace.record import dataclass
-from beespace.syscall import Descriptor, bpf
+from beespace.syscall import Descriptor, HasFileno, bpf
 
 __all__ = ["ObjectTypes", "acceptable", "load_types"]
 
@@ -85,8 +85,8 @@ _NEWER = (
 )  # fmt: skip
 
 
-def load_types(data: bytes) -> ObjectTypes:
-    """Load an object's raw ``.BTF``.
+def load_types(data: bytes, token: HasFileno | None = None) -> ObjectTypes:
+    """Load an object's raw ``.BTF``; ``token`` is a BPF token to load it with (6.9).
 
     Never fails: what the kernel takes in no form is left out, with a note.  Then there are no
     function records either (so no callbacks) and no source lines in the verifier's log.
@@ -95,17 +95,17 @@ def load_types(data: bytes) -> ObjectTypes:
         return ObjectTypes(None)
     data = acceptable(data)
     try:
-        return ObjectTypes(bpf.btf_load(data)[0])
+        return ObjectTypes(bpf.btf_load(data, btf_token_fd=token)[0])
     except KernelError as error:
         refused = error
     records, strings = _split(data)
-    missing = [n for n in _NEWER if any(n.found(r) for r in records) and not _kernel_takes(n)]
+    missing = [n for n in _NEWER if any(n.found(r) for r in records) and not _kernel_takes(n, token)]
     for newer in missing:
         records = [newer.older(record) if newer.found(record) else record for record in records]
     records, strings = _named_parameters([_plain(record) for record in records], strings)
     notes = tuple(f"types: this kernel does not know {n.what} (Linux {n.since}); replaced" for n in missing)
     try:
-        return ObjectTypes(bpf.btf_load(_join(records, strings))[0], notes)
+        return ObjectTypes(bpf.btf_load(_join(records, strings), btf_token_fd=token)[0], notes)
     except KernelError:
         return ObjectTypes(None, (f"types: loaded without BTF, functions and lines: {refused.message}",))
 
@@ -161,11 +161,11 @@ def _named_parameters(records: list[_Record], strings: bytes) -> tuple[list[_Rec
     return records, strings + b"_\0" if changed else strings
 
 
-def _kernel_takes(newer: _Newer) -> bool:
+def _kernel_takes(newer: _Newer, token: HasFileno | None) -> bool:
     builder = BtfBuilder()
     newer.sample(builder)
     try:
-        bpf.btf_load(builder.bytes())[0].close()
+        bpf.btf_load(builder.bytes(), btf_token_fd=token)[0].close()
     except KernelError:
         return False
     return True

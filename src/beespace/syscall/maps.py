@@ -11,7 +11,7 @@ from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
 from beespace.syscall.request import ask
-from beespace.syscall.token import token_flag
+from beespace.syscall.token import not_delegated, token_flag
 
 NAME_LIMIT = 15  # BPF_OBJ_NAME_LEN is 16 with the final zero
 
@@ -100,7 +100,9 @@ def map_create(
         lambda answer: answer == -errno.EPERM,
     )
     if result < 0:
-        raise refusal.error("BPF_MAP_CREATE", -result, what, needs=capabilities.for_map(map_type))
+        lacks = not_delegated(map_token_fd, Command.MAP_CREATE, map_type=map_type)
+        needs = capabilities.for_map(map_type)
+        raise refusal.error("BPF_MAP_CREATE", -result, what, needs=needs, not_delegated=lacks)
     return Descriptor(result, f"map {name}".rstrip())
 
 

@@ -14,7 +14,7 @@ from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
 from beespace.syscall.maps import object_name
 from beespace.syscall.request import ask
-from beespace.syscall.token import token_flag
+from beespace.syscall.token import not_delegated, token_flag
 
 LOG_START = 1 << 16
 LOG_LIMIT = 0xFFFFFFFF >> 2  # bytes: the most that the kernel takes (bpf_verifier_log_attr_valid)
@@ -107,7 +107,9 @@ def prog_load(
                 reason=verifier_log.reason(log),
                 source=verifier_log.source(log),
             )
-        raise refusal.error("BPF_PROG_LOAD", -result, f"load program {name or '(unnamed)'!r}", needs=needs)
+        lacks = not_delegated(prog_token_fd, Command.PROG_LOAD, prog_type=prog_type, attach_type=expected_attach_type)
+        what = f"load program {name or '(unnamed)'!r}"
+        raise refusal.error("BPF_PROG_LOAD", -result, what, needs=needs, not_delegated=lacks)
     return Descriptor(result, f"program {name}".rstrip()), log
 
 
@@ -131,7 +133,10 @@ def btf_load(data: Buffer, *, log_level: int = 0, btf_token_fd: Fd | None = None
         return Descriptor(result, "BTF"), log
     if lines := log.strip().splitlines():
         raise KernelError(f"the kernel refused the type information: {lines[-1]}", call="BPF_BTF_LOAD", errno=-result)
-    raise refusal.error("BPF_BTF_LOAD", -result, "load type information", needs=(capabilities.BPF,))
+    lacks = not_delegated(btf_token_fd, Command.BTF_LOAD)
+    raise refusal.error(
+        "BPF_BTF_LOAD", -result, "load type information", needs=(capabilities.BPF,), not_delegated=lacks
+    )
 
 
 _PROGRAM_LOG = ("log_level", "log_size", "log_buf", "log_true_size")

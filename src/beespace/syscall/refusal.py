@@ -105,11 +105,17 @@ def words(call: str, errno: int) -> tuple[str, str | None]:
     return known or (os.strerror(errno), None)
 
 
-def error(call: str, errno: int, what: str, *, needs: tuple[str, ...] = ()) -> KernelError:
+def error(
+    call: str, errno: int, what: str, *, needs: tuple[str, ...] = (), not_delegated: str | None = None
+) -> KernelError:
     """The exception for a system call or bpf command that failed with ``errno``; ``what`` completes "cannot ...".
 
-    ``needs`` are the capabilities that the call takes.
+    ``needs`` are the capabilities that the call takes; ``not_delegated`` is what the BPF token that it was made with
+    lacks.
     """
+    if errno == _errno.EPERM and not_delegated is not None:
+        help = "mount the bpf file system with more, see: bpftool token list"
+        return NotPermitted(what, missing=not_delegated, call=call, errno=errno, help=help)
     if errno == _errno.EPERM:
         return not_permitted(call, errno, what, needs=needs)
     meaning, help = words(call, errno)

@@ -6,11 +6,13 @@ Source: Documentation/bpf, kernel commit 35f96de04127 (``BPF_TOKEN_CREATE``); th
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.request import ask
 
-__all__ = ["token_create", "token_flag"]
+__all__ = ["not_delegated", "token_create", "token_flag"]
 
 _TOKEN_FD = 1 << 16  # BPF_F_TOKEN_FD in the flags of map_create, prog_load and btf_load
 
@@ -28,3 +30,34 @@ def token_create(bpffs: Fd, flags: int = 0) -> Descriptor:
 def token_flag(token: Fd | None) -> int:
     """The flag that a command with a token takes; 0 without."""
     return 0 if token is None else _TOKEN_FD
+
+
+def not_delegated(
+    token: Fd | None,
+    command: Command,
+    *,
+    map_type: int | None = None,
+    prog_type: int | None = None,
+    attach_type: int | None = None,
+) -> str | None:
+    """What of a command the token does not carry, in words; ``None``: nothing is missing, or it cannot be told.
+
+    The kernel shows a token's rights in ``/proc/self/fdinfo``: a mask of each kind, or ``any``.
+    """
+    if token is None:
+        return None
+    try:
+        lines = Path(f"/proc/self/fdinfo/{number(token)}").read_text().splitlines()
+    except OSError:
+        return None
+    carried = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    for kind, asked, what in (
+        ("cmds", command, f"BPF_{command.name} (delegate_cmds)"),
+        ("maps", map_type, "maps of this type (delegate_maps)"),
+        ("progs", prog_type, "programs of this type (delegate_progs)"),
+        ("attachs", attach_type, "programs of this attach type (delegate_attachs)"),
+    ):
+        mask = carried.get(f"allowed_{kind}", "any")
+        if asked is not None and mask != "any" and not int(mask, 16) >> asked & 1:
+            return f"the BPF token does not delegate {what}"
+    return None
