@@ -299,9 +299,8 @@ def test_a_chain_of_kernel_fields(worker: Worker, region: PointerType) -> None:
         assert loaded.programs["f"].test_run().retval == 1
         assert loaded.variables["out"].get() == os.getppid()
         comm = loaded.variables["comm"].get()
-        assert isinstance(comm, bytes)
-        assert comm.rstrip(b"\0") == Path("/proc/thread-self/comm").read_bytes().rstrip(b"\n")
-        assert loaded.variables["letter"].get() == comm[1]
+        assert comm == Path("/proc/thread-self/comm").read_text().rstrip("\n")
+        assert loaded.variables["letter"].get() == ord(comm[1])
 
 
 def test_embedded_and_anonymous_structs(worker: Worker) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from beespace.errors import UsageError
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.slots import Slots
 
@@ -64,12 +64,16 @@ _C = "struct bpf_devmap_val or bpf_cpumap_val"
 
 def _index_of(name: str) -> int:
     """The index of a network interface of this namespace."""
-    import socket  # a name is rare, and the module is not small
+    from beespace.syscall import rtnetlink  # a name is rare
+    from beespace.syscall.netlink import Netlink
 
     try:
-        return socket.if_nametoindex(name)
-    except OSError as error:
-        raise UsageError(f"there is no network interface {name!r}: {os.strerror(error.errno or 0)}") from error
+        with Netlink() as netlink:
+            return rtnetlink.interface(netlink, name).index
+    except KernelError as error:
+        if error.errno not in (errno.ENODEV, errno.ERANGE):  # ERANGE: the name is too long to be one
+            raise
+        raise UsageError(f"there is no network interface {name!r}") from error
 
 
 class DevMap(Slots):
