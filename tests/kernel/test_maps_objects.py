@@ -170,6 +170,8 @@ def test_devices(kind: MapType, value: int) -> None:
         devices[2] = 1
         assert dict(devices) == {1: Device(1), 2: Device(1)}
         assert bpftool("dump", "id", str(devices.info.id))
+        devices[3] = devices[1]
+        assert devices[3] == Device(1)
         assert devices.pop(1).ifindex == 1 and 1 not in devices
         with pytest.raises(UsageError, match="no network interface 'nowhere'"):
             devices[0] = "nowhere"
@@ -199,6 +201,8 @@ def test_programs_for_devices_and_cpus(compile_c: Compile) -> None:
         cpus[0] = (192, loaded.programs["on_cpu"])
         assert devices[0] == Device(1, loaded.programs["on_device"].info().id)
         assert cpus[0] == CpuQueue(192, loaded.programs["on_cpu"].info().id)
+        with pytest.raises(UsageError, match="by its id"):
+            cpus[0] = cpus[0]
         cpus[0] = 64
         assert dict(cpus) == {0: CpuQueue(64)}
         cpus.clear()

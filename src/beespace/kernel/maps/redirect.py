@@ -49,17 +49,18 @@ class _Target:
         if not isinstance(target, int):
             raise UsageError(f"map {self._name!r} takes {self._made.__doc__}, not {value!r}")
         data = target.to_bytes(4, sys.byteorder)
+        if isinstance(value, Device | CpuQueue) and program:
+            raise UsageError(f"{value!r} names a program by its id", help="give the program itself: (target, program)")
+        program = program or None
         if self.size == 4:
-            if program is not None and program != 0:
+            if program is not None:
                 raise UsageError(
-                    f"map {self._name!r} has no room for programs", help=f"its values have 4 bytes: make them 8 ({_C})"
+                    f"map {self._name!r} has no room for programs",
+                    help="make its values struct bpf_devmap_val or bpf_cpumap_val",
                 )
             return data
         number = -1 if program is None else program if isinstance(program, int) else program.fileno()
         return data + int(number).to_bytes(4, sys.byteorder, signed=True)
-
-
-_C = "struct bpf_devmap_val or bpf_cpumap_val"
 
 
 def _index_of(name: str) -> int:
