@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from beespace.btf.kinds import ITEMS, Kind, kind_of
+from beespace.btf.kinds import ITEMS, KIND, Kind, kind_of
 from beespace.btf.types import (
     Array,
     DataSection,
@@ -161,4 +161,4 @@ _DECODERS: dict[int, Callable[[Words, Name], Type]] = {
 
 def decode_record(words: Words, name: Name) -> Type:
     """The type of a record; ``words`` is the whole record, ``name`` turns a string offset into text."""
-    return _DECODERS[kind_of(words[1])](words, name)
+    return _DECODERS[words[1] >> 24 & KIND](words, name)

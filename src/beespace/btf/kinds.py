@@ -44,10 +44,12 @@ FIXED_WORDS = (-1, 4, 3, 6, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 4, 3, 3)
 ITEM_WORDS = (0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3)
 
 
+_KINDS = {int(kind): kind for kind in Kind if kind is not Kind.UNKNOWN}
+
+
 def kind_of(info: int) -> Kind:
     """The kind in an info word."""
-    kind = info >> 24 & KIND
-    return Kind(kind) if kind < len(FIXED_WORDS) else Kind.UNKNOWN
+    return _KINDS.get(info >> 24 & KIND, Kind.UNKNOWN)
 
 
 def record_words(info: int) -> int:

@@ -95,6 +95,8 @@ class Btf:
         self._first_string: int = 0 if base is None else base.string_end
         self.string_end: int = self._first_string + self._sections.strings_end - self._sections.strings_start
         self._strings_copy: bytes | None = None
+        self._texts: dict[int, str] = {}
+        self._room_for_texts = (1 << 20) + 16 * (self.string_end - self._first_string)
         self._flavours: dict[str, list[int]] | None = None
         self._types: dict[int, Type] = {0: _VOID}
         self._aligned: dict[int, int] = {}
@@ -127,11 +129,18 @@ class Btf:
         if offset < self._first_string:
             assert self.base is not None
             return self.base.string(offset)
-        start = offset - self._first_string
-        end = self._strings.find(b"\0", start)
-        if end < 0:
-            raise FormatError(f"BTF: a name at {offset} of the string section, which ends at {self.string_end}")
-        return self._strings[start:end].decode("utf-8", "surrogateescape")
+        text = self._texts.get(offset)
+        if text is None:
+            start = offset - self._first_string
+            end = self._strings.find(b"\0", start)
+            if end < 0:
+                raise FormatError(f"BTF: a name at {offset} of the string section, which ends at {self.string_end}")
+            # Names may overlap, and one of a thousand bytes be a thousand names; encoders write each once.
+            self._room_for_texts -= end - start
+            if self._room_for_texts < 0:
+                raise FormatError(f"BTF: the names in a string section of {len(self._strings)} bytes are without end")
+            text = self._texts[offset] = self._strings[start:end].decode("utf-8", "surrogateescape")
+        return text
 
     # -- one type ------------------------------------------------------------------------------------------
 

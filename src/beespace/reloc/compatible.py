@@ -139,7 +139,8 @@ class _Comparison:
                 return behind and first.is_union == second.is_union
             case (Enum() as first, Enum() as second):
                 names = {essential_name(v.name) for v in second.values}
-                return first.size == second.size and all(essential_name(v.name) in names for v in first.values)
+                fits = first.size == second.size and len(first.values) <= len(second.values)
+                return fits and all(essential_name(v.name) in names for v in first.values)
             case (Struct() as first, Struct() as second):
                 same = first.is_union == second.is_union
                 return same and (behind or self._members_match(first, second, depth))
@@ -159,7 +160,7 @@ class _Comparison:
         by_name: dict[str, list[int]] = {}
         for member in second.members:
             by_name.setdefault(essential_name(member.name), []).append(member.type)
-        return all(
+        return len(first.members) <= len(second.members) and all(
             any(self.match(mine.type, theirs, False, depth) for theirs in by_name.get(essential_name(mine.name), ()))
             for mine in first.members
         )
