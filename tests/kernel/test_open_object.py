@@ -16,6 +16,8 @@ import pytest
 import beespace
 from beespace.errors import FormatError, UsageError
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
 SOURCE = r"""
@@ -208,6 +210,19 @@ def test_what_is_no_object(tmp_path: Path) -> None:
         beespace.open(tmp_path / "x.bpf.o")
     with pytest.raises(UsageError, match="No such file"):
         beespace.open(tmp_path / "none.bpf.o")
+
+
+def test_the_example_opens_any_object(file: Path) -> None:
+    parent = Parent()
+    command = [sys.executable, str(EXAMPLES / "open_object.py"), str(file), "2", f"wanted_parent={parent.pid}"]
+    with subprocess.Popen([*command[:1], "-u", *command[1:]], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "on_exec is attached to raw_tp/sched_process_exec" in process.stdout.readline()
+        parent.go()
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    assert rest.count("exec_event(number=") == 6  # from the ring and from the perf event array
+    assert "HashMap 'by_parent'" in rest
 
 
 def run(file: Path, *arguments: str) -> subprocess.Popen[str]:
