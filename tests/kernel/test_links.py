@@ -316,13 +316,12 @@ time.sleep(60)
 
 
 def test_a_killed_process_leaves_nothing(
-    compile_c: Compile, cgroup: Path, tmp_path: Path, in_kernel: InKernel, gone: Gone
+    object_file: Callable[[str], Path], cgroup: Path, in_kernel: InKernel, gone: Gone
 ) -> None:
-    source = SCHED + CGROUP.partition('"GPL";')[2]
-    compile_c(source)
+    file = object_file(SCHED + CGROUP.partition('"GPL";')[2])
     path = str(cgroup).replace("/proc/self/", f"/proc/{os.getpid()}/")
     with subprocess.Popen(
-        [sys.executable, "-c", VICTIM, str(tmp_path / "probe.bpf.o"), path], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", VICTIM, str(file), path], stdout=subprocess.PIPE, text=True
     ) as victim:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "attached\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from typing import Protocol
@@ -140,7 +141,7 @@ class UprobeMulti:
 
     def fields(self) -> dict[str, Value]:
         return {
-            "uprobe_multi.path": self.path.encode() + b"\0",
+            "uprobe_multi.path": os.fsencode(self.path) + b"\0",
             "uprobe_multi.offsets": _words(self.offsets),
             "uprobe_multi.ref_ctr_offsets": _words(self.reference_counters),
             "uprobe_multi.cookies": _words(self.cookies),

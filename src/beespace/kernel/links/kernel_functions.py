@@ -115,10 +115,16 @@ def near(name: str) -> list[str]:
     """Functions whose names are like ``name``, or have its longest word."""
     from difflib import get_close_matches
 
-    core = max(name.rpartition(":")[2].split("_"), key=len)
-    known = {each for _, each, _ in _kallsyms() if core in each and "." not in each}
-    alike = sorted((each for each in known if not each.startswith("__pfx_")), key=len)[:200]
-    return get_close_matches(name, alike, 4, 0.5) or alike[:4]
+    words = [word for word in name.rpartition(":")[2].split("_") if len(word) > 2]
+    longest = max(words, key=len, default=name)
+    alike = [each for each in _names() if any(word in each for word in words) or each.startswith(name[:5])]
+    close = get_close_matches(name, alike, 2, 0.7)
+    return list(dict.fromkeys(close + sorted((each for each in alike if longest in each), key=len)))[:4]
+
+
+def _names() -> set[str]:
+    """The functions of all source files: not the parts and copies that compilers make."""
+    return {each for _, each, _ in _kallsyms() if "." not in each and not each.startswith("__pfx_")}
 
 
 def unknown(name: str, names: Iterable[str] = ()) -> UnknownFunction:

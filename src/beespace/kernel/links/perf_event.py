@@ -18,6 +18,7 @@ from beespace.kernel.links.perf_link import attach_event
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, perf, process
 from beespace.syscall.layout import Value
+from beespace.syscall.refusal import ENOTSUPP
 
 __all__ = ["Event", "attach", "parse_event"]
 
@@ -42,7 +43,6 @@ _OPERATIONS = {"loads": 0, "load": 0, "stores": 1, "store": 1, "prefetches": 2, 
 _CACHE_EVENT = re.compile(rf"({'|'.join(_CACHES)})-(loads|stores|prefetches|(?:load|store|prefetch)-misses)")
 _BREAKPOINT_EVENT = re.compile(r"breakpoint:(0x[0-9a-f]+|\d+)(?:/([1248]))?(?::(r|w|rw|x))?", re.I)
 _ACCESS = {"r": 1, "w": 2, "rw": 3, "x": 4}  # HW_BREAKPOINT_R, _W, _X
-_ENOTSUPP = 524
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _threads(where: Where) -> list[int]:
 
 
 def _explained(error: KernelError, where: Where, cpu: int) -> KernelError | UsageError:
-    if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, _ENOTSUPP):
+    if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, ENOTSUPP):
         return NotSupported(
             f"event {where.event!r} on this machine", call=error.call, errno=error.errno,
             help="virtual machines often have no hardware counters; cpu-clock is everywhere",

@@ -20,6 +20,7 @@ from beespace.syscall import Descriptor, mounts, perf
 __all__ = ["GROUP", "TraceEvent", "open_trace_event"]
 
 GROUP = "beespace"
+_SINCE = {"kprobe_events": "4.1", "uprobe_events": "4.3"}  # for programs
 _serial = count()
 _PATIENCE = 2.0  # seconds in which the kernel lets go of an event that was closed
 
@@ -48,7 +49,7 @@ def open_trace_event(file: str, kind: str, place: str, pid: int = 0) -> TraceEve
     with tracefs, ExitStack() as undo:
         if file not in mounts.list_at(tracefs):
             option = f"CONFIG_{file.removesuffix('s').upper()}S"
-            raise NotSupported(f"probe events in tracefs: there is no {file} ({option})")
+            raise NotSupported(f"probe events in tracefs: there is no {file}", since=f"{_SINCE[file]}, {option}")
         _remove_left_ones(tracefs, file)
         name = f"{_mark()}_{next(_serial)}_{kind}{file[0]}"
         _write(tracefs, file, f"{kind}:{GROUP}/{name} {place}\n")

@@ -11,16 +11,19 @@ import errno
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
-from beespace.syscall import HasFileno, bpf
+from beespace.syscall import HasFileno, bpf, mounts
+from beespace.syscall.refusal import ENOTSUPP
 
 __all__ = ["attach", "attach_replacement"]
 
 
 def attach(program: Attachable, where: Where) -> Link:
     """Attach to what the program was loaded for."""
+    hook = program.attachment.hook
+    if hook.section.startswith("lsm"):
+        _require_lsm(program)
     if not where.cookie:
         return _loaded_target(program)
-    hook = program.attachment.hook
     try:
         target = bpf.TracingTarget(cookie=where.cookie)
         return Link(program, bpf.link_create(program.fileno(), hook.attach_type, where=target), via="tracing link")
@@ -43,7 +46,28 @@ def _loaded_target(program: Attachable) -> Link:
                 f"{program.attachment.target} has a program that shares the place with no other",
                 call=error.call, errno=error.errno, help="see who is there: bpftool link",
             ) from error  # fmt: skip
+        if error.errno == ENOTSUPP:
+            raise NotSupported(
+                f"programs at {program.attachment.section!r}: it cannot attach to functions (no trampolines)",
+                since="5.5 on x86-64, 6.0 on arm64, CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+                call=error.call, errno=error.errno, help="use a kprobe",
+            ) from error  # fmt: skip
         raise
+
+
+def _require_lsm(program: Attachable) -> None:
+    """A kernel that was started without BPF among its security modules would attach the program and never run it."""
+    try:
+        with mounts.root_of("securityfs") as root:
+            modules = mounts.read_at(root, "lsm").decode().strip().split(",")
+    except KernelError:
+        return  # it cannot be told here
+    if "bpf" not in modules:
+        raise NotSupported(
+            f"security programs such as {program.name!r}: its security modules are {', '.join(modules)}",
+            since="5.7, CONFIG_BPF_LSM=y and the boot option lsm=...,bpf",
+            help=f"start the kernel with lsm={','.join((*modules, 'bpf'))}",
+        )
 
 
 def attach_replacement(program: Attachable, where: Where) -> Link:

@@ -22,6 +22,7 @@ from beespace.kernel.links.ways import first_way
 from beespace.record import dataclass
 from beespace.syscall import perf
 from beespace.syscall.layout import Value
+from beespace.syscall.refusal import ENOTSUPP
 
 __all__ = ["Spot", "attach", "attach_at", "named"]
 
@@ -112,7 +113,7 @@ def explained(error: KernelError, path: str, pid: int) -> KernelError | UsageErr
     """What an errno of a uprobe means."""
     if error.errno == errno.ESRCH:
         return UsageError(f"there is no process {pid}", help="it ended, or lives in another pid namespace")
-    if error.errno in (errno.EINVAL, errno.EIO, errno.ENOEXEC, errno.EILSEQ, errno.EOPNOTSUPP, 524):
+    if error.errno in (errno.EINVAL, errno.EIO, errno.ENOEXEC, errno.EILSEQ, errno.EOPNOTSUPP, ENOTSUPP):
         return KernelError(
             f"the kernel refuses a probe there in {path}", call=error.call, errno=error.errno,
             help="the offset must be the start of an instruction, and the file on a file system that can be mapped",

@@ -21,7 +21,7 @@ def first_way(program: Attachable, ways: Mapping[str, Callable[[], Link]], via: 
             help=f"the ways: {', '.join(ways)}",
         )
     tried: list[str] = []
-    missing: NotSupported | None = None
+    missing: list[NotSupported] = []
     for name, attach in ways.items():
         if via not in (None, name):
             continue
@@ -29,17 +29,18 @@ def first_way(program: Attachable, ways: Mapping[str, Callable[[], Link]], via: 
             link = attach()
         except NotSupported as error:
             tried.append(f"not by {name}: {error.message}")
-            missing = error
+            missing.append(error)
             continue
         link.via = link.via or name
         link.tried = (*tried, *link.tried)
         return link
-    assert missing is not None, "a way returns a link or raises"
-    if len(tried) == 1:
-        raise missing
+    first, last = missing[0], missing[-1]
+    if first is last:
+        raise first
     raise NotSupported(
         f"attaching program {program.name!r} to {program.attachment.section!r} ({'; '.join(tried)})",
-        call=missing.call,
-        errno=missing.errno,
-        help=missing.help,
+        since=first.since,
+        call=last.call,
+        errno=last.errno,
+        help=last.help or first.help,
     )
