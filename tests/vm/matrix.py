@@ -160,7 +160,7 @@ class Matrix:
                 if ended is None or restarts == 0:
                     self._settle(kernel, left, ended or "pytest in the guest ended before this test")
                 restarts -= 1
-                left = [inner for inner in left if (kernel.name, inner.name) not in self._results]
+                left = self._missing(kernel, left)
         found = {inner.name: self._results[kernel.name, inner.name] for inner in wanted}
         inside = sum(result.seconds for result in found.values())
         self.summaries.append(
@@ -192,6 +192,8 @@ class Matrix:
                     out=run.output.append, err=run.output.append, log=run.feed,
                 )  # fmt: skip
         except GuestError as error:
+            if not self._missing(kernel, wanted):
+                return None  # it was stopped after its last test
             if run.started is None:
                 raise
             self._put(kernel, run.started, Result("failed", f"this test ended the guest: {error}"))
@@ -200,9 +202,12 @@ class Matrix:
             with self._known:
                 self._guests.pop(kernel.name, None)
             names.unlink()
-        missing = [inner for inner in wanted if (kernel.name, inner.name) not in self._results]
-        self._settle(kernel, missing, "pytest in the guest did not run this test:\n" + run.text())
+        self._settle(kernel, wanted, "pytest in the guest did not run this test:\n" + run.text())
         return None
+
+    def _missing(self, kernel: Kernel, tests: list[Inner]) -> list[Inner]:
+        with self._known:
+            return [inner for inner in tests if (kernel.name, inner.name) not in self._results]
 
     def _put(self, kernel: Kernel, test: str, result: Result) -> None:
         with self._known:
