@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without packages
 
 import c_objects
+import fd_tracer
 
 from beespace.elf import read
 from beespace.errors import KernelError, NotSupported
@@ -58,25 +58,13 @@ def _skipped_if_not_supported() -> Iterator[None]:
         pytest.skip(error.message)
 
 
-def descriptors() -> set[tuple[str, str]]:
-    """The open descriptors of this process and what they refer to."""
-    found: set[tuple[str, str]] = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found.add((entry.name, str(entry.readlink())))
-        except FileNotFoundError:
-            continue  # the descriptor of the listing itself
-    return found
-
-
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
-    """Fails a test that leaves descriptors open (and with them maps, programs, links)."""
+    """Fails a test that leaves descriptors open (and with them maps, programs, links), and says who opened them."""
     vmlinux_btf()  # stays mapped until the process ends
-    before = descriptors()
-    yield
-    gc.collect()
-    assert descriptors() - before == set()
+    with fd_tracer.traced() as tracer:
+        yield
+    assert tracer.left() == []
 
 
 @pytest.fixture

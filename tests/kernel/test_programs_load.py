@@ -139,6 +139,8 @@ def test_none_that_can_be_attached(compile_c: Compile, monkeypatch: pytest.Monke
         with pytest.raises(NotSupported, match=r"third could not be attached: no third.*; fourth could not be attach"):
             loaded.attach()
         assert list(loaded.programs) == ["beside"]
+        with pytest.raises(NotSupported, match="third could not be attached"):
+            loaded.attach()  # and again
     assert gone("third", "fourth")
 
 

@@ -81,13 +81,14 @@ class Group:
                 continue
             self.taken = programs
             return loaded
-        raise self._nothing()
+        raise self.nothing()
 
     def refuse(self, programs: tuple[str, ...], step: str, error: BeespaceError) -> None:
         """Remember why an alternative is not taken."""
         self._refused.append(Refused(programs, step, error))
 
-    def _nothing(self) -> BeespaceError:
+    def nothing(self) -> BeespaceError:
+        """The error that says of each alternative why it was not taken."""
         names = " or ".join(" and ".join(each) for each in self.alternatives)
         reasons = "; ".join(map(str, self._refused))
         errors = [each.error for each in self._refused]

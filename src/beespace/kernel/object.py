@@ -98,6 +98,8 @@ class LoadedObject:
             group = next((group for group in self._groups if group.taken == (name,)), None)
             yield group, (name,)
             return
+        if spent := next((group for group in self._groups if not group.taken), None):
+            raise spent.nothing()
         seen: set[str] = set()
         for each, program in tuple(self._programs.items()):
             group = next((group for group in self._groups if each in group.taken), None)
@@ -121,9 +123,7 @@ class LoadedObject:
             made: list[Link] = []
             for name in names:
                 program = self._programs[name]
-                takes = accepted(program)
-                told = {key: value for key, value in where.items() if key in takes}
-                made.append(undo.enter_context(program.attach(**told)))
+                made.append(undo.enter_context(program.attach(**_told(program, where))))
             undo.pop_all()
             return made
 
@@ -166,6 +166,25 @@ class LoadedObject:
 
     def __repr__(self) -> str:
         return f"<LoadedObject {self.spec.name!r}: {len(self.programs)} programs, {len(self.maps)} maps>"
+
+
+# What only iterators over these targets have a use for.
+_OF_ITERATORS = {
+    "cgroup": ("cgroup",),
+    "order": ("cgroup",),
+    "pid": ("task", "task_file", "task_vma"),
+    "tid": ("task", "task_file", "task_vma"),
+    "map": ("bpf_map_elem", "bpf_sk_storage_map", "sockmap"),
+}
+
+
+def _told(program: LoadedProgram, where: Mapping[str, object]) -> dict[str, object]:
+    """What of ``where``, which is for many programs, is for this one."""
+    takes = accepted(program)
+    hook, target = program.attachment.hook, program.attachment.target
+    if hook.link == "iterator":
+        takes = frozenset(key for key in takes if target in _OF_ITERATORS.get(key, (target,)))
+    return {key: value for key, value in where.items() if key in takes}
 
 
 def _is_attached(program: LoadedProgram, where: Mapping[str, object]) -> bool:

@@ -102,7 +102,7 @@ def load_types(data: bytes, token: HasFileno | None = None) -> ObjectTypes:
     missing = [n for n in _NEWER if any(n.found(r) for r in records) and not _kernel_takes(n, token)]
     for newer in missing:
         records = [newer.older(record) if newer.found(record) else record for record in records]
-    records, strings = _named_parameters([_plain(record) for record in records], strings)
+    records, strings = _named_parameters([_renamed_section(_plain(record), strings) for record in records], strings)
     notes = tuple(f"types: this kernel does not know {n.what} (Linux {n.since}); replaced" for n in missing)
     try:
         return ObjectTypes(bpf.btf_load(_join(records, strings), btf_token_fd=token)[0], notes)
@@ -113,9 +113,12 @@ def load_types(data: bytes, token: HasFileno | None = None) -> ObjectTypes:
 def acceptable(data: bytes) -> bytes:
     """BTF without what no kernel takes: declarations of kernel functions and variables, and their sections.
 
-    The same bytes if there is none.
+    Options of the kernel (``.kconfig``) are variables of the object by now.  The same bytes if there is nothing.
     """
     records, strings = _split(data)
+    options = _options(records, strings)
+    for record in options:
+        record[3] = Linkage.GLOBAL
     gone = {number for number, record in enumerate(records, 1) if _is_declaration(record)}
     sections = {
         number
@@ -128,10 +131,27 @@ def acceptable(data: bytes) -> bytes:
         if _kind(record) == Kind.DECL_TAG and record[2] in gone | sections
     }
     lost = gone | sections | tags
-    if not lost:
+    if not lost and not options:
         return data
     kept = [_nothing(record) if number in lost else record for number, record in enumerate(records, 1)]
     return _join(kept, strings)
+
+
+def _options(records: list[_Record], strings: bytes) -> list[_Record]:
+    """The variables of ``.kconfig``."""
+    at = strings.find(b"\0.kconfig\0") + 1
+    if not at:
+        return []
+    ids = [i for record in records if _kind(record) == Kind.DATASEC and record[0] == at for i in record[3::3]]
+    found = [records[i - 1] for i in ids if 0 < i <= len(records)]
+    return [record for record in found if _kind(record) == Kind.VAR]
+
+
+def _renamed_section(record: _Record, strings: bytes) -> _Record:
+    """A section's name without the ``?`` of libbpf, which kernels before 6.9 refuse."""
+    if _kind(record) == Kind.DATASEC and strings[record[0] : record[0] + 1] == b"?":
+        return [record[0] + 1, *record[1:]]
+    return record
 
 
 def _is_declaration(record: _Record) -> bool:

@@ -114,8 +114,8 @@ def error(
     lacks.
     """
     if errno == _errno.EPERM and not_delegated is not None:
-        help = "mount the bpf file system with more, see: bpftool token list"
-        return NotPermitted(what, missing=not_delegated, call=call, errno=errno, help=help)
+        more = "mount the bpf file system with more, see: bpftool token list"
+        return NotPermitted(what, missing=not_delegated, call=call, errno=errno, help=more)
     if errno == _errno.EPERM:
         return not_permitted(call, errno, what, needs=needs)
     meaning, help = words(call, errno)
