@@ -106,7 +106,8 @@ def _work(work: Callable[[], Verdict], far: int, megabytes: int) -> None:
     """The child: it never returns."""
     status = 1
     try:
-        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        # Not the address space: an arena alone may take 4 GiB of it, shared and mostly empty.
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
         data = json.dumps(work()).encode()
         while data:
             data = data[os.write(far, data) :]
@@ -282,7 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--what", choices=("objects", "programs", "both"), default="both")
     parser.add_argument("--btf", type=Path, metavar="FILE", help="kernel types to relocate to (raw BTF or ELF)")
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="of each attempt")
-    parser.add_argument("--memory", type=int, default=4096, metavar="MIB", help="of each attempt")
+    parser.add_argument("--memory", type=int, default=2048, metavar="MIB", help="of each attempt")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the verdicts there, not to stdout")
     parser.add_argument("--verdicts", type=Path, metavar="FILE", help="compare these verdicts, run nothing")
     parser.add_argument("--against", type=Path, metavar="FILE", help="the verdicts of the other loader")

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from beespace.errors import KernelError, NotPermitted
+from beespace.errors import KernelError, NotPermitted, UsageError
 from beespace.isa.constants import MapType
 from beespace.kernel.create import create_map
 from beespace.kernel.maps import BPF_F_MMAPABLE
@@ -177,3 +177,13 @@ def test_a_failed_swap_leaves_the_slot_as_it_was() -> None:
             made.take()
         asked = [created["map_type"] for created in table.created]
         assert asked == [MapType.HASH, MapType.HASH, MapType.ARRAY_OF_MAPS]
+
+
+@pytest.mark.parametrize("kind", [MapType.RINGBUF, MapType.USER_RINGBUF])
+def test_rings_are_rounded_up_to_pages_but_must_have_a_size(kind: MapType) -> None:
+    table = Table()
+    with fake.installed(table.kernel()):
+        create_map(MapSpec("ring", kind, 0, 0, 5000)).close()
+        with pytest.raises(UsageError, match="ring 'ring' has no size"):
+            create_map(MapSpec("ring", kind, 0, 0, 0))
+    assert [made["max_entries"] for made in table.created] == [8192]

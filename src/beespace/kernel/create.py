@@ -45,7 +45,7 @@ def create_map(
     """Create one map: a plain :class:`Map`, or a :class:`SwappedMap` for what :func:`is_swapped` says.
 
     ``spec`` may leave ``max_entries`` of a perf event array at 0 (one for each CPU), and a ring's at
-    any size (rounded up to a power of two pages).  The kernel's BTF for keys and values is given
+    any other size (rounded up to a power of two pages).  The kernel's BTF for keys and values is given
     where it takes it; ``token`` is a BPF token to make it with (Linux 6.9).  A kernel without rings (before 5.8) makes
     a perf event array instead, and ``note`` is told what could not be done as asked.  Raises :class:`KernelError` and
     what it stands for.
@@ -57,6 +57,11 @@ def create_map(
 def _sized(spec: MapSpec) -> MapSpec:
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
         return replace(spec, max_entries=len(possible_cpus()))
+    if spec.type in _RINGS and not spec.max_entries:
+        raise UsageError(
+            f"ring {spec.name!r} has no size",
+            help=f"__uint(max_entries, 256 * 1024) in its definition, or load(..., max_entries={{{spec.name!r}: ...}})",
+        )
     if spec.type in _RINGS:
         return replace(spec, max_entries=max(PAGE, 1 << max(spec.max_entries - 1, 0).bit_length()))
     return spec
