@@ -20,7 +20,7 @@ from beespace.isa.constants import MapFlag
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SymbolKind, SymbolReloc
 
 SOURCES = Path(__file__).parent / "elf_sources"
-NAMES = ("externs", "functions", "maps", "relocs")  # all but what libbpf refuses
+NAMES = ("externs", "functions", "maps", "relocs", "sections")  # all but what libbpf refuses
 BPFTOOL = shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/sbin") or ""
 
 pytestmark = [

@@ -92,7 +92,7 @@ def test_functions(path: Path, spec: ObjectSpec) -> None:
     homes = {
         name: home for name, kind, binding, home, _, _ in symbols_of(path) if kind == "FUNC" and binding != "LOCAL"
     }
-    assert {name: program.section for name, program in read.programs.items()} == {
+    assert {name: ("" if program.autoload else "?") + program.section for name, program in read.programs.items()} == {
         name: home for name, home in homes.items() if home != ".text"
     }
 

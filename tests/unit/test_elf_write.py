@@ -68,7 +68,7 @@ def whole() -> ObjectSpec:
     variable = types.variable("jiffies_somewhere", integer, Linkage.EXTERN)
     address = types.variable("somewhere_else", types.const(0), Linkage.EXTERN)
     types.section(".ksyms", 0, [(kfunc, 0, 0), (variable, 0, 4), (address, 0, 0)])
-    version = types.variable("LINUX_KERNEL_VERSION", integer)
+    version = types.variable("LINUX_KERNEL_VERSION", integer, Linkage.EXTERN)
     types.section(".kconfig", 4, [(version, 0, 4)])
     methods = types.struct("methods", 16, [Member("flags", integer, 0), Member("do", types.pointer(prototype), 64)])
     method = types.function("method", prototype, Linkage.GLOBAL)

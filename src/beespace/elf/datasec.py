@@ -100,8 +100,6 @@ def fix_up(
         name_offset, info, size = _RECORD.unpack_from(data, position)
         if name == KCONFIG:
             size, rows = _lay_out(btf, rows)
-            for type_id, _, _ in rows:  # they are not of the kernel any more, but in a map of the object
-                _WORD.pack_into(data, positions[type_id] + 12, Linkage.GLOBAL)
         elif name in by_name:
             home = by_name[name]
             size = home.size
