@@ -64,7 +64,7 @@ def no_leaks() -> Iterator[None]:
     vmlinux_btf()  # stays mapped until the process ends
     with fd_tracer.traced() as tracer:
         yield
-    assert tracer.left() == []
+    assert tracer.left(owned=False) == []
 
 
 @pytest.fixture

@@ -53,8 +53,11 @@ class Tracer:
         if result >= 0 and command in OPENING:
             self.opened[result] = f"{command} by {self._stack()}"
 
-    def left(self) -> list[str]:
-        """What is open and was not before: in words, with who opened it if the door did."""
+    def left(self, *, owned: bool = True) -> list[str]:
+        """What is open and was not before: in words, with who opened it if the door did.
+
+        ``owned``: and what only the garbage collector closed (which warns of it, too).
+        """
         gc.collect()
         now = open_descriptors()
         lost = [
@@ -65,7 +68,7 @@ class Tracer:
         # A number that was open before, closed by mistake and opened again.
         lost += [f"{fd} -> {now[fd]}: {who}" for fd, who in self.opened.items() if fd in now and fd in self.before]
         lost += [f"{fd} -> {target} was closed, and is not ours" for fd, target in self.before.items() if fd not in now]
-        return lost + [f"closed by the garbage collector: {what}" for what in self.collected]
+        return lost + [f"closed by the garbage collector: {what}" for what in self.collected if owned]
 
 
 @contextmanager

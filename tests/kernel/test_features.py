@@ -224,7 +224,8 @@ def test_kernel_functions_for_programs() -> None:
         ("bpf_cast_to_kern_ctx", ProgramType.SCHED_CLS, True),
         ("vfs_read", ProgramType.SCHED_CLS, False),
         ("bpf_dynptr_from_skb", ProgramType.SCHED_CLS, True),
-        ("bpf_dynptr_from_skb", ProgramType.RAW_TRACEPOINT, False),
+        ("bpf_sock_addr_set_sun_path", ProgramType.CGROUP_SOCK_ADDR, True),
+        ("bpf_sock_addr_set_sun_path", ProgramType.XDP, False),
     ],
 )
 def test_who_may_call_a_kernel_function(name: str, program_type: ProgramType, available: bool) -> None:

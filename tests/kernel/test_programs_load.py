@@ -259,7 +259,8 @@ def test_a_log_grows_until_it_holds_everything(room: int | None) -> None:
 
 def test_a_refusal_carries_the_whole_log_and_its_decisive_line(compile_c: Compile) -> None:
     text = HEAD + (
-        'SEC("socket") int bad(struct __sk_buff *skb)\n{\n    int *p = 0;\n    return skb->len + *(volatile int *)p;\n}\n'
+        'SEC("socket") int bad(struct __sk_buff *skb)\n{\n    int *p = 0;\n'
+        "    return skb->len + *(volatile int *)p;\n}\n"
     )
     with pytest.raises(VerifierError) as caught:
         load(compile_c(text), log_level=2)

@@ -188,6 +188,6 @@ def _told(program: LoadedProgram, where: Mapping[str, object]) -> dict[str, obje
 
 
 def _is_attached(program: LoadedProgram, where: Mapping[str, object]) -> bool:
-    """Whether attaching everything means this program: a socket filter is put on the socket that is named, if one is."""
+    """Whether attaching everything means this program: a socket filter is put on a socket only if one is named."""
     link = program.attachment.hook.link
     return link != "" and (link != "socket" or "socket" in where)
