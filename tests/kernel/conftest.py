@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -130,10 +129,10 @@ class Side:
         assert self.keeper.stdout.readline() == b"\n", "a network namespace of its own"
         self.netns = str(self.keeper.pid)
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, given: str = "") -> str:
         """What a command prints there."""
         enter = ["nsenter", f"--net=/proc/{self.netns}/ns/net", "--", *command]
-        done = subprocess.run(enter, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(enter, input=given, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout
 
@@ -149,12 +148,12 @@ class Side:
         made.bind((self.address, port))
         return made
 
-    def statistics(self) -> dict[str, dict[str, int]]:
-        """``rx`` and ``tx`` counters of the interface."""
-        told: dict[str, dict[str, int]] = json.loads(
-            self.run("ip", "-json", "-statistics", "link", "show", self.interface)
-        )[0]["stats64"]
-        return told
+    def statistics(self) -> dict[str, int]:
+        """Bytes and packets that the interface has received and sent (rx_bytes, ...)."""
+        lines = self.inside(lambda: Path("/proc/thread-self/net/dev").read_text()).splitlines()
+        counters = next(line.split() for line in lines if line.split()[0] == f"{self.interface}:")
+        names = {"rx_bytes": 1, "rx_packets": 2, "tx_bytes": 9, "tx_packets": 10}
+        return {name: int(counters[column]) for name, column in names.items()}
 
     def close(self) -> None:
         self.keeper.communicate()
@@ -167,25 +166,25 @@ class Wire:
         self.left, self.right = Side("left", "10.77.0.1"), Side("right", "10.77.0.2")
 
     def prepare(self) -> None:
-        for side, mac in ((self.left, "02:00:00:00:00:01"), (self.right, "02:00:00:00:00:02")):
-            side.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6")
-            if side is self.left:
-                other = ("peer", "name", "right", "netns", self.right.netns)
-                side.run("ip", "link", "add", "left", "type", "veth", *other)
-            side.run("ip", "link", "set", "dev", side.interface, "address", mac)
-            side.run("ip", "address", "add", f"{side.address}/24", "dev", side.interface)
-            side.run("ip", "link", "set", "dev", "lo", "up")
-            side.run("ip", "link", "set", "dev", side.interface, "up")
-        self.left.run("ip", "neigh", "add", self.right.address, "lladdr", "02:00:00:00:00:02", "dev", "left")
-        self.right.run("ip", "neigh", "add", self.left.address, "lladdr", "02:00:00:00:00:01", "dev", "right")
+        left, right = "02:00:00:00:00:01", "02:00:00:00:00:02"
+        make = f"link add left address {left} type veth peer name right address {right} netns {self.right.netns}\n"
+        for side, other, mac in ((self.left, self.right, right), (self.right, self.left, left)):
+            side.inside(lambda: Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1"))
+            side.run(
+                "ip", "-batch", "-",
+                given=(make if side is self.left else "")
+                + f"address add {side.address}/24 dev {side.interface}\n"
+                + f"neigh add {other.address} lladdr {mac} dev {side.interface}\n"
+                + f"link set dev lo up\nlink set dev {side.interface} up\n",
+            )  # fmt: skip
 
     def send(self, count: int, port: int = 7000) -> None:
         """Send that many datagrams of 10 bytes from left to right, and wait until the interface took them."""
-        before = self.left.statistics()["tx"]["packets"]
+        before = self.left.statistics()["tx_packets"]
         with self.left.socket(socket.SOCK_DGRAM) as sender:
             for _ in range(count):
                 sender.sendto(bytes(10), (self.right.address, port))
-        assert self.left.statistics()["tx"]["packets"] - before == count
+        assert self.left.statistics()["tx_packets"] - before == count
 
     def close(self) -> None:
         self.left.close()

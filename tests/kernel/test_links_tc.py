@@ -94,13 +94,13 @@ def test_every_packet_is_seen_once(loaded: LoadedObject, wire: Any, via: str | N
         wire.send(2)
         (leaving,) = loaded.attach("a", via=via, **egress(wire))
         (coming,) = loaded.attach("b", via=via, interface="right", netns=wire.right.netns, direction="ingress")
-        before = wire.left.statistics()["tx"]
+        before = wire.left.statistics()
         wire.send(7)
         for _ in range(9):
             receiver.recv(100)
-        after = wire.left.statistics()["tx"]
+        after = wire.left.statistics()
         assert (count(loaded, "a_hits"), count(loaded, "b_hits")) == (7, 7)
-        assert count(loaded, "bytes") == after["bytes"] - before["bytes"] == 7 * (14 + 20 + 8 + 10)
+        assert count(loaded, "bytes") == after["tx_bytes"] - before["tx_bytes"] == 7 * (14 + 20 + 8 + 10)
         assert {leaving.via, coming.via} == {via or leaving.via}
         leaving.detach()
         coming.detach()
