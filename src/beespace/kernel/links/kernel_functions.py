@@ -112,14 +112,14 @@ class NotProbed(NotSupported):
 
 
 def near(name: str) -> list[str]:
-    """Functions whose names are like ``name``, or have its longest word."""
+    """Functions whose names are like ``name``, or have the one of its words that is rare."""
     from difflib import get_close_matches
 
-    words = [word for word in name.rpartition(":")[2].split("_") if len(word) > 2]
-    longest = max(words, key=len, default=name)
+    words = [word for word in name.rpartition(":")[2].split("_") if len(word) > 2] or [name]
     alike = [each for each in _names() if any(word in each for word in words) or each.startswith(name[:5])]
-    close = get_close_matches(name, alike, 2, 0.7)
-    return list(dict.fromkeys(close + sorted((each for each in alike if longest in each), key=len)))[:4]
+    having = {word: [each for each in alike if word in each] for word in words}
+    rare = min((names for names in having.values() if names), key=len, default=[])
+    return list(dict.fromkeys(get_close_matches(name, alike, 2, 0.7) + sorted(rare, key=len)))[:4]
 
 
 def _names() -> set[str]:
