@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from beespace.errors import NotPermitted
-from beespace.syscall import capabilities, mounts, process, refusal, verifier_log
+from beespace.syscall import capabilities, mounts, process, refusal, token, verifier_log
+from beespace.syscall._attributes import Command
 from beespace.syscall.process import Rights
 
 ALL = frozenset(process.CAPABILITIES)
@@ -18,6 +20,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "sysctl", lambda name: None)
     monkeypatch.setattr(process, "splits_admin", lambda: True)
     monkeypatch.setattr(mounts, "lockdown", lambda: "none")
+    monkeypatch.setattr(process, "confinement", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +130,51 @@ def test_the_report_of_linux_7_3_follows_the_decisive_line() -> None:
         "processed 1 insns (limit 1000000) max_states_per_insn 0\n"
     )
     assert verifier_log.reason(log) == "R0 !read_ok"
+
+
+def test_the_profile_of_a_security_module_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "confinement", lambda: "docker-default (enforce)")
+    missing, help = refusal.reason("BPF_PROG_LOAD", Rights(0, ALL, True, False), ("CAP_BPF",))
+    assert missing.endswith("a security module refuses it (this process is docker-default (enforce))")
+    assert help is not None and help.startswith("allow it in the profile")
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [
+        ("unconfined\n", None),
+        ("", None),
+        ("kernel\0", None),
+        ("_", None),
+        ("unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023\0", None),
+        ("docker-default (enforce)\n", "docker-default (enforce)"),
+        ("system_u:system_r:container_t:s0:c5,c9\0", "system_u:system_r:container_t:s0:c5,c9"),
+    ],
+)
+def test_confinement_is_read(text: str, profile: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(process, "_text", lambda path: text if path == "/proc/self/attr/current" else "")
+    assert process.confinement() == profile
+
+
+@pytest.mark.parametrize(
+    ("mask", "asked", "missing"),
+    [
+        ("0x21", {"command": 5}, None),
+        ("0x1", {"command": 5}, "BPF_PROG_LOAD (delegate_cmds)"),
+        ("any", {"command": 5}, None),
+    ],
+)
+def test_what_a_token_carries(
+    mask: str, asked: dict[str, int], missing: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = f"pos:\t0\nallowed_cmds:\t{mask}\nallowed_maps:\t0x6\nallowed_progs:\t0x40\nallowed_attachs:\tany\n"
+    monkeypatch.setattr(Path, "read_text", lambda path: text)
+    command = Command(asked["command"])
+    said = token.not_delegated(7, command)
+    assert said == (missing and f"the BPF token does not delegate {missing}")
+    assert token.not_delegated(None, command) is None
+    if missing is None:
+        assert token.not_delegated(7, command, prog_type=6, map_type=2, attach_type=37) is None
+        assert "programs of this type (delegate_progs)" in str(token.not_delegated(7, command, prog_type=5))
+        assert "maps of this type (delegate_maps)" in str(token.not_delegated(7, command, map_type=27))

@@ -78,6 +78,12 @@ def in_initial_user_namespace() -> bool:
     return covers_all_users(_text("/proc/self/uid_map"))
 
 
+def confinement() -> str | None:
+    """The profile or context that a security module (AppArmor, SELinux, Smack) holds this process in; ``None``: none."""
+    text = _text("/proc/self/attr/current").strip().strip("\0")
+    return None if text in ("", "unconfined", "kernel", "_") or ":unconfined_t:" in text else text
+
+
 def covers_all_users(uid_map: str) -> bool:
     """Whether a ``uid_map`` is that of the initial user namespace: all 2**32 - 1 ids onto themselves."""
     return uid_map.split() in ([], ["0", "0", "4294967295"])

@@ -165,6 +165,12 @@ def reason(
             "let the container use bpf and perf_event_open (seccomp profile), or run it privileged",
         )
     unseen = " (lockdown cannot be read here)" if locked is None and call not in _MOUNT_CALLS else ""
+    profile = process.confinement()
+    if profile is not None:
+        return (
+            f"the capabilities are there, but the kernel or a security module refuses it (this process is {profile})",
+            "allow it in the profile (the system's log says what was denied), or run it unconfined",
+        )
     return f"the capabilities are there, but the kernel or a security module refuses it{unseen}", None
 
 
