@@ -79,7 +79,7 @@ def in_initial_user_namespace() -> bool:
 
 
 def confinement() -> str | None:
-    """The profile or context that a security module (AppArmor, SELinux, Smack) holds this process in; ``None``: none."""
+    """The profile or context that AppArmor, SELinux or Smack holds this process in; ``None``: none."""
     text = _text("/proc/self/attr/current").strip().strip("\0")
     return None if text in ("", "unconfined", "kernel", "_") or ":unconfined_t:" in text else text
 
