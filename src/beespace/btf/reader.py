@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from beespace.btf.decode import decode_record
 from beespace.btf.kinds import KIND, Kind, kind_of, record_words
@@ -37,6 +37,8 @@ __all__ = ["Btf", "MemberPath", "essential_name"]
 # The kernel refuses deeper chains (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c); generous, and still no hang.
 _DEPTH = 64
 _SMALL = 1 << 16
+_MAGIC_LOW = 0x9F  # of 0xEB9F
+ByteOrder: TypeAlias = Literal["little", "big"]
 _SUGGESTED = 2000  # so many names are compared at most with a wrong one
 _VOID = Void()
 
@@ -106,6 +108,11 @@ class Btf:
         return f"<Btf of {self.count} types{' on a base' if self.base else ''}>"
 
     # -- the blob ------------------------------------------------------------------------------------------
+
+    @property
+    def byteorder(self) -> ByteOrder:
+        """That of the data, and of the machine whose types these are."""
+        return "little" if self._sections.data[0] == _MAGIC_LOW else "big"
 
     def data(self) -> bytes:
         """The whole blob."""

@@ -7,7 +7,7 @@ from itertools import islice
 
 from beespace.btf import Btf, Enum, Kind, essential_name
 from beespace.errors import BeespaceError, FormatError, RelocationError
-from beespace.isa import InsnClass
+from beespace.isa import ByteOrder, InsnClass, turn
 from beespace.isa.constants import CoreRelocKind
 from beespace.record import dataclass, replace
 from beespace.reloc.access import Missing, Path, find_path, read_path
@@ -40,7 +40,7 @@ def relocate(spec: ObjectSpec, local: Btf, targets: Sequence[Btf]) -> tuple[Obje
     Raises :class:`RelocationError` if several types of a name give different answers, or the object
     contradicts its own types; :class:`FormatError` if its records are damaged.
     """
-    session = _Session(local, targets)
+    session = _Session(local, targets, spec.byteorder)
     programs = {n: replace(p, entry=session.function(p.entry)) for n, p in spec.programs.items()}
     subprograms = {n: session.function(f) for n, f in spec.subprograms.items()}
     return replace(spec, programs=programs, subprograms=subprograms), Report(tuple(session.done))
@@ -67,7 +67,8 @@ class _Answer:
 
 
 class _Session:
-    def __init__(self, local: Btf, targets: Sequence[Btf]) -> None:
+    def __init__(self, local: Btf, targets: Sequence[Btf], byteorder: ByteOrder) -> None:
+        self.byteorder = byteorder
         self.local = local
         self.targets = targets
         self.done: list[Relocation] = []
@@ -77,7 +78,7 @@ class _Session:
     def function(self, function: FunctionSpec) -> FunctionSpec:
         if not function.core:
             return function
-        code = bytearray(function.code)
+        code = bytearray(self.turned(function.code))
         for record in function.core:
             try:
                 self.done.append(self._record(function, record, code))
@@ -88,7 +89,11 @@ class _Session:
                 if isinstance(error, FormatError):
                     raise FormatError(message, help=error.help) from error
                 raise RelocationError(message, help=error.help) from error
-        return replace(function, code=bytes(code))
+        return replace(function, code=self.turned(bytes(code)))
+
+    def turned(self, code: bytes) -> bytes:
+        """Code of the object's byte order as little-endian one, and back."""
+        return turn(code) if self.byteorder == "big" else code
 
     def _record(self, function: FunctionSpec, record: CoreReloc, code: bytearray) -> Relocation:
         if not 0 <= 8 * record.index < len(code):

@@ -88,12 +88,19 @@ def _signed(path: Path, _: _Place) -> int:
     return int(isinstance(found, Int | Enum) and found.is_signed)
 
 
+def _left(path: Path, place: _Place) -> int:
+    before = place.bit_offset - 8 * place.byte_offset  # bits of the loaded word that the field comes after
+    if path.btf.byteorder == "big":  # bit-fields begin at the top of a word
+        return 64 - 8 * place.byte_size + before
+    return 64 - before - place.bit_size
+
+
 _FIELD: dict[Kind, Callable[[Path, _Place], int]] = {
     Kind.FIELD_BYTE_OFFSET: lambda _, place: place.byte_offset,
     Kind.FIELD_BYTE_SIZE: lambda _, place: place.byte_size,
     Kind.FIELD_SIGNED: _signed,
-    # Little-endian: shift left until the field's top bit is bit 63, then right until its lowest is bit 0.
-    Kind.FIELD_LSHIFT_U64: lambda _, place: 64 - (place.bit_offset + place.bit_size - 8 * place.byte_offset),
+    # Shift left until the field's top bit is bit 63, then right until its lowest is bit 0.
+    Kind.FIELD_LSHIFT_U64: _left,
     Kind.FIELD_RSHIFT_U64: lambda _, place: 64 - place.bit_size,
 }
 
