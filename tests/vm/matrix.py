@@ -41,17 +41,26 @@ class Result:
 
 
 class Cache:
-    """A folder that guests may write: bytecode and compiled objects, which cost seconds to make in a guest."""
+    """Bytecode and compiled objects, which cost seconds to make in a guest.
+
+    Bytecode is made here, where tests are collected, and guests read it; what they compile in C they keep.
+    """
 
     def __init__(self) -> None:
         root = os.environ.get("XDG_CACHE_HOME")
         self.folder = (Path(root) if root else Path.home() / ".cache") / "beespace" / "tests"
         self.objects = Path(os.environ.get("BEESPACE_OBJECT_CACHE", self.folder / "objects"))
-        for each in (self.folder, self.objects):
+        self.wanted = self.folder / "wanted"
+        for each in (self.wanted, self.objects):
             each.mkdir(parents=True, exist_ok=True)
 
-    def shares(self) -> list[Share]:
-        return [Share(folder, folder, writable=True) for folder in dict.fromkeys((self.folder, self.objects))]
+    def shares(self, kernel: Kernel) -> list[Share]:
+        objects = Share(self.objects, self.objects, writable=True)
+        if root(kernel).own:
+            return [objects]
+        bytecode = self.folder / "bytecode"  # of another Python, which nobody makes here
+        bytecode.mkdir(exist_ok=True)
+        return [objects, Share(bytecode, bytecode, writable=True), Share(ROOT, ROOT), Share(self.wanted, self.wanted)]
 
     def environment(self) -> dict[str, str]:
         """What pytest runs with, here and in guests."""
@@ -172,17 +181,15 @@ class Matrix:
     def _one_guest(self, kernel: Kernel, wanted: list[Inner]) -> str | None:
         """Run tests in a guest; why it ended before its time, if it did: then one more test has failed."""
         run = Run(lambda test, result: self._put(kernel, test, result))
-        names = self._cache.folder / f"wanted-{kernel.name}-{os.getpid()}"
+        names = self._cache.wanted / f"{kernel.name}-{os.getpid()}"
         names.write_text("\n".join(inner.name for inner in wanted))
         files = dict.fromkeys(inner.name.partition("::")[0] for inner in wanted)
         environment = self._cache.environment() | {"BEESPACE_GUEST_TESTS": str(names)}
-        shares = self._cache.shares()
         if not root(kernel).own:
             environment["PATH"] = "/usr/sbin:/usr/bin"
-            shares.append(Share(ROOT, ROOT))
             self._cache.compile_for(kernel)
         try:
-            with Guest(fetch(kernel), SETTINGS, shares=shares) as guest:
+            with Guest(fetch(kernel), SETTINGS, shares=self._cache.shares(kernel)) as guest:
                 with self._known:
                     self._guests[kernel.name] = guest
                     if self._stopping:
