@@ -326,6 +326,35 @@ def test_a_pin_outlives_the_object(compile_c: Compile, cgroup: Path, bpffs: Path
     assert query("cgroup/sock_create", cgroup=cgroup).programs == ()
 
 
+PINS = """
+import sys
+from pathlib import Path
+from beespace.elf import read
+from beespace.kernel import load
+with load(read(Path(sys.argv[1]).read_bytes(), "pins"), programs=["a"]) as loaded:
+    (link,) = loaded.attach("a", cgroup=sys.argv[2], via="cgroup link")
+    link.pin(sys.argv[3])
+"""
+
+
+def test_a_pin_outlives_the_process(
+    object_file: Callable[[str], Path], loaded: LoadedObject, cgroup: Path, bpffs: Path
+) -> None:
+    mine, theirs = "/proc/self/", f"/proc/{os.getpid()}/"
+    paths = [str(path).replace(mine, theirs) for path in (cgroup, bpffs / "kept")]
+    subprocess.run([sys.executable, "-c", PINS, object_file(SOURCE), *paths], check=True, timeout=60)
+    (there,) = query("cgroup/sock_create", cgroup=cgroup).programs
+    with open_pinned(bpffs / "kept") as link:
+        info = link.info
+        assert info is not None and info.prog_id == there.prog_id
+        link.update(loaded.programs["b"])
+    assert ordered(loaded, cgroup) == 2
+    with open_pinned(bpffs / "kept") as link:
+        link.detach()
+    assert query("cgroup/sock_create", cgroup=cgroup).programs == ()
+    assert not (bpffs / "kept").exists()
+
+
 def test_detaching_by_force(loaded: LoadedObject, cgroup: Path, bpffs: Path) -> None:
     (link,) = loaded.attach("a", cgroup=cgroup, via="cgroup link")
     link.pin(bpffs / "first")

@@ -151,7 +151,8 @@ def _sentence(body: bytes, kind: int, flags: int) -> str:
         return ""
     at = 4
     if kind == _ERROR:
-        length = _HEADER.size if flags & _CAPPED else _HEADER.unpack_from(body, 4)[0]
+        whole = not flags & _CAPPED and len(body) >= at + _HEADER.size
+        length = _HEADER.unpack_from(body, at)[0] if whole else _HEADER.size
         at += length + 3 & ~3
     return text(attributes(body[at:]).get(_MESSAGE_TEXT))
 
