@@ -301,6 +301,26 @@ def test_a_function_of_another_program_is_replaced(compile_c: Compile, by_id: bo
         assert serve.test_run(PACKET).retval == 1
 
 
+def test_a_program_is_watched_by_another(compile_c: Compile) -> None:
+    watcher = HEAD + (
+        'int seen;\nSEC("fentry/decide") int watch(void *ctx) { seen++; return 0; }\n'
+        'SEC("?fexit/serve") int leave(void *ctx) { seen += 100; return 0; }\n'
+    )
+    with load(compile_c(TARGET)) as target:
+        serve = target.programs["serve"]
+        targets = {"watch": (serve, None), "leave": (serve, None)}
+        try:
+            loaded = load(compile_c(watcher), targets=targets, programs=["watch", "leave"])
+        except KernelError as error:
+            if error.errno not in (1, 524):
+                raise
+            pytest.skip(f"no trampolines here: {error.message}")
+        with loaded:
+            loaded.attach()
+            serve.test_run(PACKET)
+            assert loaded.variables["seen"].get() == 101
+
+
 def test_a_target_is_named_and_found(compile_c: Compile) -> None:
     with load(compile_c(TARGET)) as target:
         serve = target.programs["serve"]

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from beespace.errors import KernelError
+from beespace.errors import BeespaceError, KernelError
 from beespace.hooks import by_name
 from beespace.isa import MapType, ProgramType
 from beespace.kernel.features import Feature, attach_kind, helper, machine_feature
 from beespace.kernel.features.program_types import Smallest
+from beespace.kernel.token import find_token
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf, mounts, process, refusal
 
@@ -82,11 +83,25 @@ def diagnose() -> tuple[Finding, ...]:
 def _rights() -> Iterator[Finding]:
     rights = process.rights()
     lacking = rights.lacks(_NEEDED if process.splits_admin() else ("CAP_SYS_ADMIN",))
-    if lacking or not rights.initial_user_namespace:
+    if not lacking and not rights.initial_user_namespace and (delegated := _token()):
+        yield Finding("root or capabilities", True, delegated, "", _ALL)
+    elif lacking or not rights.initial_user_namespace:
         why, help = refusal.reason("BPF_PROG_LOAD", rights, _NEEDED)
         yield Finding("root or capabilities", False, why, help or "", _ALL)
     else:
         yield Finding("root or capabilities", True, f"user {rights.uid} has {', '.join(_NEEDED)}", "", _ALL)
+
+
+def _token() -> str | None:
+    """In words, that rights were delegated to this user namespace."""
+    try:
+        token = find_token(None)
+    except BeespaceError:
+        return None
+    if token is None:
+        return None
+    token.close()
+    return "this process is in a user namespace, and a BPF token carries rights into it"
 
 
 def _probe_rights() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
@@ -162,10 +163,12 @@ def _open_module(module: str) -> Descriptor:
             if error.errno == errno.ENOENT:  # gone meanwhile
                 continue
             raise
-        info = bpf.btf_info(opened)
-        if info.kernel_btf and info.name == module:
-            return opened
-        opened.close()
+        with ExitStack() as unless_found:
+            unless_found.callback(opened.close)
+            info = bpf.btf_info(opened)
+            if info.kernel_btf and info.name == module:
+                unless_found.pop_all()
+                return opened
     raise NotSupported(f"types of module {module!r} as an object", since="5.11", help="is the module still loaded?")
 
 

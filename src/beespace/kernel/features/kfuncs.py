@@ -15,6 +15,7 @@ from beespace.errors import NotSupported, VerifierError
 from beespace.isa import Insn, ProgramType
 from beespace.kernel.features.feature import Feature, attempt
 from beespace.kernel.features.program_types import Smallest, smallest
+from beespace.kernel.kernel_types import Found, kernel_types
 from beespace.kernel.vmlinux import vmlinux_btf
 
 __all__ = ["kfunc", "kfunc_names"]
@@ -34,7 +35,7 @@ def kfunc(name: str, program_type: int | None = None, like: Smallest | None = No
     """Whether this kernel has function ``name`` for programs; with ``program_type``, whether those of it may call it.
 
     ``like`` asks for another attach type or target than the usual one of the type (:func:`helper` too).  Functions
-    of modules are not looked at.
+    of loaded modules are found, too; calling those takes ``CAP_SYS_ADMIN``, to open the module's types.
     """
     if program_type is None:
         return attempt("kfunc", name, lambda: _listed(name))
@@ -43,7 +44,7 @@ def kfunc(name: str, program_type: int | None = None, like: Smallest | None = No
 
 
 def kfunc_names() -> frozenset[str]:
-    """The functions that the kernel (without its modules) lists for programs; empty if it does not list them."""
+    """The functions that the kernel itself (not its modules) lists for programs; empty if it does not list them."""
     return frozenset(_tagged(vmlinux_btf()))
 
 
@@ -54,19 +55,31 @@ def _tagged(types: Btf) -> Iterator[str]:
             yield types.name(tag.type)
 
 
+def _find(name: str) -> Found:
+    with kernel_types() as types:
+        found = types.find(name, Kind.FUNC)
+    if found is None:
+        types.vmlinux.find(name, Kind.FUNC)  # KeyError says that there is none, and what is like it
+    assert found is not None
+    return found
+
+
 def _listed(name: str) -> None:
-    types = vmlinux_btf()
-    types.find(name, Kind.FUNC)  # KeyError: it is no function of this kernel
-    listed = frozenset(_tagged(types))
+    found = _find(name)
+    listed = frozenset(_tagged(found.btf))
     if listed and name not in listed:
         raise NotSupported(f"calls of {name}() by programs: it is a function, but not for them")
 
 
 def _call(name: str, program_type: int, like: Smallest | None) -> None:
-    call = Insn(_CALL, src=_KFUNC, imm=vmlinux_btf().find(name, Kind.FUNC))
-    try:
-        smallest(program_type, like=like, before_exit=(call,), sets_r0=False).close()
-    except VerifierError as error:
-        # Any other complaint is about arguments, which are read only once the function is allowed.
-        if _REFUSED.search(error.log):
-            raise
+    found = _find(name)
+    with kernel_types() as types:
+        # The second of an array of descriptors, whose first is that of nothing: 0 in a call is the kernel itself.
+        module = () if found.module is None else (types.descriptor(found.module),) * 2
+        call = Insn(_CALL, src=_KFUNC, off=1 if module else 0, imm=found.id)
+        try:
+            smallest(program_type, like=like, before_exit=(call,), sets_r0=False, fd_array=module).close()
+        except VerifierError as error:
+            # Any other complaint is about arguments, which are read only once the function is allowed.
+            if _REFUSED.search(error.log):
+                raise

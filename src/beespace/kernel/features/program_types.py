@@ -60,7 +60,12 @@ def _target(types: Btf, name: str, kind: Kind) -> int:
 
 
 def smallest(
-    program_type: int, *, like: Smallest | None = None, before_exit: tuple[Insn, ...] = (), sets_r0: bool = True
+    program_type: int,
+    *,
+    like: Smallest | None = None,
+    before_exit: tuple[Insn, ...] = (),
+    sets_r0: bool = True,
+    fd_array: tuple[Descriptor, ...] = (),
 ) -> Descriptor:
     """Load ``r0 = returns; before_exit; exit`` as a program of a type; ``like`` instead of the usual for that type."""
     like = like or _SMALLEST.get(program_type, Smallest())
@@ -74,6 +79,7 @@ def smallest(
         expected_attach_type=attach_type,
         attach_btf_id=target,
         prog_flags=like.flags,
+        fd_array=fd_array,
     )
     return descriptor
 
