@@ -64,6 +64,15 @@ Suggestion:
 processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 """
 
+ENDLESS = """\
+5: (07) r2 += 1                       ; R2_w=scalar(smin=1)
+6: (05) goto pc-3
+infinite loop detected at insn 4
+cur state: R0=scalar(smin=0,smax=umax=0xffffffff) R1=ctx() R10=fp0 fp-8=mmmm????
+old state: R0_r=scalar(smin=0,smax=umax=0xffffffff) R1_r=ctx() R10=fp0 fp-8_r=mmmm????
+processed 12 insns (limit 1000000) max_states_per_insn 0 total_states 1 peak_states 1 mark_read 0
+"""
+
 STRUCTURE = "unreachable insn 3\nprocessed 0 insns (limit 1000000) max_states_per_insn 0\n"
 
 
@@ -77,6 +86,7 @@ STRUCTURE = "unreachable insn 3\nprocessed 0 insns (limit 1000000) max_states_pe
             "R0 min value is outside of the allowed memory range",
             16,
         ),
+        (ENDLESS, "infinite loop detected at insn 4", 4),
         (OLDEST, "math between ctx pointer and register with unbounded min value is not allowed", 1),
         (
             NEW,

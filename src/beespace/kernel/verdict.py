@@ -17,7 +17,7 @@ __all__ = ["Verdict", "read_log"]
 _TRACE = re.compile(
     r"\s*$|;|\d+: |from \d+ to |mark_precise: |regs=|last_idx |parent |propagating |caller:|callee:|returning from"
     r"|to caller at|frame ?\d+: | R\d|func#\d+ @|Func#\d+ |Validating .*\(\) func#|live regs|func .* live|\s+\d+: "
-    r"|arg#\d+ "
+    r"|arg#\d+ |(?:cur|old) state:"
 )
 _STATISTICS = re.compile(
     r"processed \d+ insns|verification time|stack depth|max_states|total_states|peak_states|mark_read|insns processed"

@@ -1,8 +1,8 @@
 """What this kernel can do for this process, found out by trying it.
 
-May import: ``btf``, ``isa``, ``syscall``, ``errors``, and of ``kernel`` the kernel's types and ``verified``.  Invariant:
-no kernel version is ever looked at, nothing that was tried is left behind, and no answer of the kernel is raised: it
-becomes a :class:`Feature` with the reason.
+May import: ``btf``, ``isa``, ``syscall``, ``errors``, and of ``kernel`` the kernel's types and
+``verified``.  Invariant: no kernel version is ever looked at, nothing that was tried is left behind, and no answer of
+the kernel is raised: it becomes a :class:`Feature` with the reason.
 
 >>> import json, dataclasses
 >>> json.dumps([dataclasses.asdict(feature) for feature in probe()])             # doctest: +SKIP
