@@ -189,7 +189,7 @@ def test_a_fact_that_nobody_knows(compile_c: Compile) -> None:
 def test_versions(monkeypatch: pytest.MonkeyPatch, release: str, version: str, expected: tuple[int, ...]) -> None:
     here = os.uname()
     named = os.uname_result((here.sysname, here.nodename, release, version, here.machine))
-    monkeypatch.setattr(kconfig.os, "uname", lambda: named)
+    monkeypatch.setattr(os, "uname", lambda: named)
     monkeypatch.setattr(kconfig, "_SIGNATURE", Path("/nowhere"))
     assert kconfig.linux_version() == expected[0] << 16 | expected[1] << 8 | expected[2]
 

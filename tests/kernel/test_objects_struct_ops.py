@@ -109,6 +109,8 @@ def test_a_congestion_control(compile_c: Compile) -> None:
         assert opened.struct_ops["linked"].programs == ("threshold", "avoid", "undo")
         assert "linked" in opened.maps
         assert not known_to_the_kernel("bee_linked")
+        assert [link.section for link in opened.attach("linked")] == ["struct_ops/linked"]
+        opened.detach()
         (link,) = opened.attach()
         assert known_to_the_kernel("bee_linked")
         talk("bee_linked")

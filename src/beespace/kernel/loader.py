@@ -66,8 +66,9 @@ def load(
     ``btf`` are the types that CO-RE fits the object to, a file (raw or ELF) or its content; by default those of the
     running kernel and its modules, read when something needs them.  ``variables`` are given before the verifier looks;
     ``max_entries`` overrides sizes by map name; ``programs`` are the names of those to load (by default all but those
-    whose section begins with ``?``).  ``maps`` are live maps to use instead of new ones, by the name that the object
-    has for them; ``pin_path`` is the directory of a bpf file system where maps are shared that ask for it.
+    whose section begins with ``?``), and of implementations of kernel interfaces (``.struct_ops``).  ``maps`` are
+    live maps to use instead of new ones, by the name that the object has for them; ``pin_path`` is the directory of
+    a bpf file system where maps are shared that ask for it.
 
     ``either`` are groups of alternatives, ``[("fentry_open", "kprobe_open")]``: of each, the first that can be loaded
     and attached is taken, and the others are left out.  An alternative is a name, or a sequence of names of

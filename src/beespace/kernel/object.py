@@ -26,7 +26,7 @@ class LoadedObject:
 
     ``spec`` is the object with CO-RE applied; ``maps`` are containers by name (:mod:`beespace.kernel.maps`), each with
     the bytes as its ``raw``; ``notes`` say, in sentences, what this kernel could
-    not do as asked.
+    not do as asked.  ``struct_ops`` are implementations of kernel interfaces, by the name of their variable.
     """
 
     def __init__(
@@ -71,8 +71,9 @@ class LoadedObject:
         return "\n".join((*said, *self.notes))
 
     def attach(self, name: str | None = None, **where: object) -> tuple[Link, ...]:
-        """Attach program ``name``, or all programs in the order of the object.
+        """Attach program ``name``, or all programs in the order of the object, then what :attr:`struct_ops` holds.
 
+        ``name`` may be that of an implementation of a kernel interface, too (:attr:`struct_ops`).
         ``where`` holds fields of :class:`beespace.kernel.links.Where`; each program is told those that its
         hook has a use for.  Programs that are not attached but used (``socket``, ``syscall``) are passed over.  An
         alternative that cannot be attached makes room for the next one of its group.  Either everything is
@@ -81,12 +82,13 @@ class LoadedObject:
         check(where)
         made: list[Link] = []
         with ExitStack() as undo:
-            for group, names in self._units(name, where):
+            for group, names in self._units(name, where) if name not in self.struct_ops else ():
                 links = self._attach(names, where) if group is None else self._attach_any(group, where)
                 for link in links:
                     made.append(undo.enter_context(link))
-            for each in self.struct_ops.values() if name is None else ():
-                made.append(undo.enter_context(each.attach()))
+            for variable, each in self.struct_ops.items():
+                if name in (None, variable):
+                    made.append(undo.enter_context(each.attach()))
             undo.pop_all()
         self._links.extend(made)
         return tuple(made)
