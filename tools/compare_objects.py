@@ -37,6 +37,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,23 +158,38 @@ def verdicts(folder: Path, names: Iterable[str], options: argparse.Namespace) ->
     for name in names:
         path = folder / name
 
-        def one(work: Callable[[], Verdict], program: str | None = None, name: str = name) -> Verdict:
-            found = attempt(work, options.timeout, options.memory)
+        def one(program: str | None, work: Callable[..., Verdict], *about: object, name: str = name) -> Verdict:
+            found = attempt(partial(work, *about), options.timeout, options.memory)
             return {"object": name, "program": program} | given | found
 
-        opened = one(lambda path=path: judge("open", lambda: _read(path)))  # type: ignore[misc]
-        if opened["verdict"] != "ok" or options.stage == "read":
-            yield opened
+        if options.stage == "read" or options.what == "programs":
+            first = one(None, _reading, path)
+            if options.stage == "read" or first["verdict"] != "ok":
+                yield first
+        else:
+            first = one(None, _whole, path, types)
+            yield first
+        if options.stage == "read" or options.what == "objects" or first["verdict"] == "open":
+            continue
+        if first["verdict"] in _STOPPED and one(None, _reading, path)["verdict"] != "ok":
             continue
         spec = _read(path)  # a child has shown that this ends well
-        if options.what != "programs":
-            yield one(lambda spec=spec: judge("load", lambda: _load(spec, types, None)))  # type: ignore[misc]
-        if options.what != "objects":
-            for program in spec.programs:
-                yield one(
-                    lambda spec=spec, program=program: judge("load", lambda: _load(spec, types, program)),  # type: ignore[misc]
-                    program,
-                )
+        for program in spec.programs:
+            yield one(program, _loading, spec, types, program)
+
+
+def _reading(path: Path) -> Verdict:
+    return judge("open", lambda: _read(path))
+
+
+def _loading(spec: ObjectSpec, types: Btf | None, program: str | None) -> Verdict:
+    return judge("load", lambda: _load(spec, types, program))
+
+
+def _whole(path: Path, types: Btf | None) -> Verdict:
+    found: list[ObjectSpec] = []
+    opened = judge("open", lambda: found.append(_read(path)))
+    return _loading(found[0], types, None) if found else opened
 
 
 def _read(path: Path) -> ObjectSpec:
