@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Where tests/vm looks for what the kernel tests compiled in C, so that guests need not run clang.
+OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test check unit format objects bench picture clean help
+.PHONY: watch test test-kernels check unit format objects bench picture clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -26,7 +28,13 @@ check: $(VENV)/.developer
 test: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(MAKE) check
-	$(BIN)/pytest -q tests/oracle tests/kernel tests/pods
+	BEESPACE_OBJECT_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kernel tests/pods
+	$(BIN)/pytest -q tests/vm
+
+## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (about an hour)
+test-kernels: $(VENV)/.developer
+	tools/install-test-packages.sh
+	$(BIN)/pytest -q tests/vm --tier full $(ARGS)
 
 ## unit                 only the fast tests
 unit: $(VENV)/.developer

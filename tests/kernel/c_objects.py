@@ -29,6 +29,7 @@ def compiled(source: str, flags: tuple[str, ...], folder: Path) -> bytes:
     if not kept.exists():
         if shutil.which("clang") is None:
             pytest.skip("clang is not installed, and no object of this source was kept")
+        cache.mkdir(parents=True, exist_ok=True)
         _compile(source, flags, platform.machine(), folder, kept)
         (cache / f"{kept.name}.json").write_text(json.dumps({"source": source, "flags": flags}))
     return kept.read_bytes()

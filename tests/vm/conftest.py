@@ -21,7 +21,7 @@ import matrix
 
 from beespace.errors import BeespaceError
 from beespace.guest import KERNELS, Kernel, fetch, find, needed, root
-from beespace.guest.machine import HOST
+from beespace.guest.programs import HOST
 
 SHORT = Path(__file__).parent / "short_tier.txt"
 _LISTED = pytest.StashKey["Listed"]()

@@ -47,8 +47,7 @@ class Cache:
     """
 
     def __init__(self) -> None:
-        root = os.environ.get("XDG_CACHE_HOME")
-        self.folder = (Path(root) if root else Path.home() / ".cache") / "beespace" / "tests"
+        self.folder = ROOT / ".pytest_cache" / "guests"
         self.objects = Path(os.environ.get("BEESPACE_OBJECT_CACHE", self.folder / "objects"))
         self.wanted = self.folder / "wanted"
         for each in (self.wanted, self.objects):

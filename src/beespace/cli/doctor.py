@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 
+from beespace.guest import KERNELS, unpacked
+from beespace.guest.programs import PACKAGES, missing
 from beespace.kernel import features
 from beespace.kernel.diagnose import Finding, diagnose
 from beespace.kernel.features import Feature
@@ -34,7 +36,7 @@ TITLES = {
 
 def run(options: argparse.Namespace) -> int:
     """One line a finding; status 3 if the shipped probes cannot run here.  ``--all``: every feature too."""
-    findings = diagnose()
+    findings = (*diagnose(), _other_kernels())
     if options.output == "json":
         for each in (*findings, *(everything() if options.all else ())):
             print(json.dumps(asdict(each)))
@@ -49,6 +51,16 @@ def run(options: argparse.Namespace) -> int:
     if missing and options.output == "table":
         print(f"\nbeespace watch cannot run here; it lacks: {', '.join(missing)}")
     return 3 if missing else 0
+
+
+def _other_kernels() -> Finding:
+    """Whether a command can be tried on other kernels here, and which there are."""
+    absent = missing()
+    names = [f"{kernel.name}{'' if unpacked(kernel) else ' (not fetched)'}" for kernel in KERNELS]
+    why = f"{', '.join(absent)} not installed" if absent else f"in virtual machines: {', '.join(names)}"
+    packages = " ".join(dict.fromkeys(PACKAGES.get(name, name) for name in absent))
+    help = f"for `beespace kernels`: apt-get install {packages}" if absent else ""
+    return Finding("other kernels", not absent, why, help, ("kernels",))
 
 
 def everything() -> Iterator[Feature]:

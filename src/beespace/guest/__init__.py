@@ -7,7 +7,8 @@ process that started it.
 
 from beespace.guest.catalogue import KERNELS, Kernel, find
 from beespace.guest.guest import TIMED_OUT, Guest
-from beespace.guest.machine import Settings, Share, needed
+from beespace.guest.machine import Settings, Share
+from beespace.guest.programs import needed
 from beespace.guest.root import Root, root
 from beespace.guest.store import Unpacked, fetch, unpacked
 

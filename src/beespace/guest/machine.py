@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 
 from beespace.errors import UsageError
-from beespace.guest.programs import program
+from beespace.guest.programs import EMULATORS, program
 from beespace.guest.store import Unpacked
 from beespace.record import dataclass
 
-__all__ = ["HOST", "Machine", "Settings", "Share", "machine", "needed", "qemu", "server"]
+__all__ = ["Machine", "Settings", "Share", "machine", "qemu", "server"]
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What differs between architectures: QEMU's program, its options, the console."""
+    """What differs between architectures: QEMU's options, the console, the processor."""
 
-    program: str
     options: tuple[str, ...]
     console: str
     slow_cpu: str  # without KVM
@@ -26,11 +24,10 @@ class Machine:
 
 MACHINES = {
     # qboot starts a PVH kernel some tenths of a second sooner than SeaBIOS; microvm hangs at random without KVM.
-    "amd64": Machine("qemu-system-x86_64", ("-M", "pc", "-bios", "qboot.rom"), "ttyS0", "max"),
+    "amd64": Machine(("-M", "pc", "-bios", "qboot.rom"), "ttyS0", "max"),
     # `max` would emulate pointer authentication, which makes a guest two to four times slower.
-    "arm64": Machine("qemu-system-aarch64", ("-M", "virt"), "ttyAMA0", "cortex-a72"),
+    "arm64": Machine(("-M", "virt"), "ttyAMA0", "cortex-a72"),
 }
-HOST = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 # What makes a boot shorter (docs/kernels.md), and what makes a panic end the machine.
 _PARAMETERS = "quiet mitigations=off cryptomgr.notests audit=0 random.trust_cpu=on reboot=t panic=-1"
@@ -66,12 +63,6 @@ def machine(architecture: str) -> Machine:
     return MACHINES[architecture]
 
 
-def needed(architecture: str) -> None:
-    """Raises :class:`~beespace.errors.NotSupported` for the first program that guests need and that is missing."""
-    for name in (machine(architecture).program, "virtiofsd", "busybox", "unshare", "setpriv"):
-        program(name)
-
-
 def qemu(unpacked: Unpacked, settings: Settings, folder: Path, shares: tuple[str, ...], channel: int) -> list[str]:
     """QEMU's command line.
 
@@ -82,7 +73,7 @@ def qemu(unpacked: Unpacked, settings: Settings, folder: Path, shares: tuple[str
     kind = machine(kernel.architecture)
     size = f"{settings.memory >> 20}M"
     command = [
-        program("setpriv"), "--pdeathsig", "KILL", program(kind.program), *kind.options,
+        program("setpriv"), "--pdeathsig", "KILL", program(EMULATORS[kernel.architecture]), *kind.options,
         "-accel", "kvm" if settings.kvm else "tcg", "-cpu", "host" if settings.kvm else kind.slow_cpu,
         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
         "-m", size, "-smp", str(settings.cpus),

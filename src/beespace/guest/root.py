@@ -11,8 +11,7 @@ from pathlib import Path
 from beespace.errors import NotSupported
 from beespace.guest.apt import Archive
 from beespace.guest.catalogue import ROOT_PACKAGES, ROOT_SUITE, Kernel
-from beespace.guest.machine import HOST
-from beespace.guest.programs import program
+from beespace.guest.programs import HOST, program
 from beespace.guest.store import directory
 from beespace.record import dataclass
 
