@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from beespace.errors import KernelError, UsageError
+from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel import load
 from beespace.kernel.create import create_map
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
 Compile = Callable[..., ObjectSpec]
 SO_COOKIE = 57
+SINCE = {MapType.XSKMAP: "4.18", MapType.CPUMAP: "4.15", MapType.INSN_ARRAY: "6.19"}
 
 
 @contextmanager
@@ -34,8 +35,8 @@ def made(kind: MapType, entries: int = 4, *, key: int = 4, value: int = 4, **mor
     try:
         raw = create_map(MapSpec("test", kind, key, value, entries, **more))
     except KernelError as error:
-        if kind in (MapType.XSKMAP, MapType.CPUMAP, MapType.INSN_ARRAY) and error.errno == errno.EINVAL:
-            pytest.skip(f"this kernel has no maps of type {kind.name}")
+        if kind in SINCE and error.errno == errno.EINVAL:
+            pytest.skip(f"this kernel has no maps of type {kind.name} (Linux {SINCE[kind]})")
         raise
     with container(raw) as typed:
         yield typed
@@ -301,6 +302,40 @@ def test_stacks_by_their_number(compile_c: Compile) -> None:
         loaded.programs["look"].test_run(ctx_in=bytes(16))
         stacks.clear()
         assert not stacks
+
+
+CONGESTION = r"""
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+struct sock;
+struct tcp_congestion_ops {
+    unsigned int (*ssthresh)(struct sock *sk);
+    void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);
+    unsigned int (*undo_cwnd)(struct sock *sk);
+    char name[16];
+};
+SEC("struct_ops/ssthresh") unsigned int BPF_PROG(threshold, struct sock *sk) { return 100; }
+SEC("struct_ops/cong_avoid") void BPF_PROG(avoid, struct sock *sk, __u32 ack, __u32 acked) { }
+SEC("struct_ops/undo_cwnd") unsigned int BPF_PROG(undo, struct sock *sk) { return 100; }
+SEC(".struct_ops.link") struct tcp_congestion_ops congestion = {
+    .ssthresh = (void *)threshold, .cong_avoid = (void *)avoid, .undo_cwnd = (void *)undo, .name = "bee_state",
+};
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def test_what_implements_an_interface_says_its_state(compile_c: Compile) -> None:
+    try:
+        loaded = load(compile_c(CONGESTION))
+    except NotSupported as error:
+        pytest.skip(str(error))
+    with loaded:
+        implementation = loaded.maps["congestion"]
+        assert isinstance(implementation, StructOps)
+        assert (implementation.state, implementation.references) == ("init", 0)
+        with loaded.struct_ops["congestion"].attach():
+            assert implementation.state == "ready"  # a link registers it; without one, it would be in use
 
 
 def test_instructions() -> None:

@@ -22,6 +22,7 @@ from beespace.spec import MapSpec, ObjectSpec
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
 Compile = Callable[..., ObjectSpec]
+SINCE = {MapType.BLOOM_FILTER: "5.16", MapType.USER_RINGBUF: "6.1", MapType.ARENA: "6.9"}
 
 
 @contextmanager
@@ -30,9 +31,8 @@ def made(kind: MapType, entries: int, value: int = 4, flags: int = 0) -> Iterato
     try:
         raw = create_map(MapSpec("test", kind, 0, value, entries, flags))
     except KernelError as error:
-        newer = (MapType.BLOOM_FILTER, MapType.USER_RINGBUF, MapType.ARENA)
-        if kind in newer and error.errno in (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP):
-            pytest.skip(f"this kernel has no maps of type {kind.name}")
+        if kind in SINCE and error.errno in (errno.EINVAL, errno.E2BIG, errno.EOPNOTSUPP):
+            pytest.skip(f"this kernel has no maps of type {kind.name} (Linux {SINCE[kind]})")
         raise
     with container(raw) as typed:
         yield typed

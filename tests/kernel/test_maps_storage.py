@@ -25,6 +25,9 @@ from beespace.syscall.process import possible_cpus
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
 Compile = Callable[..., ObjectSpec]
+SINCE = {
+    MapType.SK_STORAGE: "5.2", MapType.INODE_STORAGE: "5.10", MapType.TASK_STORAGE: "5.11", MapType.CGRP_STORAGE: "6.2",
+}  # fmt: skip
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def made(kind: MapType) -> Iterator[Any]:
             raw = create_map(spec, types=types)
         except KernelError as error:
             if error.errno == errno.EINVAL:
-                pytest.skip(f"this kernel has no maps of type {kind.name}")
+                pytest.skip(f"this kernel has no maps of type {kind.name} (Linux {SINCE[kind]})")
             raise
     with container(raw) as typed:
         yield typed
