@@ -55,7 +55,8 @@ def needed(architecture: str) -> None:
 
 def missing(architecture: str = HOST) -> tuple[str, ...]:
     """Those of the programs that guests of an architecture need and that are not installed."""
-    return tuple(name for name in (EMULATORS.get(architecture, f"qemu-system-{architecture}"), *_ALWAYS) if _look(name) is None)
+    emulator = EMULATORS.get(architecture, f"qemu-system-{architecture}")
+    return tuple(name for name in (emulator, *_ALWAYS) if _look(name) is None)
 
 
 def _look(name: str) -> str | None:
