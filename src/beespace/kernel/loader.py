@@ -102,7 +102,8 @@ def load(
         asked = Asked(targets, find_token(token), log_level, log_size or 0)
         if asked.token is not None:
             held.callback(asked.token.close)
-        types = load_types(spec.btf, asked.token)
+        own_btf, contexts = _contexts(spec)
+        types = load_types(own_btf, asked.token)
         if types.descriptor is not None:
             held.callback(types.descriptor.close)
         notes = list(types.notes)
@@ -115,7 +116,7 @@ def load(
             from beespace.kernel.struct_ops import create_struct_ops
 
             struct_ops = create_struct_ops(interfaces, types, symbols, asked.token, notes.append, undo)
-        loading = Loading(asked, live, types, known, symbols, methods)
+        loading = Loading(asked, live, types, known, symbols, methods, contexts)
         loaded: dict[str, LoadedProgram] = {}
 
         def load_alternative(name: str) -> LoadedProgram:
@@ -192,6 +193,16 @@ def _kernel_says(spec: ObjectSpec, given: Collection[str], kernel: KernelTypes) 
     from beespace.kernel.kconfig import kconfig_values
 
     return kconfig_values(spec, given, kernel)
+
+
+def _contexts(spec: ObjectSpec) -> tuple[bytes, Mapping[str, Mapping[int, int]]]:
+    """The object's types with those that its functions have for programs of each context, where the kernel needs it."""
+    if b"\0arg:ctx\0" not in spec.btf:
+        return spec.btf, _NOTHING
+    from beespace.hooks import resolve
+    from beespace.kernel.context_arguments import with_contexts
+
+    return with_contexts(spec.btf, (resolve(each.section).hook for each in spec.programs.values()))
 
 
 def _interfaces(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from beespace.errors import KernelError, RelocationError, VerifierError
 from beespace.hooks import Attachment, Hook, resolve
-from beespace.kernel.image import assemble
+from beespace.kernel.image import Image, assemble
 from beespace.kernel.kernel_types import KernelTypes
 from beespace.kernel.maps import Map
 from beespace.kernel.object_types import ObjectTypes
@@ -61,6 +61,7 @@ class Loading:
     kernel: KernelTypes
     symbols: KernelSymbols
     methods: Mapping[str, Method]
+    contexts: Mapping[str, Mapping[int, int]]
 
     def program(self, spec: ObjectSpec, name: str, report: Report) -> LoadedProgram:
         """Load program ``name`` of ``spec``, which has CO-RE applied as ``report`` says."""
@@ -93,7 +94,7 @@ class Loading:
                     attach_btf_obj_fd=target.btf_object,
                     prog_flags=_flags(attachment.hook),
                     prog_btf_fd=self.types.descriptor if typed else None,
-                    func_info=image.func_info if typed else b"",
+                    func_info=self._func_info(image, attachment.hook) if typed else b"",
                     line_info=image.line_info if typed else b"",
                     fd_array=self.symbols.descriptors,
                     prog_token_fd=self.asked.token,
@@ -108,6 +109,13 @@ class Loading:
 
                 raise explain(error, image, report) from None
         return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf, maps=self.maps)
+
+    def _func_info(self, image: Image, hook: Hook) -> bytes:
+        if not self.contexts:
+            return image.func_info
+        from beespace.kernel.context_arguments import context_name, retyped
+
+        return retyped(image.func_info, self.contexts.get(context_name(hook), {}))
 
     def _method(self, name: str, attachment: Attachment) -> Method | None:
         """The member of a kernel interface that program ``name`` stands for, which few do."""
