@@ -125,3 +125,24 @@ def test_what_is_attached_with_all_three(tried: tuple[set[str], Rows]) -> None:
     for name in ("raw tracepoint", "btf tracepoint", "iterator task", "tcx", "network namespace"):
         if features.attach_kind(name).available:
             assert rows["attach", name][0], rows["attach", name]
+
+
+PERF = """
+from beespace.errors import NotPermitted
+from beespace.syscall import perf
+try:
+    perf.perf_event_open(perf.TYPE_SOFTWARE, perf.SOFTWARE_DUMMY).close()
+    print("opened")
+except NotPermitted as error:
+    print(error.missing)
+"""
+
+
+def test_performance_events_name_their_setting() -> None:
+    level = process.sysctl("kernel.perf_event_paranoid")
+    said = as_nobody(PERF, set()).strip()
+    if level is not None and level < 1:
+        assert said == "opened"
+    else:
+        assert said == f"this process (user {NOBODY}) lacks CAP_PERFMON (kernel.perf_event_paranoid = {level})"
+    assert as_nobody(PERF, {"CAP_PERFMON"}).strip() == "opened"
