@@ -29,7 +29,13 @@ def test_json_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_table_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--all"])
     said = capsys.readouterr().out
-    for line in ("program types", "  ok  socket_filter", "map types", "  ok  verified instructions", "helper functions"):
+    for line in (
+        "program types",
+        "  ok  socket_filter",
+        "map types",
+        "  ok  verified instructions",
+        "helper functions",
+    ):
         assert f"\n{line}" in said, line
     assert "\n  xdp: " in said and "xdp_adjust_head" in said
     assert max(map(len, said.splitlines())) < 400
