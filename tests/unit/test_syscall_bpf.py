@@ -177,6 +177,41 @@ def test_a_refusal_is_loaded_again_with_a_log_that_grows() -> None:
     assert error.log == text.decode()
 
 
+def test_a_kernel_that_says_how_long_its_log_is_gets_that_room() -> None:
+    text = b"0: (95) exit\n" * 400_000
+
+    def load(attributes: Attributes) -> int:
+        room = buffer(attributes, "log_buf")
+        room[: len(text)] = text[: len(room)]
+        attributes.fields["log_true_size"] = len(text) + 1
+        return open_fd() if len(room) > len(text) else -errno.ENOSPC
+
+    kernel = given(Command.PROG_LOAD, load)
+    with installed(kernel):
+        descriptor, log = bpf.prog_load(5, CODE, log_level=2, log_size=100)
+        descriptor.close()
+    assert log == text.decode()
+    sizes = [request.fields["log_size"] for request in kernel.requests]
+    assert sizes == [128, len(text) + 1 + (1 << 12)]
+    assert all(request.fields["log_level"] == 2 for request in kernel.requests)
+
+
+@pytest.mark.parametrize("how", ["program", "map", "types"])
+def test_a_token_comes_with_its_flag(how: str) -> None:
+    kernel = Fake(dict.fromkeys((Command.PROG_LOAD, Command.MAP_CREATE, Command.BTF_LOAD), lambda _: open_fd()))
+    with installed(kernel):
+        if how == "program":
+            bpf.prog_load(6, CODE, prog_flags=0x20, prog_token_fd=9)[0].close()
+        elif how == "map":
+            bpf.map_create(1, 4, 4, 1, map_flags=1, map_token_fd=9).close()
+        else:
+            bpf.btf_load(b"types", btf_token_fd=9)[0].close()
+    (request,) = kernel.requests
+    prefix = {"program": "prog", "map": "map", "types": "btf"}[how]
+    flags = {"program": 0x20, "map": 1, "types": 0}[how]
+    assert (request.fields[f"{prefix}_token_fd"], request.fields[f"{prefix}_flags"]) == (9, flags | 1 << 16)
+
+
 def test_a_log_that_never_fits_keeps_the_first_errno(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "LOG_LIMIT", 1 << 18)
 
