@@ -22,7 +22,7 @@ check: $(VENV)/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/compile_probes.py --check
-	$(BIN)/pytest -q tests/unit tests/golden
+	$(BIN)/pytest -q tests/unit tests/golden tests/fuzz
 
 ## test                 everything that this machine can run; installs what the tests need
 test: $(VENV)/.developer
@@ -39,6 +39,10 @@ test-kernels: $(VENV)/.developer
 ## unit                 only the fast tests
 unit: $(VENV)/.developer
 	$(BIN)/pytest -q tests/unit tests/golden
+
+## fuzz [SECONDS=3600]  damaged files for every reader; what finds a bug is written to found/
+fuzz: $(VENV)/.developer
+	$(BIN)/python tests/fuzz/fuzzing.py --seconds $(or $(SECONDS),3600) --first $$(date +%s)000
 
 ## format               rewrite the sources in the house format
 format: $(VENV)/.developer

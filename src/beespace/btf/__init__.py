@@ -1,4 +1,4 @@
-"""Kernel types (BTF): a lazy reader, an encoder and a cutter; values by type (``codec``), types as C (``declarations``).
+"""Kernel types (BTF): a lazy reader, an encoder, a cutter; values by type (``codec``), types as C (``declarations``).
 
 May import: ``errors`` and the standard library.  Invariant: pure; it takes a buffer and never opens
 a file, and damaged data ends in a :class:`~beespace.errors.FormatError`, never in a hang.

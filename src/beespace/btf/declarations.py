@@ -215,16 +215,21 @@ class _Text:
         for member in struct.members:
             bits = member.bitfield_size
             align = 1 if packed else _align(btf, member.type)
-            lines += padding(at, member.bit_offset, align, after_bits and bits > 0, 8 * btf.pointer_size)
+            lines += self._gap(at, member.bit_offset, align, after_bits and bits > 0)
             declared = self._declaration(member.type, member.name, level + 1)
             lines.append(f"{declared}: {bits};" if bits else f"{declared};")
             at = member.bit_offset + (bits or 8 * _size(btf, member.type))
             after_bits = bits > 0
             self.limit.text(len(declared))
         if not struct.is_union:
-            lines += padding(at, 8 * struct.size, _align(btf, type_id), False, 8 * btf.pointer_size)
+            lines += self._gap(at, 8 * struct.size, _align(btf, type_id), False)
         end = f"\n{_tabs(level)}}}" if struct.members or struct.size else "}"
         return f"\n{_tabs(level + 1)}".join(lines) + end + (" __attribute__((packed))" if packed else "")
+
+    def _gap(self, at: int, to: int, align: int, in_bits: bool) -> list[str]:
+        long = 8 * self.btf.pointer_size
+        self.limit.text(max(0, to - at) // long * len("\tlong: 64;\n"))
+        return padding(at, to, align, in_bits, long)
 
     def _enum(self, type_id: int, enum: Enum, level: int) -> str:
         start = _tag(enum, self.tags.of(type_id, enum))

@@ -131,7 +131,7 @@ def _referenced(btf: Btf) -> bytearray:
             case Struct() as struct:
                 found = [member.type for member in struct.members]
             case FunctionPrototype() as prototype:
-                found = [parameter.type for parameter in prototype.parameters]
+                found = [prototype.result, *(parameter.type for parameter in prototype.parameters)]
             case DataSection() as section:
                 found = [variable.type for variable in section.variables]
             case _:
