@@ -104,9 +104,14 @@ class Loading:
 
             try:
                 descriptor, log = _with_attach_type(attachment.hook, load)
-            except VerifierError as error:
-                from beespace.kernel.refused import explain  # reads logs: only who is refused needs it
+            except KernelError as error:
+                from beespace.kernel.refused import explain, missing_hook  # read logs: only who is refused needs it
 
+                missing = missing_hook(error, attachment.hook)
+                if missing is not None:
+                    raise missing from error
+                if not isinstance(error, VerifierError):
+                    raise
                 raise explain(error, image, report) from None
         return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf, maps=self.maps)
 

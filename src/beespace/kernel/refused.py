@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from beespace.errors import NotSupported, RelocationError, VerifierError
+import errno
+
+from beespace.errors import KernelError, NotSupported, RelocationError, VerifierError
+from beespace.hooks import Hook
 from beespace.isa.helpers import BY_NUMBER
 from beespace.kernel.image import Image
 from beespace.kernel.symbols import MISSING_KFUNC
 from beespace.kernel.verdict import read_log
 from beespace.reloc import Report
 
-__all__ = ["explain"]
+__all__ = ["explain", "missing_hook"]
+
+_FIRST_OF_ITS_KIND = 37  # BPF_XDP, enum bpf_attach_type: those before are as old as the oldest kernel
+_UNKNOWN = (errno.EINVAL, errno.E2BIG)
+
+
+def missing_hook(error: KernelError, hook: Hook) -> NotSupported | None:
+    """The error to raise instead of ``error`` if this kernel does not know the hook, or that its programs may sleep.
+
+    Such a kernel refuses the attach type or the flag before it looks at the program, or takes it for another type's.
+    """
+    if isinstance(error, VerifierError):
+        unknown = (hook.sleepable and "can be sleepable" in error.log) or (
+            hook.link == "tracing_multi" and "must provide btf_id" in error.log
+        )
+    else:
+        unknown = error.errno in _UNKNOWN and (hook.sleepable or hook.attach_type >= _FIRST_OF_ITS_KIND)
+    if not unknown:
+        return None
+    return NotSupported(
+        f"programs of section {hook.section!r}", since=hook.since, call=error.call, errno=error.errno,
+        help="beespace doctor says what it has",
+    )  # fmt: skip
 
 
 def explain(error: VerifierError, image: Image, report: Report) -> VerifierError | RelocationError | NotSupported:

@@ -7,23 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from beespace.errors import KernelError, NotSupported, UsageError
+from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
 from beespace.kernel.kallsyms import KALLSYMS, find_symbols
 from beespace.syscall import mounts
 
-__all__ = ["KernelFunction", "NotProbed", "UnknownFunction", "has_function", "matching", "near", "refused", "unknown"]
+__all__ = [
+    "KernelFunction", "NotProbed", "UnknownFunction", "has_function", "matching", "missing", "near", "refused",
+    "starts", "unknown",
+]  # fmt: skip
 
 _CODE = "tTwW"  # what nm calls functions
-_ADDRESSES, _NAMES = "available_filter_functions_addrs", "available_filter_functions"  # the first since Linux 6.5
+_PLACES, _NAMES = "available_filter_functions_addrs", "available_filter_functions"  # the first since Linux 6.5
 
 
 class KernelFunction(NamedTuple):
-    """``address`` is 0 where the kernel does not tell (``kernel.kptr_restrict``)."""
+    """``place`` is what ftrace patches, which may stand some bytes after the start; 0 if it is not told."""
 
     name: str
     module: str
-    address: int
+    place: int
 
 
 def matching(wanted: Sequence[str] | str) -> list[KernelFunction]:
@@ -32,57 +35,71 @@ def matching(wanted: Sequence[str] | str) -> list[KernelFunction]:
     In the order of ``wanted``; of a name that several functions bear, all.  Raises :class:`UsageError` if one
     pattern matches nothing.
     """
-    from fnmatch import fnmatchcase
-
     patterns = [wanted] if isinstance(wanted, str) else list(wanted)
-    known = list(_traceable())
+    known = _traceable()
     found: dict[KernelFunction, None] = {}
     for pattern in patterns:
         module, colon, name = pattern.rpartition(":")
-        hits = [
-            each
-            for each in known
-            if (fnmatchcase(each.name, name) if is_glob(name) else each.name == name)
-            and (not colon or each.module == module)
-        ]
+        hits = [each for each in known if _is_like(each.name, name) and (not colon or each.module == module)]
         if not hits:
-            if not is_glob(name):
-                raise unknown(name)
-            raise UsageError(
-                f"no function of this kernel that can be traced is like {pattern!r}",
-                help=f"list them: tracefs, {_NAMES}",
-            )
+            if is_glob(name):
+                raise UsageError(
+                    f"no function of this kernel that can be traced is like {pattern!r}",
+                    help=f"list them: tracefs, {_NAMES}",
+                )
+            raise refused(pattern) if has_function(pattern) else unknown(pattern)
         found.update(dict.fromkeys(hits))
     return list(found)
 
 
-def _traceable() -> Iterator[KernelFunction]:
-    """All functions that ftrace knows, with the address of their first byte as far as it can be told."""
-    symbols: dict[tuple[str, str], list[int]] = {}
-    for address, name, module in _kallsyms():
-        symbols.setdefault((name, module), []).append(address)
-    for addresses in symbols.values():
-        addresses.sort()
+def _is_like(name: str, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern) if is_glob(pattern) else name == pattern
+
+
+def _traceable() -> list[KernelFunction]:
+    """All functions that ftrace knows."""
     try:
         with mounts.tracefs() as tracefs:
             files = mounts.list_at(tracefs)
-            file = next((each for each in (_ADDRESSES, _NAMES) if each in files), None)
+            file = next((each for each in (_PLACES, _NAMES) if each in files), None)
             text = "" if file is None else mounts.read_at(tracefs, file).decode()
     except KernelError:
-        text, file = "", None
+        file = None
     if file is None:  # no ftrace, or no right to look: every function may be one
-        for (name, module), addresses in symbols.items():
-            for address in addresses:
-                yield KernelFunction(name, module, address)
-        return
+        return [KernelFunction(name, module, place) for place, name, module in _kallsyms() if ".cold" not in name]
+    found: list[KernelFunction] = []
     for line in text.splitlines():
         fields = line.split()
-        place = int(fields.pop(0), 16) if file == _ADDRESSES else 0
-        name, module = fields[0], fields[1].strip("[]") if len(fields) > 1 else ""
-        addresses = symbols.get((name, module), [])
-        # ftrace knows the instruction that it patches, which may stand some bytes after the start of the function.
-        index = bisect_right(addresses, place) if place else len(addresses) if len(addresses) == 1 else 0
-        yield KernelFunction(name, module, addresses[index - 1] if index else 0)
+        place = int(fields.pop(0), 16) if file == _PLACES else 0
+        found.append(KernelFunction(fields[0], fields[1].strip("[]") if len(fields) > 1 else "", place))
+    return found
+
+
+def starts(functions: Sequence[KernelFunction]) -> list[int]:
+    """The addresses of the first bytes of ``functions``, those that can be told for sure.
+
+    Before Linux 6.5 a name that several functions bear does not tell them apart.  Raises :class:`NotPermitted` where
+    addresses are hidden.
+    """
+    symbols: dict[tuple[str, str], list[int]] = {}
+    for symbol in find_symbols({each.name for each in functions}):
+        if symbol.type in _CODE:
+            symbols.setdefault((symbol.name, symbol.module), []).append(symbol.address)
+    found: dict[int, None] = {}
+    for each in functions:
+        addresses = sorted(symbols.get((each.name, each.module), []))
+        index = bisect_right(addresses, each.place) if each.place else len(addresses) == 1
+        if index:
+            found[addresses[index - 1]] = None
+    if 0 in found or not found:
+        raise NotPermitted(
+            "learn addresses of kernel functions",
+            missing=f"{KALLSYMS} shows zeroes to this process",
+            help="give it CAP_SYSLOG, and set sysctl kernel.kptr_restrict to 0 or 1; or name the functions",
+        )
+    return list(found)
 
 
 def _kallsyms() -> Iterator[tuple[int, str, str]]:
@@ -96,11 +113,16 @@ def _kallsyms() -> Iterator[tuple[int, str, str]]:
 
 def has_function(name: str) -> bool:
     """Whether ``/proc/kallsyms`` has a function of that name (or ``module:name``)."""
-    module, colon, name = name.rpartition(":")
-    return any(
-        each.type in _CODE and each.name == name and (not colon or each.module == module)
-        for each in find_symbols([name])
-    )
+    return name not in missing([name])
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that no function of this kernel has."""
+    there: set[str] = set()
+    for symbol in find_symbols({name.rpartition(":")[2] for name in names}):
+        if symbol.type in _CODE:
+            there |= {symbol.name, f"{symbol.module}:{symbol.name}"}
+    return [name for name in names if name not in there]
 
 
 class UnknownFunction(UsageError):

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from beespace.errors import KernelError, UsageError
 from beespace.kernel.functions import is_glob
 from beespace.kernel.links.composite import attach_all
-from beespace.kernel.links.kernel_functions import KernelFunction, NotProbed, has_function, matching, refused, unknown
+from beespace.kernel.links.kernel_functions import (
+    KernelFunction,
+    NotProbed,
+    matching,
+    missing,
+    refused,
+    starts,
+    unknown,
+)
 from beespace.kernel.links.kprobe import attach_alternatives
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.links.many import require_many, require_multi
@@ -59,29 +67,29 @@ def _multi(program: Attachable, names: list[str], cookies: list[int], globs: boo
     flags = _RETURN if hook.section.startswith("kret") else 0
     if globs or any(":" in name for name in names):
         functions = matching(names)
-        if all(each.address for each in functions):
-            target = bpf.KprobeMulti([each.address for each in functions], _for_all(cookies, len(functions)), flags)
+        plain = len({each.name for each in functions}) == len(functions) and not any(each.module for each in functions)
+        if plain:  # the kernel looks the names up faster than this process
+            symbols = [each.name for each in functions]
+            target = bpf.KprobeMulti((), cookies[:1] * len(symbols), flags, symbols)
         else:
-            unique = list(dict.fromkeys(each.name for each in functions))
-            target = bpf.KprobeMulti((), _for_all(cookies, len(unique)), flags, unique)
+            addresses = starts(functions)
+            if len(set(cookies)) > 1 and len(cookies) != len(addresses):
+                raise UsageError(
+                    f"{', '.join(names)} are {len(addresses)} functions: it is not clear which cookie is whose",
+                    help="several functions have one of the names; leave it out, or give one cookie= for all",
+                )
+            cookies = cookies if len(cookies) == len(addresses) else cookies[:1] * len(addresses)
+            target = bpf.KprobeMulti(addresses, cookies, flags)
     else:
         target = bpf.KprobeMulti((), cookies, flags, names)
     try:
         return Link(program, bpf.link_create(program.fileno(), hook.attach_type, where=target))
     except KernelError as error:
         if error.errno in (errno.ESRCH, errno.EINVAL, errno.ENOENT) and not globs:
-            for name in names:
-                if not has_function(name):
-                    raise unknown(name) from error
-            for name in names:
-                if not any(each.name == name.rpartition(":")[2] for each in matching(name)):
-                    raise refused(name) from error
+            for name in missing(names):
+                raise unknown(name) from error
+            matching(names)  # says which of them cannot be traced
         raise
-
-
-def _for_all(cookies: list[int], count: int) -> list[int]:
-    """One cookie for each of ``count`` functions, where all get the same."""
-    return cookies[:1] * count
 
 
 def _many(program: Attachable, names: list[str], cookies: list[int], globs: bool) -> Link:

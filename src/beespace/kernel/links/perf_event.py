@@ -129,6 +129,8 @@ def _opened(event: Event, where: Where) -> Iterator[Descriptor]:
         places = [(thread, -1 if where.cpu is None else where.cpu) for thread in _threads(where)]
     else:
         places = [(-1, cpu) for cpu in ([where.cpu] if where.cpu is not None else process.online_cpus())]
+    if where.cpu is not None and where.cpu not in process.online_cpus():
+        raise _not_running(where.cpu)
     for thread, cpu in places:
         try:
             yield perf.perf_event_open(
@@ -156,7 +158,7 @@ def _explained(error: KernelError, where: Where, cpu: int) -> KernelError | Usag
             help="virtual machines often have no hardware counters; cpu-clock is everywhere",
         )  # fmt: skip
     if error.errno == errno.ENODEV:
-        return UsageError(f"CPU {cpu} does not run", help=f"running: {', '.join(map(str, process.online_cpus()))}")
+        return _not_running(cpu)
     if error.errno == errno.ESRCH:
         return UsageError(f"there is no process {where.pid or where.tid}")
     if error.errno == errno.EINVAL and where.frequency:
@@ -165,3 +167,7 @@ def _explained(error: KernelError, where: Where, cpu: int) -> KernelError | Usag
             help=f"kernel.perf_event_max_sample_rate is {process.sysctl('kernel.perf_event_max_sample_rate')}",
         )
     return error
+
+
+def _not_running(cpu: int) -> UsageError:
+    return UsageError(f"CPU {cpu} does not run", help=f"running: {', '.join(map(str, process.online_cpus()))}")

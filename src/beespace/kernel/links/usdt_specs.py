@@ -11,6 +11,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
+from beespace.btf import Array, Btf, Struct
+from beespace.btf.codec import codec
 from beespace.errors import UsageError
 from beespace.kernel.links.link import Attachable
 from beespace.kernel.maps import Map
@@ -19,19 +21,17 @@ from beespace.kernel.usdt_arguments import Argument, Kind
 __all__ = ["Addresses", "Specs"]
 
 _SPECS, _ADDRESSES = "__bpf_usdt_specs", "__bpf_usdt_ip_to_spec_id"
-_ARGUMENT = struct.Struct("=QIhBb")
-_REST = struct.Struct("=Qh6x")
-_MOST = 12  # BPF_USDT_MAX_ARG_CNT
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
-_SIZE = _MOST * _ARGUMENT.size + _REST.size
+_INDEX = "idx_reg_off"  # libbpf 1.7
 
 
 class Specs:
     """The entries of one object's ``__bpf_usdt_specs``: places that say the same share one."""
 
-    def __init__(self, specs: Map, knows_index: bool) -> None:
+    def __init__(self, specs: Map, types: Btf) -> None:
         self._map = specs
-        self._knows_index = knows_index
+        self._codec = codec(types, specs.spec.value_type)
+        self._names, self._most = _shape(types, specs.spec.value_type)
         self._numbers: dict[bytes, int] = {}
         self._uses: dict[int, int] = {}
 
@@ -41,36 +41,40 @@ class Specs:
         specs = _map_of(program, _SPECS)
         if specs is None:
             return None
-        if specs.spec.value_size != _SIZE:
-            raise UsageError(
-                f"map {_SPECS} has values of {specs.spec.value_size} bytes, not {_SIZE}",
-                help="compile the object with usdt.bpf.h of libbpf 0.8 or later",
-            )
         known = _known.get(specs)
         if known is None:
-            known = _known[specs] = cls(specs, _knows_index(program))
+            types: Btf | None = getattr(program, "types", lambda: None)()
+            if types is None or not specs.spec.value_type:
+                raise UsageError(f"map {_SPECS} has no type of its values", help="compile the object with -g")
+            known = _known[specs] = cls(specs, types)
         return known
 
     def encode(self, arguments: Sequence[Argument], cookie: int) -> bytes:
-        """``struct __bpf_usdt_spec``.  Index register and scale lie in what was padding in older headers."""
-        if len(arguments) > _MOST:
-            raise UsageError(f"the static probe has {len(arguments)} arguments", help=f"programs read at most {_MOST}")
-        if not self._knows_index and any(each.kind is Kind.INDEXED for each in arguments):
+        """``struct __bpf_usdt_spec`` as the object has it: it is another one since libbpf 1.7."""
+        if len(arguments) > self._most:
+            raise UsageError(
+                f"the static probe has {len(arguments)} arguments", help=f"programs read at most {self._most}"
+            )
+        if _INDEX not in self._names and any(each.kind is Kind.INDEXED for each in arguments):
             raise UsageError(
                 "an argument of the static probe is at a register plus another, which the program cannot read",
                 help="compile it with usdt.bpf.h of libbpf 1.7 or later",
             )
-        packed = b"".join(
-            _ARGUMENT.pack(
-                each.value & _MASK,
-                each.kind | each.index << 8 | each.scale << 20,
-                each.register,
-                each.signed,
-                64 - 8 * each.size,
-            )
-            for each in arguments
-        )
-        return packed.ljust(_MOST * _ARGUMENT.size, b"\0") + _REST.pack(cookie & _MASK, len(arguments))
+        fields = [self._fields(each) for each in arguments]
+        fields += [{}] * (self._most - len(fields))
+        return self._codec.encode({"args": fields, "usdt_cookie": cookie & _MASK, "arg_cnt": len(arguments)})
+
+    def _fields(self, argument: Argument) -> dict[str, int]:
+        fields = {
+            "val_off": argument.value & _MASK,
+            "arg_type": int(argument.kind),
+            "reg_off": argument.register,
+            "arg_signed": argument.signed,
+            "arg_bitshift": 64 - 8 * argument.size,
+        }
+        if argument.kind is Kind.INDEXED:
+            fields |= {_INDEX: argument.index, "scale_bitshift": argument.scale}
+        return fields
 
     def take(self, content: bytes) -> int:
         """The number of an entry that has ``content``."""
@@ -130,11 +134,12 @@ def _map_of(program: Attachable, name: str) -> Map | None:
     return maps.get(name)
 
 
-def _knows_index(program: Attachable) -> bool:
-    """Whether the object was compiled with a header that has ``BPF_USDT_ARG_SIB`` (libbpf 1.7)."""
-    from beespace.btf import Btf, Enum, Kind
-
-    types: Btf | None = getattr(program, "types", lambda: None)()
-    found = [] if types is None else types.find_all("__bpf_usdt_arg_type", Kind.ENUM)
-    enum = types.type(found[0]) if types is not None and found else None
-    return isinstance(enum, Enum) and any(each.name == "BPF_USDT_ARG_SIB" for each in enum.values)
+def _shape(types: Btf, type_id: int) -> tuple[frozenset[str], int]:
+    """The members of one argument's struct, and how many arguments there is room for."""
+    whole = types.type(types.resolve(type_id))
+    members = whole.members if isinstance(whole, Struct) else ()
+    array = next((types.type(types.resolve(each.type)) for each in members if each.name == "args"), None)
+    one = types.type(types.resolve(array.type)) if isinstance(array, Array) else None
+    if not isinstance(array, Array) or not isinstance(one, Struct):
+        raise UsageError(f"the values of map {_SPECS} are not what usdt.bpf.h defines")
+    return frozenset(member.name for member in one.members), array.count
