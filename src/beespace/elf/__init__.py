@@ -5,7 +5,8 @@ May import: ``spec``, ``hooks``, ``isa``, ``btf``, ``errors`` and the standard l
 with a spec or with a :class:`~beespace.errors.FormatError`, in time and memory linear in their number.
 
 The dialect is libbpf's (``SEC()`` program sections, BTF-defined maps in ``.maps``, globals in ``.data``,
-``.rodata`` and ``.bss``, externs in ``.ksyms`` and ``.kconfig``), as clang and LLVM emit it.
+``.rodata`` and ``.bss`` and in an arena, externs in ``.ksyms`` and ``.kconfig``, kernel interfaces in
+``.struct_ops``, tables of jump targets), as clang and LLVM emit it, in either byte order.
 ``write(read(data))`` is a canonical object that libbpf loads, and ``read(write(spec)) == spec``.
 """
 
