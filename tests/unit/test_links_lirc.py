@@ -89,7 +89,6 @@ def test_who_is_there(receiver: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ("lwt_xmit", r"ip route add PREFIX encap bpf xmit pinned PATH"),
         ("lwt_seg6local", r"End\.BPF"),
         ("action", r"tc filter add .* action bpf object-pinned"),
         ("sk_skb", r"SEC\('sk_skb/stream_verdict'\)"),

@@ -63,6 +63,7 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "socket": ("socket_option", "attach_filter", "socket"),
     "reuseport": ("socket_option", "attach_reuseport", "socket"),
     "lirc": ("lirc", "attach", "device"),
+    "lwt": ("lwt", "attach", "route interface netns"),
 }  # fmt: skip
 
 

@@ -65,7 +65,8 @@ class Where:
     programs; ``family`` is ``inet``, ``inet6`` or ``bridge``, ``netfilter_hook`` a name such as ``pre_routing``,
     ``defragment`` asks for whole packets.  ``netns`` is a network namespace: a path, a name of ``ip netns``, the number
     of a process as text, or a descriptor (not given: this process's).  ``socket`` is what a filter is put on,
-    ``device`` the path of an infrared receiver.  ``sharing`` of a cgroup is ``multi`` (the default:
+    ``device`` the path of an infrared receiver, ``route`` a destination as
+    ``10.9.0.0/24 via 10.1.0.1``.  ``sharing`` of a cgroup is ``multi`` (the default:
     all programs run, also those of cgroups below), ``override`` (a cgroup below may have another instead) or
     ``none``; ``preorder`` lets cgroups above run first.
 
@@ -109,6 +110,7 @@ class Where:
     netns: Cgroup | None = None
     socket: HasFileno | int | None = None
     device: str | os.PathLike[str] | None = None
+    route: str | None = None
     program: HasFileno | None = None
 
 

@@ -6,15 +6,11 @@ from beespace.hooks import Hook
 
 __all__ = ["use_of"]
 
-_ROUTE = "load it with pin_path=, and give the pin to a route: ip route add PREFIX encap bpf {} pinned PATH dev DEV"
 _MAP_ENTRY = "write it into an entry of a {} map: the second half of the value is program.fileno()"
 _USES = {
     "xdp/devmap": _MAP_ENTRY.format("device"),
     "xdp/cpumap": _MAP_ENTRY.format("CPU"),
     "action": "pin it, and give the pin to a filter: tc filter add dev DEV ... action bpf object-pinned PATH",
-    "lwt_in": _ROUTE.format("in"),
-    "lwt_out": _ROUTE.format("out"),
-    "lwt_xmit": _ROUTE.format("xmit"),
     "lwt_seg6local": "pin it, and give the pin to a route: ip -6 route add SID encap seg6local action End.BPF "
     "endpoint pinned PATH dev DEV",
     "sk_skb": "say in its section what it is: SEC('sk_skb/stream_parser') or SEC('sk_skb/stream_verdict')",
