@@ -24,7 +24,8 @@ class HashMap(Container, MutableMapping[Any, Any]):
 
     A key or value that does not fit its type is a :class:`UsageError`, also for ``in``.  Programs may write at the
     same time: iteration then gives what was there all the time, and maybe what came or went meanwhile.  ``len()``
-    counts, so it costs as much as reading the keys.  An LRU map makes room by itself.
+    counts, so it costs as much as reading the keys.  An LRU map makes room by itself.  Fields of a value that are the
+    kernel's own (``bpf_spin_lock``, ``bpf_timer``, pointers to objects) read as zero and are left alone by writing.
     """
 
     # -- one entry -----------------------------------------------------------------------------------------
