@@ -132,7 +132,6 @@ def kernel_types() -> bytes:
     b.struct("inner", 12, [Member("address", b.array(char, 4), 0), Member("port", u16, 64)])
     flags = [Member("level", i, 3, 5), Member("flag", i, 8, 3)]
     task = b.declare()
-    from beespace.btf import Struct
 
     members = [
         *flags,
