@@ -195,13 +195,13 @@ def test_an_attach_type_that_programs_can_do_without(monkeypatch: pytest.MonkeyP
     assert asked == [37, 0, 0, 36]
 
 
-@pytest.mark.parametrize("section", ["syscall", "xdp.frags"])
-def test_flags_of_the_section(compile_c: Compile, section: str) -> None:
+@pytest.mark.parametrize(("section", "since"), [("syscall", "5.14"), ("xdp.frags", "5.18")])
+def test_flags_of_the_section(compile_c: Compile, section: str, since: str) -> None:
     text = HEAD + f'SEC("{section}") int it(void *ctx) {{ return 2; }}\n'
     try:
         loaded = load(compile_c(text))
     except KernelError as error:
-        pytest.skip(f"this kernel does not have it: {error.message}")
+        pytest.skip(f"{section} (Linux {since}): {error.message}")
     loaded.close()
 
 
@@ -266,7 +266,7 @@ def test_a_refusal_carries_the_whole_log_and_its_decisive_line(compile_c: Compil
         load(compile_c(text), log_level=2)
     error = caught.value
     assert error.program == "bad"
-    assert "invalid mem access" in error.reason
+    assert "invalid mem access" in error.reason or "Invalid dereference" in error.reason
     assert "processed" in error.log and "(61)" in error.log
     assert error.source is not None and "*(volatile int *)p" in error.source
 
@@ -294,7 +294,7 @@ def test_a_function_of_another_program_is_replaced(compile_c: Compile, by_id: bo
         except KernelError as error:
             if error.errno not in (1, 524):
                 raise
-            pytest.skip(f"no extensions here: {error.message}")
+            pytest.skip(f"extensions (Linux 5.10): {error.message}")
         with replacement:
             replacement.attach()
             assert serve.test_run(PACKET).retval == 5
@@ -314,7 +314,7 @@ def test_a_program_is_watched_by_another(compile_c: Compile) -> None:
         except KernelError as error:
             if error.errno not in (1, 524):
                 raise
-            pytest.skip(f"no trampolines here: {error.message}")
+            pytest.skip(f"trampolines of programs (Linux 5.10): {error.message}")
         with loaded:
             loaded.attach()
             serve.test_run(PACKET)

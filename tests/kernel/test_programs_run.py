@@ -99,6 +99,10 @@ SEC("tracepoint/sched/sched_process_exec") int point(void *ctx) { return 0; }
 )
 
 
+# The first kernel that loads and runs a program so.
+SINCE = {"add": "5.14", "choose": "5.14", "nf": "6.4"}
+
+
 @pytest.fixture
 def opened() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -112,7 +116,7 @@ def program(compile_c: Compile, opened: ExitStack) -> Callable[[str], KernelProg
         try:
             loaded: LoadedObject = opened.enter_context(load(spec, programs=[name]))
         except KernelError as error:
-            pytest.skip(f"not on this kernel: {error.message}")
+            pytest.skip(f"{name} (Linux {SINCE.get(name, '5.10')}): {error.message}")
         found = loaded.programs[name]
         found.owner = loaded  # type: ignore[attr-defined]
         return found
@@ -205,7 +209,7 @@ def test_which_socket(program: Get) -> None:
         )
     except KernelError as error:
         assert error.errno in (524, 22)
-        pytest.skip("sk_lookup programs cannot be run for a test before 5.14")
+        pytest.skip("this kernel does not run sk_lookup programs for a test (Linux 5.14)")
     assert run.retval == 0
     assert run.context is not None and run.context.local_port == 443
     assert program("choose").test_run(ctx_in={"family": 2, "protocol": 6, "local_port": 80}).retval == 1
@@ -221,7 +225,7 @@ def test_a_netfilter_program(program: Get) -> None:
     try:
         assert program("nf").test_run(PACKET).retval == 1
     except KernelError as error:
-        pytest.skip(f"not on this kernel: {error.message}")
+        pytest.skip(f"this kernel does not run netfilter programs for a test (Linux 6.4): {error.message}")
 
 
 def test_live_frames_are_sent(program: Get) -> None:
@@ -231,7 +235,7 @@ def test_live_frames_are_sent(program: Get) -> None:
         run = pull.test_run(PACKET, {"ingress_ifindex": 1}, repeat=50, live_frames=True, batch_size=10)
     except KernelError as error:
         assert error.errno == 22
-        pytest.skip("XDP programs do not run on live frames before 5.18")
+        pytest.skip("this kernel does not run XDP programs on live frames (Linux 5.18)")
     assert (run.retval, run.data) == (0, b"")
     assert _received("lo") >= before
 
@@ -245,7 +249,7 @@ def test_a_complete_checksum(program: Get) -> None:
         run = program("mark").test_run(PACKET, checksum=True)
     except KernelError as error:
         assert error.errno == 22
-        pytest.skip("packets with a checksum are not made before 6.16")
+        pytest.skip("this kernel does not make packets with a complete checksum (Linux 6.16)")
     assert run.retval == 1
 
 
@@ -262,7 +266,7 @@ def test_a_context_of_no_struct(compile_c: Compile) -> None:
     try:
         loaded = load(compile_c(text))
     except KernelError as error:
-        pytest.skip(f"not on this kernel: {error.message}")
+        pytest.skip(f"programs that are called (Linux 5.14): {error.message}")
     with loaded, pytest.raises(UsageError, match=r"nothing says which struct nothing\(\) is called with"):
         loaded.programs["nothing"].test_run(ctx_in={"a": 1})
     assert os.geteuid() == 0
