@@ -1,6 +1,6 @@
 """The readers of files that anybody may hand over, and inputs for them that are damaged in every way.
 
-    python tests/fuzz/fuzzing.py [--seconds N] [--first SEED] [--door NAME] [--engine mutate|atheris]
+    python tests/fuzz/fuzzing.py [--seconds N] [--first SEED] [--door NAME]
 
 Whatever the bytes are, a door ends with a result or with a BeespaceError, within a second of processor time and in a
 hundred times the input's memory (and a constant).  What does not is written to ``found/`` and named at the end.  Inputs
@@ -327,40 +327,15 @@ def run(seconds: float, first: int, doors: list[str], found: Path) -> int:
     return bugs
 
 
-def run_atheris(seconds: float, door: str) -> None:
-    """Fuzz one door with atheris, which follows what code each input reaches (pip install atheris)."""
-    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-    atheris.instrument_all()
-    corpus = HERE / "corpus" / door
-    corpus.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(DOORS[door][1]):
-        (corpus / f"seed-{number}").write_bytes(seed)
-    options = [
-        sys.argv[0],
-        str(corpus),
-        f"-max_total_time={int(seconds)}",
-        "-timeout=5",
-        "-rss_limit_mb=1024",
-        "-max_len=16384",
-    ]
-    atheris.Setup(options, lambda data: check(door, data))
-    atheris.Fuzz()
-
-
 def main() -> int:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--first", type=int, default=0, help="the number of the first input")
     parser.add_argument("--door", choices=sorted(DOORS), action="append")
-    parser.add_argument("--engine", choices=["mutate", "atheris"], default="mutate")
     parser.add_argument("--found", type=Path, default=Path("found"), help="where inputs that find a bug are written")
     asked = parser.parse_args()
     doors = asked.door or sorted(DOORS)
-    if asked.engine == "atheris":
-        run_atheris(asked.seconds, doors[0])
-        return 0
     return 1 if run(asked.seconds, asked.first, doors, asked.found) else 0
 
 

@@ -459,7 +459,7 @@ class Btf:
 
         # Comparing with all 70 000 names takes seconds: take those of about that length and first letter.
         low, high = max(0, len(name) - 4), len(name) + 3
-        pattern = re.compile(rb"(?<=\0)" + re.escape(name[:1].encode()) + rb"[^\0]{%d,%d}(?=\0)" % (low, high))
+        pattern = re.compile(rb"(?:(?<=\0)|\A)" + re.escape(name[:1].encode()) + rb"[^\0]{%d,%d}(?=\0)" % (low, high))
         names: set[str] = set()
         for owner in self._owners():
             names.update(found.decode("utf-8", "replace") for found in pattern.findall(owner._strings))
