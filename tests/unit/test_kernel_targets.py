@@ -184,7 +184,7 @@ def test_types_in_an_elf_file(tmp_path: Path) -> None:
     other = bytearray(made)
     other[18] = 62  # x86-64, as a kernel
     assert parse(bytes(other)).find("task", Kind.STRUCT)
-    with pytest.raises(FormatError, match="without a section .BTF"):
+    with pytest.raises(FormatError, match=r"without a section \.BTF"):
         parse(bytes(made).replace(b".BTF\0", b".BTX\0"))
     for cut in range(4, len(made), 7):
         with pytest.raises(FormatError):

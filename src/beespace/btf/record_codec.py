@@ -78,9 +78,9 @@ class RecordCodec(Base):
         self._members = members
         self.fields: tuple[Place, ...] = tuple(_flattened(name, members))
         self._class = record_class(name, tuple(place.name for place in self.fields))
-        for place in self.fields:
+        for place in (*members, *self.fields):
             if place.offset + place.codec.size > size:
-                raise FormatError(f"BTF: member {place.name} of {name} ends behind its {size} bytes")
+                raise FormatError(f"BTF: member {place.name or '(anonymous)'} of {name} ends behind its {size} bytes")
         self._lay_out("<" if byteorder == "little" else ">")
         self._rest = members[-1] if members and not is_union and _is_flexible(members[-1]) else None
         self.takes_rest = self._rest is not None
