@@ -204,10 +204,10 @@ class Binary:
         return addresses.pop() if len(addresses) == 1 else None
 
     def _symbols(self, name: str | None, types: tuple[int, ...]) -> Iterator[Function]:
-        for type in (_SHT_DYNSYM, _SHT_SYMTAB):
-            for section in self.sections:
-                if section.type == type:
-                    yield from self._of_table(section, name, types)
+        for type in (_SHT_DYNSYM, _SHT_SYMTAB):  # of each a file has one at most
+            table = next((section for section in self.sections if section.type == type), None)
+            if table is not None:
+                yield from self._of_table(table, name, types)
 
     def _of_table(self, table: Section, wanted: str | None, types: tuple[int, ...]) -> Iterator[Function]:
         if table.link >= len(self.sections):

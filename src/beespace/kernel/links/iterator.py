@@ -71,7 +71,8 @@ def attach(program: Attachable, where: Where) -> IteratorLink:
         except KernelError as error:
             if error.errno in (errno.EINVAL, errno.E2BIG) and walked is not None and where.map is None:
                 raise NotSupported(
-                    f"an iterator over {target} that begins somewhere", since="6.1", call=error.call, errno=error.errno,
+                    f"an iterator over {target} that is told where to walk",
+                    since="7.3" if where.order == "children" else "6.1", call=error.call, errno=error.errno,
                     help="walk all of them, and compare in the program",
                 ) from error  # fmt: skip
             raise
