@@ -100,9 +100,12 @@ def _by_attaching(program: Attachable, attach_type: int, where: Where, sharing: 
     with ExitStack() as undo:
         cgroup = undo.enter_context(open_cgroup(where.cgroup))
         held = undo.enter_context(Held(program))
-        bpf.prog_attach(
-            program.fileno(), attach_type, target_fd=cgroup, attach_flags=flags, replace_bpf_fd=where.replace
-        )
+        try:
+            bpf.prog_attach(held, attach_type, target_fd=cgroup, attach_flags=flags, replace_bpf_fd=where.replace)
+        except KernelError as error:
+            if error.errno != errno.EINVAL or not where.preorder:
+                raise
+            raise NotSupported("preorder= at cgroups", since="6.15", call=error.call, errno=error.errno) from error
         undo.pop_all()
 
     def detach() -> None:
