@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+from contextlib import ExitStack
 
 import pytest
 
 from beespace.errors import KernelError, NotPermitted, UsageError
 from beespace.isa.constants import MapType
-from beespace.kernel.create import create_map
+from beespace.kernel.create import create_map, create_maps
 from beespace.kernel.maps import BPF_F_MMAPABLE
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.swapped import SwappedMap, is_swapped
-from beespace.spec import MapSpec
+from beespace.spec import MapSpec, ObjectSpec
 from beespace.syscall import Descriptor, bpf, fake
 from beespace.syscall.door import Attributes
 
@@ -187,3 +188,15 @@ def test_rings_are_rounded_up_to_pages_but_must_have_a_size(kind: MapType) -> No
         with pytest.raises(UsageError, match="ring 'ring' has no size"):
             create_map(MapSpec("ring", kind, 0, 0, 0))
     assert [made["max_entries"] for made in table.created] == [8192]
+
+
+def test_data_sections_are_named_as_libbpf_names_them() -> None:
+    names = (".bss", ".data", ".rodata", ".kconfig", ".data.mine", ".rodata.of_a_long_name", "plain")
+    spec = ObjectSpec("my_object-name", "GPL", {}, maps={n: MapSpec(n, MapType.ARRAY, 4, 8, 1) for n in names})
+    table = Table()
+    with fake.installed(table.kernel()), ExitStack() as undo:
+        create_maps(spec, {}, ObjectTypes(None), undo, lambda _: None)
+    made = [bytes(one["map_name"]).rstrip(b"\0").decode() for one in table.created]  # type: ignore[call-overload]
+    assert made == [
+        "my_objec.bss", "my_objec.data", "my_objec.rodata", "my_obje.kconfig", ".data.mine", ".rodata.of_a_lo", "plain",
+    ]  # fmt: skip

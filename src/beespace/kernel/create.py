@@ -225,10 +225,13 @@ def _resized(spec: MapSpec, max_entries: int) -> MapSpec:
 
 
 def _named(spec: ObjectSpec, each: MapSpec) -> MapSpec:
-    """Data sections are called after their object, as libbpf does, so that listings tell them apart."""
-    if not each.name.startswith("."):
+    """Data sections are called after their object, as libbpf does, so that listings tell them apart.
+
+    All by the same 8 letters at most; those that somebody gave a name (``.data.mine``) by it alone.
+    """
+    if not each.name.startswith(".") or "." in each.name[1:]:
         return each
-    room = 15 - len(each.name)
+    room = 15 - max(len(each.name), len(".rodata"))
     return replace(each, name=spec.name[: max(room, 0)] + each.name)
 
 
