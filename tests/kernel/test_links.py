@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from beespace.errors import KernelError, UsageError
+from beespace.isa import LinkType
 from beespace.kernel import IteratorLink, LoadedObject, load
+from beespace.kernel.features.link_types import link_type
 from beespace.kernel.links import cgroup as cgroup_links
 from beespace.kernel.links import perf_link
 from beespace.kernel.links.info import CgroupInfo
@@ -73,8 +75,10 @@ def test_tracepoints_of_all_three_kinds(compile_c: Compile, name: str, gone: Gon
             rename()
         assert hits(loaded) == 3
         info = link.info
-        assert info is not None
-        assert info.prog_id == loaded.programs[name].info().id
+        if info is None:  # a tracepoint through perf, before there were links of that kind (Linux 5.15)
+            assert name == "renamed" and not link_type(LinkType.PERF_EVENT).available
+        else:
+            assert info.prog_id == loaded.programs[name].info().id
         assert loaded.links == (link,)
         link.detach()
         link.detach()
@@ -320,9 +324,7 @@ def test_a_killed_process_leaves_nothing(
 ) -> None:
     file = object_file(SCHED + CGROUP.partition('"GPL";')[2])
     path = str(cgroup).replace("/proc/self/", f"/proc/{os.getpid()}/")
-    with subprocess.Popen(
-        [sys.executable, "-c", VICTIM, str(file), path], stdout=subprocess.PIPE, text=True
-    ) as victim:
+    with subprocess.Popen([sys.executable, "-c", VICTIM, str(file), path], stdout=subprocess.PIPE, text=True) as victim:
         assert victim.stdout is not None
         assert victim.stdout.readline() == "attached\n"
         for name in ("renamed", "raw_renamed", "egress", "ops"):
