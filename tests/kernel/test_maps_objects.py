@@ -335,7 +335,7 @@ def test_what_implements_an_interface_says_its_state(compile_c: Compile) -> None
         assert isinstance(implementation, StructOps)
         assert (implementation.state, implementation.references) == ("init", 0)
         with loaded.struct_ops["congestion"].attach():
-            assert implementation.state == "ready"  # a link registers it; without one, it would be in use
+            assert implementation.state in ("ready", "in use")  # registered by a link (Linux 6.4), or by writing it
 
 
 def test_instructions() -> None:
