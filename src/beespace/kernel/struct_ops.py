@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from beespace.btf import Btf, FunctionPrototype, Kind, Member, Pointer, Struct, Type, essential_name
-from beespace.errors import KernelError, NotPermitted, NotSupported, RelocationError
+from beespace.errors import KernelError, NotPermitted, NotSupported, RelocationError, UsageError
 from beespace.hooks import Attachment, by_name
 from beespace.isa.constants import AttachType, MapType
 from beespace.kernel.links import Link
@@ -32,6 +32,9 @@ __all__ = ["Method", "Plan", "StructOps", "create_struct_ops", "plan_struct_ops"
 
 _VALUE = "bpf_struct_ops_"  # the kernel's prefix for the map value that wraps an interface
 _LINK, _MODULE_VALUE = 1 << 13, 1 << 15  # BPF_F_LINK (6.4), BPF_F_VTYPE_BTF_OBJ_FD (6.9)
+_ENOTSUPP = 524
+_SOCKET_FILTER = 1
+_NOTHING = bytes.fromhex("b700000000000000 9500000000000000")  # return 0
 _KEY = bytes(4)
 _POINTER = 8
 
@@ -205,6 +208,7 @@ def _create(
     flags = _LINK if spec.link else 0
     module = symbols.module(planned.module)
     tried = ""
+    woken = False
     while True:
         try:
             descriptor = bpf.map_create(
@@ -216,6 +220,11 @@ def _create(
         except NotPermitted:
             raise
         except KernelError as error:
+            if error.errno == _ENOTSUPP and not woken:
+                # Before 5.11 the kernel does not read its own types until it checks a program.
+                bpf.prog_load(_SOCKET_FILTER, _NOTHING, license="GPL", name="bee_nothing")[0].close()
+                woken = True
+                continue
             if not flags or error.errno != errno.EINVAL:
                 raise
             flags, tried = 0, "this kernel has no links of interfaces (Linux 6.4)"
@@ -237,7 +246,7 @@ class StructOps:
         self._tried = (tried,) if tried else ()
         self._value: bytes | None = None
         self._linked = bool(map.spec.flags & _LINK)
-        self._written = False
+        self._written = self._spent = False
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -271,7 +280,7 @@ class StructOps:
         held = Descriptor(os.dup(self.map.fileno()), f"map {self.name}")
 
         def undo() -> None:
-            self._written = False
+            self._spent = True
             bpf.map_delete(held, _KEY)
 
         return _StructOpsLink(
@@ -280,6 +289,11 @@ class StructOps:
 
     def write(self) -> None:
         """Give the kernel the programs, once: with a link they are then ready, without one they are in use."""
+        if self._spent:
+            raise UsageError(
+                f"{self.name!r} was registered and is not any more; without a link the kernel allows that once",
+                help="load the object again",
+            )
         if self._written:
             return
         assert self._value is not None
