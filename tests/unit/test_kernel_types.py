@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import pytest
 
@@ -38,6 +39,8 @@ class OldKernel:
                     return -errno.EINVAL
                 if any(not p.name and p.type for p in btf.prototype(number).parameters):
                     return -errno.EINVAL
+            if kind is Kind.DATASEC and not re.fullmatch(r"[A-Za-z_.][A-Za-z0-9_.]*", found.name):
+                return -errno.EINVAL  # any printable character since 6.9
             if not self.flags and getattr(found, "is_signed", False) and kind is Kind.ENUM:
                 return -errno.EINVAL
         self.taken.append(btf)
@@ -124,6 +127,22 @@ def test_parameters_without_names_get_one() -> None:
     after = kernel.taken[-1]
     assert [p.name for p in after.prototype(after.find("f")).parameters] == ["_", "named"]
     assert [p.name for p in after.prototype(pointer).parameters] == [""]
+
+
+def test_names_of_sections_that_older_kernels_refuse() -> None:
+    builder = BtfBuilder()
+    number = builder.int("int", 4)
+    names = ["?.struct_ops", ".data.my-section+1", ".rodata.str1.1"]
+    for place, name in enumerate(names):
+        builder.section(name, 4, [(builder.variable(f"v{place}", number), 0, 4)])
+    kernel = OldKernel()
+    with fake.installed(kernel.installed()):
+        types = load_types(builder.bytes())
+    assert types.descriptor is not None
+    types.descriptor.close()
+    after = kernel.taken[-1]
+    found = [after.name(i) for i in after.ids(Kind.DATASEC)]
+    assert found == [".struct_ops", ".data.my_section_1", ".rodata.str1.1"]
 
 
 def test_what_is_refused_in_every_form_is_left_out() -> None:

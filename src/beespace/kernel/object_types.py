@@ -23,6 +23,7 @@ __all__ = ["ObjectTypes", "acceptable", "load_types"]
 
 _HEADER = struct.Struct("=HBBIIIII")
 _FLAG = 1 << 31
+_PLAIN_NAME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 _Record = list[int]  # 32-bit words: name, info, size or type, and what the kind adds
 
 
@@ -102,12 +103,13 @@ def load_types(data: bytes, token: HasFileno | None = None) -> ObjectTypes:
     missing = [n for n in _NEWER if any(n.found(r) for r in records) and not _kernel_takes(n, token)]
     for newer in missing:
         records = [newer.older(record) if newer.found(record) else record for record in records]
-    records, strings = _named_parameters([_renamed_section(_plain(record), strings) for record in records], strings)
+    records, strings = _named_parameters(*_renamed_sections([_plain(record) for record in records], strings))
     notes = tuple(f"types: this kernel does not know {n.what} (Linux {n.since}); replaced" for n in missing)
     try:
         return ObjectTypes(bpf.btf_load(_join(records, strings), btf_token_fd=token)[0], notes)
-    except KernelError:
-        return ObjectTypes(None, (f"types: loaded without BTF, functions and lines: {refused.message}",))
+    except KernelError as error:
+        refused = error
+    return ObjectTypes(None, (f"types: loaded without BTF, functions and lines: {refused.message}",))
 
 
 def acceptable(data: bytes) -> bytes:
@@ -147,11 +149,21 @@ def _options(records: list[_Record], strings: bytes) -> list[_Record]:
     return [record for record in found if _kind(record) == Kind.VAR]
 
 
-def _renamed_section(record: _Record, strings: bytes) -> _Record:
-    """A section's name without the ``?`` of libbpf, which kernels before 6.9 refuse."""
-    if _kind(record) == Kind.DATASEC and strings[record[0] : record[0] + 1] == b"?":
-        return [record[0] + 1, *record[1:]]
-    return record
+def _renamed_sections(records: list[_Record], strings: bytes) -> tuple[list[_Record], bytes]:
+    """Names of sections without the ``?`` of libbpf, and of letters, digits, dots and underscores alone.
+
+    Kernels before 6.9 refuse others; a name says nothing that they look at.
+    """
+    renamed: list[_Record] = []
+    for record in records:
+        if _kind(record) == Kind.DATASEC:
+            name = strings[record[0] :].partition(b"\0")[0]
+            plain = bytes(letter if letter in _PLAIN_NAME else ord("_") for letter in name.removeprefix(b"?"))
+            if plain != name:
+                record = [len(strings), *record[1:]]
+                strings += plain + b"\0"
+        renamed.append(record)
+    return renamed, strings
 
 
 def _is_declaration(record: _Record) -> bool:
