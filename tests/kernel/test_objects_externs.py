@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from beespace.errors import FormatError, KernelError, NotPermitted, RelocationError, UsageError
+from beespace.errors import FormatError, KernelError, NotPermitted, NotSupported, RelocationError, UsageError
 from beespace.isa import MapType
 from beespace.isa.constants import MapFlag
 from beespace.kernel import kconfig, load
@@ -354,3 +354,42 @@ def test_an_object_of_the_other_byte_order(compile_c: Compile) -> None:
     assert spec.byteorder != sys.byteorder
     with pytest.raises(FormatError, match=f"this machine is {sys.byteorder}-endian"):
         load(spec)
+
+
+SWITCH = (
+    HEAD
+    + r"""
+static __noinline int pick(int x, volatile long *p)
+{
+    switch (x) {
+"""
+    + "\n".join(f"    case {n}: {f'*p = {n}; ' if n % 3 else ''}return *p * {n * n + 7};" for n in range(20))
+    + r"""
+    default: return -1;
+    }
+}
+volatile int which;
+SEC("tc") int first(struct __sk_buff *skb) { long p = 2; return pick(which, &p); }
+SEC("tc") int second(struct __sk_buff *skb) { long p = skb->len; return pick(which, &p) + 1; }
+"""
+)
+
+
+@pytest.mark.usefixtures("newest_clang")
+def test_a_switch_of_many_cases(compile_c: Compile) -> None:
+    spec = compile_c(SWITCH, "-mcpu=v4")
+    (table,) = spec.subprograms["pick"].jump_tables or (None,)
+    if table is None:
+        pytest.skip("this clang makes no tables of jump targets (22)")
+    assert len(table.targets) == 20
+    try:
+        loaded = load(spec)
+    except NotSupported as error:
+        assert "-mcpu=v3" in str(error)
+        pytest.skip(str(error))
+    with loaded:
+        for number in (0, 1, 9, 19, 20):
+            loaded.variables["which"].set(number)
+            p = 2 if number % 3 == 0 else number
+            expected = p * (number * number + 7) if number < 20 else -1
+            assert loaded.programs["first"].test_run(data_in=PACKET).retval == expected % (1 << 32)

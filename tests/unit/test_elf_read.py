@@ -20,6 +20,7 @@ from beespace.errors import FormatError
 from beespace.isa import Insn, MapType, decode, encode
 from beespace.spec import (
     FunctionSpec,
+    JumpTable,
     KconfigSpec,
     MapSpec,
     ObjectSpec,
@@ -137,6 +138,30 @@ def test_functions_without_size_reach_to_the_next_one() -> None:
     image.add_symbol("a", "a", STT_FUNC, STB_GLOBAL, socket, 0, 0)
     programs = elf.read(image.bytes(), "x").programs
     assert {name: len(each.entry.code) for name, each in programs.items()} == {"a": 16, "b": 8}
+
+
+def jumps(*targets: int, size: int | None = None) -> bytes:
+    """``other``, then ``main``, which jumps by a table of byte offsets in their section."""
+    image = Image()
+    socket = image.add_section("socket", CODE, encode([ZERO, EXIT, *load(0), ZERO, EXIT]))
+    table = image.add_section(".jumptables", 0, b"".join(target.to_bytes(8, "little") for target in targets))
+    image.add_symbol("other", "other", STT_FUNC, STB_GLOBAL, socket, 0, 16)
+    image.add_symbol("main", "main", STT_FUNC, STB_GLOBAL, socket, 16, 32)
+    length = 8 * len(targets) if size is None else size
+    image.add_symbol("table", "BPF.JT.0.0", STT_OBJECT, STB_LOCAL, table, 0, length)
+    image.relocate(socket, [(16, R_BPF_64_64, "table")])
+    return image.bytes()
+
+
+def test_tables_of_jump_targets() -> None:
+    spec = elf.read(jumps(16 + 24, 16 + 16), "x")
+    main = spec.programs["main"].entry
+    assert main.symbols == (SymbolReloc(0, SymbolKind.JUMP_TABLE, "BPF.JT.0.0"),)
+    assert main.jump_tables == (JumpTable("BPF.JT.0.0", (3, 2)),)
+    assert elf.read(elf.write(spec), "x") == spec
+    assert "leads to 0x14, which is no instruction" in refusal(jumps(20))
+    assert "jumps by a table of 24 bytes" in refusal(jumps(16, size=24))
+    assert "jumps by a table of 0 bytes" in refusal(jumps(16, size=0))
 
 
 def test_what_is_missing_is_empty() -> None:
