@@ -164,7 +164,11 @@ def test_a_packet_that_changes_its_length(program: Get) -> None:
 
 
 def test_the_end_of_an_xdp_packet_is_filled_in(program: Get) -> None:
-    run = program("pull").test_run(PACKET, {"ingress_ifindex": 1})
+    try:
+        run = program("pull").test_run(PACKET, {"ingress_ifindex": 1})
+    except KernelError as error:
+        assert error.errno == 22
+        pytest.skip("this kernel takes no context for XDP programs (Linux 5.14)")
     assert (run.retval, run.data) == (2, PACKET[14:])
     assert run.context is not None and run.context.data_end == len(PACKET) - 14
     note = struct.pack("=I", 77)
@@ -217,7 +221,7 @@ def test_which_socket(program: Get) -> None:
 
 def test_a_flow_dissector_gives_its_keys(program: Get) -> None:
     run = program("flow").test_run(PACKET)
-    assert run.retval == 0
+    assert run.retval in (0, 1)  # BPF_OK; 5.10 says whether it was that
     assert struct.pack(">H", 53) in run.data and len(run.data) >= 40
 
 

@@ -27,6 +27,7 @@ _CALL, _KFUNC = 0x85, 2  # BPF_CALL, BPF_PSEUDO_KFUNC_CALL
 _REFUSED = re.compile(
     r"calling kernel function \S+ is not allowed|calling kernel functions? (?:is|are) not|JIT does not support calling"
     r"|JIT is required for calling|invalid kernel function|failed to find BTF for kernel function|cannot find address"
+    r"|BPF_CALL uses reserved fields"  # kernels before 5.13 have no such calls
     r"|destructive kfunc calls require|invalid func unknown|unknown func|kernel function call insn offset"
 )
 
