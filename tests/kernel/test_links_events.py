@@ -42,7 +42,8 @@ static __attribute__((always_inline)) int hit(void *ctx)
     __sync_fetch_and_add(&all, 1);
     if (bpf_get_current_pid_tgid() >> 32 != mine)
         return 0;
-    __u64 number = __sync_fetch_and_add(&hits, 1);
+    __u64 number = hits;
+    __sync_fetch_and_add(&hits, 1);
     if (with_cookies)
         seen[number & 15] = bpf_get_attach_cookie(ctx);
     return 1;

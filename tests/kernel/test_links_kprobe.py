@@ -40,7 +40,8 @@ static __attribute__((always_inline)) void hit(void *ctx)
 {
     if (bpf_get_current_pid_tgid() >> 32 != mine)
         return;
-    __u64 number = __sync_fetch_and_add(&hits, 1);
+    __u64 number = hits;
+    __sync_fetch_and_add(&hits, 1);
     if (with_cookies)
         seen[number & 15] = bpf_get_attach_cookie(ctx);
 }

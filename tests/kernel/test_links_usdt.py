@@ -216,7 +216,9 @@ def test_a_kernel_without_cookies(start: Start, target: Target, monkeypatch: pyt
 
 
 def test_by_section(compile_c: Compile, target: Target) -> None:
-    text = PROGRAMS.replace('SEC("usdt") int BPF_USDT(probe', 'SEC("usdt//proc/self/exe:bee:numbers") int BPF_USDT(probe')
+    text = PROGRAMS.replace(
+        'SEC("usdt") int BPF_USDT(probe', 'SEC("usdt//proc/self/exe:bee:numbers") int BPF_USDT(probe'
+    )
     with load(compile_c(text), variables={"mine": target.pid}, programs=["probe"]) as loaded:
         loaded.attach("probe", binary=target.path, pid=target.pid)
         target.round(2)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported, UsageError
+from beespace.kernel.functions import is_glob
 from beespace.kernel.links.kernel_functions import has_function, refused, unknown
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.links.perf_link import attach_event, attach_trace_event
@@ -39,6 +40,8 @@ def attach(program: Attachable, where: Where) -> Link:
 def _names(program: Attachable, where: Where) -> list[str]:
     given = where.functions or where.function or program.attachment.target
     names = [given] if isinstance(given, str) else list(given)
+    if glob := next((name for name in names if is_glob(name)), None):
+        raise UsageError(f"{glob!r} may be many functions", help="put the program into section kprobe.multi")
     if not any(names):
         raise UsageError(
             f"program {program.name!r} at {program.attachment.section!r} is for no function yet",

@@ -48,15 +48,17 @@ class Where:
     ``map`` is what an iterator over map entries walks, or the socket map that a verdict belongs to; ``order`` is how
     a cgroup iterator walks: ``self``, ``descendants_pre``, ``descendants_post``, ``ancestors``, ``children``.
 
-    Kernel functions: ``function`` is a name, for the one in the section; ``functions`` are names or one glob,
-    ``cookies`` one for each of them; ``offset`` is in bytes from its start.
+    Kernel functions: ``function`` is a name, for the one in the section (of a system call: ``openat``).
+    ``functions`` are names or one glob, ``cookies`` one for each of them; for a single ``kprobe`` they are
+    alternatives, of which the first that exists is taken.  ``offset`` is in bytes from its start.
 
     User programs: ``binary`` is a path or the name of a library, ``symbol`` a function in it, ``offset`` bytes
     from its start (without ``symbol``: in the file); ``symbols`` are names or one glob; ``usdt`` is
     ``provider:name``.
 
-    Performance events: ``event`` is a name (``cpu-clock``, ``page-faults``, ``cycles``), ``frequency`` in Hz or
-    ``period`` in events; ``cpu`` restricts it to one.
+    Events: ``event`` is a tracepoint (``sched:sched_switch``) or a performance event (``cpu-clock``,
+    ``page-faults``, ``cycles``; see :func:`beespace.kernel.links.perf_event.parse_event`), the latter with
+    ``frequency`` in Hz or ``period`` in events; ``cpu`` restricts it to one.
 
     Network: ``interface`` is a name or an index; ``mode`` is ``native``, ``generic`` or ``offload`` (XDP);
     ``direction`` is ``ingress`` or ``egress``.  ``before`` and ``after`` are the attached program or link to

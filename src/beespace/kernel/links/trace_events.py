@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported
-from beespace.syscall import Descriptor, mounts, perf
+from beespace.syscall import Descriptor, capabilities, mounts, perf, refusal
 
 __all__ = ["GROUP", "TraceEvent", "open_trace_event"]
 
@@ -72,10 +72,8 @@ def _write(tracefs: Descriptor, file: str, line: str, deadline: float = 0.0) -> 
                 return
             except OSError as error:
                 if error.errno != errno.EBUSY or time.monotonic() >= deadline:
-                    raise KernelError(
-                        f"cannot write {line.strip()!r} to {file}: {os.strerror(error.errno or 0)}",
-                        call="write", errno=error.errno or 0,
-                    ) from error  # fmt: skip
+                    what = f"write {line.strip()!r} to {file}"
+                    raise refusal.error("write", error.errno or 0, what, needs=(capabilities.PERFMON,)) from error
         time.sleep(0.01)
 
 
