@@ -13,6 +13,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import FIXED_WORDS, ITEMS, KIND, record_words
@@ -111,8 +112,9 @@ class _Lengths(dict[int, int]):
         if length < 0 and (info >> 24 & KIND) in self._record_sizes:
             fixed, item = self._record_sizes[info >> 24 & KIND]
             length = 3 + (fixed + item * (info & ITEMS) + 3) // 4
-        if length > 0:
-            self[info] = length
+        if length < 0:
+            raise KeyError(info)
+        self[info] = length
         return length
 
 
@@ -153,23 +155,21 @@ class Index:
 
 def build_index(sections: Sections) -> Index:
     """Walk all records once."""
-    words = sections.types
+    total = len(sections.types)
+    infos = sections.types[1:]  # by the position of its record, the word that says how long that is
     lengths = _Lengths(sections.record_sizes)
-    total = len(words)
     positions: list[int] = []
     append = positions.append
     position = 0
     try:
-        while position < total:
+        while position < total:  # a kernel has 130 000 records: this loop is what a first start waits for
             append(position)
-            length = lengths[words[position + 1]]
-            if length < 0:
-                kind = words[position + 1] >> 24 & KIND
-                raise FormatError(
-                    f"BTF: record {len(positions)} is of kind {kind}, which is not known",
-                    offset=sections.types_start + 4 * position,
-                )
-            position += length
+            position += lengths[infos[position]]
+    except KeyError:
+        raise FormatError(
+            f"BTF: record {len(positions)} is of kind {infos[position] >> 24 & KIND}, which is not known",
+            offset=sections.types_start + 4 * position,
+        ) from None
     except IndexError:
         position = total + 1
     if position != total:
@@ -177,7 +177,9 @@ def build_index(sections: Sections) -> Index:
             f"BTF: record {len(positions)} runs past the end of the type section",
             offset=sections.types_start + 4 * positions[-1],
         )
-    names = array("I", map(words.__getitem__, positions))
+    # One call for all of them; of a single one, itemgetter() would give no tuple.
+    found = itemgetter(*positions)(sections.types) if len(positions) > 1 else [sections.types[n] for n in positions]
+    names = array("I", found)
     return Index(sections, memoryview(array("I", positions)), memoryview(names), None)
 
 
