@@ -130,7 +130,7 @@ def agrees(reloc: SymbolReloc, spec: ObjectSpec, kind: str, value: int, symbol: 
             return symbol in (reloc.symbol, "shy")
         case SymbolKind.FUNCTION:
             return kind == "R_BPF_64_64" and symbol in (reloc.symbol, ".text")
-        case SymbolKind.KSYM:
+        case SymbolKind.KSYM | SymbolKind.ADDRESS | SymbolKind.JUMP_TABLE:
             return kind == "R_BPF_64_64" and symbol == reloc.symbol
 
 
