@@ -66,6 +66,8 @@ def make(compile_c: Compile) -> Iterator[Make]:
     with ExitStack() as opened:
 
         def made(text: str, **variables: int) -> LoadedObject:
+            if variables.get("with_cookies") and not perf_link.has_cookies():
+                pytest.skip("programs cannot read cookies on this kernel (bpf_get_attach_cookie, Linux 5.15)")
             return opened.enter_context(load(compile_c(text), variables={"mine": os.getpid(), **variables}))
 
         yield made
@@ -153,9 +155,9 @@ def test_a_profile(make: Make) -> None:
     (link,) = loaded.attach(event="cpu-clock", frequency=500)
     assert isinstance(link, CompositeLink) and len(link) == len(process.online_cpus())
     burn(0.4)
+    loaded.detach()
     seen = value(loaded)
     assert 20 <= seen <= 300, seen  # 200 on a machine of its own
-    loaded.detach()
     burn(0.1)
     assert value(loaded) == seen
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.links.cgroup import open_cgroup
+from beespace.kernel.links.info import IteratorInfo
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.syscall import Descriptor, bpf
 
@@ -67,15 +68,30 @@ def attach(program: Attachable, where: Where) -> IteratorLink:
             order = _ORDERS[where.order or "descendants_pre"]
             walked = bpf.IteratorTarget.of_cgroup(opened.enter_context(open_cgroup(where.cgroup)), order)
         try:
-            return IteratorLink(program, bpf.link_create(program.fileno(), hook.attach_type, where=walked))
+            link = IteratorLink(program, bpf.link_create(program.fileno(), hook.attach_type, where=walked))
         except KernelError as error:
             if error.errno in (errno.EINVAL, errno.E2BIG) and walked is not None and where.map is None:
-                raise NotSupported(
-                    f"an iterator over {target} that is told where to walk",
-                    since="7.3" if where.order == "children" else "6.1", call=error.call, errno=error.errno,
-                    help="walk all of them, and compare in the program",
-                ) from error  # fmt: skip
+                raise _not_told(target, where, error) from error
             raise
+    if (where.pid or where.tid) and not _restricted(link):
+        link.close()
+        raise _not_told(target, where)
+    return link
+
+
+def _restricted(link: IteratorLink) -> bool:
+    """Whether the kernel understood that one process is meant: older ones ignore it."""
+    info = link.info
+    return isinstance(info, IteratorInfo) and bool(info.pid or info.tid)
+
+
+def _not_told(target: str, where: Where, error: KernelError | None = None) -> NotSupported:
+    return NotSupported(
+        f"an iterator over {target} that is told where to walk",
+        since="7.3" if where.order == "children" else "6.1",
+        call=error.call if error else "", errno=error.errno if error else 0,
+        help="walk all of them, and compare in the program",
+    )  # fmt: skip
 
 
 def _check(target: str, where: Where) -> None:
