@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def root(kernel: Kernel, say: Callable[[str], None] = lambda line: None) -> Root
     """
     if kernel.architecture == HOST:
         return Root(Path("/"), sys.executable, Path(program("busybox")), own=True)
-    folder = directory() / f"root-{kernel.architecture}"
+    wanted = zlib.crc32(" ".join((ROOT_SUITE, *ROOT_PACKAGES)).encode())  # another list makes another folder
+    folder = directory() / f"root-{kernel.architecture}-{wanted:08x}"
     if not folder.exists():
         say(f"{kernel.name}: fetching a small Debian {ROOT_SUITE} for {kernel.architecture}")
         _make(folder, kernel.architecture)
