@@ -186,7 +186,7 @@ class Matrix:
         files = dict.fromkeys(inner.name.partition("::")[0] for inner in wanted)
         environment = self._cache.environment() | {"BEESPACE_GUEST_TESTS": str(names)}
         if not root(kernel).own:
-            environment["PATH"] = "/usr/sbin:/usr/bin"
+            environment |= {"PATH": "/usr/sbin:/usr/bin", "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis"}
             self._cache.compile_for(kernel)
         try:
             with Guest(fetch(kernel), SETTINGS, shares=self._cache.shares(kernel)) as guest:
