@@ -193,9 +193,11 @@ def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert code.hex() == "1801000000000081" + "00000000ffffffff" + "1801" + "00" * 14
     with pytest.raises(RelocationError, match="no symbol 'nonesuch'"):
         fill_symbols(image(LOAD, SymbolReloc(0, SymbolKind.ADDRESS, "nonesuch")), MAPS, symbols, ExitStack())
-    listing.write_text("0000000000000000 T _stext\n")
+    listing.write_text("0000000000000000 A __per_cpu_start\n0000000000000000 T _stext\n")
     with pytest.raises(NotPermitted, match="kptr_restrict"):
-        kallsyms.addresses(["_stext"])
+        kallsyms.addresses(["__per_cpu_start"])
+    listing.write_text("0000000000000000 A __per_cpu_start\nffffffff81000000 T _stext\n")  # there, that is where it is
+    assert kallsyms.addresses(["__per_cpu_start"]) == {"__per_cpu_start": 0}
 
 
 def test_a_map_that_the_object_does_not_hold() -> None:
