@@ -29,7 +29,9 @@ class World:
         self.any_bytes = any_bytes  # a bool that is neither 0 nor 1 would not come back
         self.u8, self.u16 = b.int("unsigned char", 1), b.int("unsigned short", 2)
         self.u32, self.u64 = b.int("unsigned int", 4), b.int("unsigned long", 8)
-        self.s8, self.s32, self.s64 = (b.int(n, s, signed=True) for n, s in (("signed char", 1), ("int", 4), ("long", 8)))
+        self.s8, self.s32, self.s64 = (
+            b.int(n, s, signed=True) for n, s in (("signed char", 1), ("int", 4), ("long", 8))
+        )
         self.u128 = b.int("__int128 unsigned", 16)
         self.char = b.int("char", 1, signed=True)
         self.bool = b.int("_Bool", 1, boolean=True)
@@ -50,8 +52,9 @@ def _scalars(w: World) -> list[tuple[int, int, st.SearchStrategy[Any]]]:
     """(type, size, values)"""
     bits = lambda n, s: st.integers(-(1 << n - 1), (1 << n - 1) - 1) if s else st.integers(0, (1 << n) - 1)  # noqa: E731
     scalars = [
-        (w.u8, 1, bits(8, False)), (w.u16, 2, bits(16, False)), (w.u32, 4, bits(32, False)), (w.u64, 8, bits(64, False)),
-        (w.s8, 1, bits(8, True)), (w.s32, 4, bits(32, True)), (w.s64, 8, bits(64, True)), (w.u128, 16, bits(128, False)),
+        (w.u8, 1, bits(8, False)), (w.u16, 2, bits(16, False)), (w.u32, 4, bits(32, False)),
+        (w.s8, 1, bits(8, True)), (w.s32, 4, bits(32, True)), (w.s64, 8, bits(64, True)),
+        (w.u64, 8, bits(64, False)), (w.u128, 16, bits(128, False)),
         (w.char, 1, bits(8, True)),
         (w.f32, 4, st.floats(width=32)), (w.f64, 8, st.floats()),
         (w.enum, 4, bits(32, False)), (w.signed_enum, 4, bits(32, True)), (w.wide_enum, 8, bits(64, False)),
@@ -229,7 +232,9 @@ def test_text_that_is_no_text_comes_back() -> None:
 def test_flexible_arrays_take_what_is_left() -> None:
     w = World()
     b = w.b
-    record = b.struct("event", 8, [Member("pid", w.u32, 0), Member("length", w.u16, 32), Member("text", b.array(w.char, 0), 48)])
+    record = b.struct(
+        "event", 8, [Member("pid", w.u32, 0), Member("length", w.u16, 32), Member("text", b.array(w.char, 0), 48)]
+    )
     numbers = b.struct("numbers", 4, [Member("count", w.u32, 0), Member("items", b.array(w.u16, 0), 32)])
     blob = b.struct("blob", 1, [Member("kind", w.u8, 0), Member("data", b.array(w.u8, 0), 8)])
     nested = b.array(numbers, 2)
@@ -281,7 +286,12 @@ def test_a_union_of_a_nan_and_its_bits() -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_bit_fields(order: Any) -> None:
     w = World()
-    fields = [Member("a", w.u32, 0, 3), Member("b", w.s32, 3, 7), Member("flag", w.bool, 10, 1), Member("c", w.u32, 11, 21)]
+    fields = [
+        Member("a", w.u32, 0, 3),
+        Member("b", w.s32, 3, 7),
+        Member("flag", w.bool, 10, 1),
+        Member("c", w.u32, 11, 21),
+    ]
     c = w.codec(w.b.struct("bits", 4, fields), order)
     number = 5 | (-3 & 0x7F) << 3 | 1 << 10 | 0x155555 << 11
     if order == "big":  # the first field is at the top
@@ -323,8 +333,8 @@ def test_messages() -> None:
     inner = b.struct("inner", 8, [Member("port", w.u16, 0), Member("color", w.enum, 32)])
     items = b.array(inner, 2)
     outer = b.struct("outer", 48, [
-        Member("pid", w.u32, 0), Member("items", items, 64), Member("comm", b.array(w.char, 4), 192), Member("on", w.bool, 224),
-        Member("address", b.array(w.u8, 4), 256), Member("real", w.f32, 288),
+        Member("pid", w.u32, 0), Member("items", items, 64), Member("comm", b.array(w.char, 4), 192),
+        Member("on", w.bool, 224), Member("address", b.array(w.u8, 4), 256), Member("real", w.f32, 288),
     ])  # fmt: skip
     c = w.codec(outer)
     wrong: list[tuple[Any, str]] = [
@@ -339,7 +349,8 @@ def test_messages() -> None:
         ({"items": [{}]}, "struct outer, field items: 1 elements were given, struct inner[2] has 2"),
         ({"items": 5}, "struct outer, field items: 5 is no sequence"),
         ({"comm": "hello"}, "struct outer, field comm: 'hello' has 5 bytes, char[4] has room for 4"),
-        ({"comm": "a\0"}, "struct outer, field comm: 'a\\x00' holds a NUL, which would end it: give bytes if that is meant"),
+        ({"comm": "a\0"},
+         "struct outer, field comm: 'a\\x00' holds a NUL, which would end it: give bytes if that is meant"),
         ({"comm": 5}, "struct outer, field comm: 5 is neither str nor bytes, as char[4] needs"),
         ({"on": 2}, "struct outer, field on: 2 is neither true nor false"),
         ({"address": b"abc"}, "struct outer, field address: 3 bytes were given, unsigned char[4] has 4"),
@@ -399,6 +410,7 @@ def test_damaged_types() -> None:
 def test_made_once_and_cheap_to_import() -> None:
     w = World()
     btf = Btf(w.b.bytes())
-    assert codec(btf, w.u32) is codec(btf, w.u32) is not codec(btf, w.u32, "big" if sys.byteorder == "little" else "little")
-    heavy = "import beespace.btf.codec, sys; print([m for m in ('json', 'inspect', 'dataclasses', 'difflib') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert codec(btf, w.u32, "little") is codec(btf, w.u32, "little") is not codec(btf, w.u32, "big")
+    heavy = "('json', 'inspect', 'dataclasses', 'difflib')"
+    asked = f"import beespace.btf.codec, sys; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "[]\n"
