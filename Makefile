@@ -6,7 +6,7 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled in C, so that guests need not run clang.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit format objects bench picture clean help
+.PHONY: watch test test-kernels check unit fuzz format objects bench picture clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
