@@ -108,7 +108,11 @@ def test_the_tracepoint_is_said_when_it_is_attached(make: Make, section: str, ev
 
 @pytest.mark.parametrize("section", ["tracepoint/task/task_rename", "raw_tp/task_rename", "tp_btf/task_rename"])
 def test_cookies_of_tracepoints(make: Make, section: str) -> None:
-    loaded = make(source(section), with_cookies=1)
+    try:
+        loaded = make(source(section), with_cookies=1)
+    except NotSupported as error:
+        assert "bpf_get_attach_cookie" in error.message
+        pytest.skip(f"programs of {section} cannot read cookies on this kernel (Linux 6.10)")
     loaded.attach(cookie=0xABCD_0123_4567)
     rename(2)
     assert cookies(loaded) == [0xABCD_0123_4567] * 2
@@ -223,16 +227,26 @@ def test_cookie_of_an_event(make: Make) -> None:
 
 
 def test_a_watchpoint(make: Make) -> None:
-    """Each write to one variable of this process."""
-    cell = ctypes.c_uint32(0)
-    loaded = make(SAMPLE)
-    try:
-        loaded.attach(event=f"breakpoint:{ctypes.addressof(cell):#x}/4:w", pid=os.getpid())
-    except NotSupported as error:
-        pytest.skip(error.message)
-    for number in range(5):
-        cell.value = number
-    assert value(loaded) == 5
+    """Each write to four bytes of this process, and none to the next four."""
+    with mmap.mmap(-1, mmap.PAGESIZE) as memory:
+        cell = ctypes.c_char.from_buffer(memory)
+        address = ctypes.addressof(cell)
+        del cell
+        loaded = make(SAMPLE)
+        try:
+            loaded.attach(event=f"breakpoint:{address:#x}/4:w", pid=os.getpid())
+        except NotSupported as error:
+            pytest.skip(error.message)
+        for _ in range(5):
+            memory[8] = 1
+        assert value(loaded) == 0
+        for number in range(5):
+            memory[0] = number
+        assert value(loaded) >= 5  # an emulated processor may tell of one write twice
+        loaded.detach()
+        seen = value(loaded)
+        memory[0] = 9
+        assert value(loaded) == seen
 
 
 def test_hardware_counters_or_why_not(make: Make) -> None:

@@ -55,7 +55,9 @@ def require_multi(program: Attachable) -> None:
     """:class:`NotSupported` if this kernel has no links to many places."""
     hook = program.attachment.hook
     if not has_multi(hook):
-        raise NotSupported(f"links of {hook.section}", since=hook.since, help=f"attach it as {_single(hook)} does")
+        option = ", CONFIG_FPROBE" if hook.link == "kprobe_multi" else ""
+        help = f"put the program into section {_single(hook)}"
+        raise NotSupported(f"links of {hook.section}", since=hook.since + option, help=help)
 
 
 def require_many(program: Attachable) -> None:
