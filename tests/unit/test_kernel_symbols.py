@@ -197,7 +197,10 @@ def test_addresses_without_a_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(NotPermitted, match="kptr_restrict"):
         kallsyms.addresses(["__per_cpu_start"])
     listing.write_text("0000000000000000 A __per_cpu_start\nffffffff81000000 T _stext\n")  # there, that is where it is
-    assert kallsyms.addresses(["__per_cpu_start"]) == {"__per_cpu_start": 0}
+    zero = SymbolReloc(0, SymbolKind.ADDRESS, "__per_cpu_start")
+    entry = FunctionSpec("entry", LOAD, (zero,))
+    symbols = symbols_of(ObjectSpec("o", "GPL", {"entry": ProgramSpec("entry", "tc", entry)}), NoTypes())
+    assert fill_symbols(image(LOAD, zero), MAPS, symbols, ExitStack()).hex() == "1801" + "00" * 14
 
 
 def test_a_map_that_the_object_does_not_hold() -> None:

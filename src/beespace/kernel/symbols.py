@@ -149,14 +149,14 @@ class KernelSymbols:
             functions = [*(p.entry for p in self.spec.programs.values()), *self.spec.subprograms.values()]
             relocs = (reloc for function in functions for reloc in function.symbols)
             self._addresses = addresses({reloc.symbol for reloc in relocs if reloc.kind is SymbolKind.ADDRESS})
-        found = self._addresses.get(symbol.symbol, 0)
-        if not found and not symbol.weak:
+        found = self._addresses.get(symbol.symbol)
+        if found is None and not symbol.weak:
             raise RelocationError(
                 f"this kernel has no symbol {symbol.symbol!r}",
                 help="declare it weak and test whether it is there; variables are listed in /proc/kallsyms only with "
                 "CONFIG_KALLSYMS_ALL",
             )
-        return found
+        return found or 0
 
 
 def _type_of(btf: Btf, symbol_id: int) -> int:
