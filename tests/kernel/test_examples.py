@@ -156,7 +156,27 @@ def check_exec_counter(cache: Path, executable: Path) -> None:
     assert totals == sorted(totals) and totals[0] >= 1
 
 
-AS_PROGRAMS: dict[str, Callable[[Path, Path], None]] = {"exec_counter.py": check_exec_counter}
+def check_open_object(cache: Path, executable: Path) -> None:
+    """It opens what the other example builds: the events' struct is found by the ring's name."""
+    counter: Any = program_of(EXAMPLES / "exec_counter.py")
+    cache.mkdir()
+    counter.build(cache / "execs.bpf.o")
+    command = [sys.executable, "-u", str(EXAMPLES / "open_object.py"), str(cache / "execs.bpf.o"), "1", "min_uid=64998"]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("on_exec is attached to ")
+        pids = execute(executable, 3, user=64998)
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    assert [rest.count(f"pid={pid}, ") for pid in pids] == [1, 1, 1]
+
+
+AS_PROGRAMS: dict[str, Callable[[Path, Path], None]] = {
+    "exec_counter.py": check_exec_counter,
+    "open_object.py": check_open_object,
+}
 
 
 FILES = sorted(EXAMPLES.glob("*.py"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,9 +76,12 @@ SEC("?fentry/no_such_function_anywhere") int faulty_first(void *ctx) { return 0;
 SEC("?raw_tp/sched_process_exit") int faulty_second(void *ctx) { return 0; }
 """
 
+# Without faulty_jumps: a program array is emptied by deferred work when its last descriptor closes, and who opens it by
+# its id and closes it before that work has run (as `gone` does, or bpftool) has the kernel count a reference that is
+# never given back (prog_array_map_clear() in kernel/bpf/arraymap.c).  The tracer accounts for its descriptor.
 NAMES = (
     "faulty_exec", "faulty_raw", "faulty_packet", "faulty_filter", "faulty_walk", "faulty_second", "faulty_one",
-    "faulty_outer", "faulty_ring", "faulty_jumps",
+    "faulty_outer", "faulty_ring",
 )  # fmt: skip
 
 
@@ -138,6 +142,7 @@ def test_every_system_call_may_fail(built: ObjectSpec, cgroup: Path, error: int,
             break  # the object needs fewer calls than that
     assert number > 25
     assert raised > 15 and survived >= 1
+    time.sleep(1)  # so that the work on program arrays is done before anybody looks at maps
     assert gone(*NAMES)
 
 
