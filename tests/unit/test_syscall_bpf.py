@@ -58,7 +58,7 @@ def test_create_passes_every_field() -> None:
             btf_value_type_id=7, btf_vmlinux_value_type_id=8, value_type_btf_obj_fd=9, map_extra=10, map_token_fd=11,
         ).close()  # fmt: skip
     assert kernel.requests[0].fields == {
-        "map_type": 1, "key_size": 4, "value_size": 8, "max_entries": 16, "map_name": b"m", "map_flags": 0x10001,  # with BPF_F_TOKEN_FD
+        "map_type": 1, "key_size": 4, "value_size": 8, "max_entries": 16, "map_name": b"m", "map_flags": 0x10001,
         "inner_map_fd": 2, "numa_node": 3, "map_ifindex": 4, "btf_fd": 5, "btf_key_type_id": 6, "btf_value_type_id": 7,
         "btf_vmlinux_value_type_id": 8, "value_type_btf_obj_fd": 9, "map_extra": 10, "map_token_fd": 11,
     }  # fmt: skip
