@@ -113,6 +113,7 @@ def printed_by(file: Path, cache: Path, work: Callable[[], None], done: Callable
         **os.environ,
         "PYTHONPATH": str(ROOT / "src"),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
         "XDG_CACHE_HOME": str(cache),
     }
     lines: list[str] = []
@@ -125,7 +126,9 @@ def printed_by(file: Path, cache: Path, work: Callable[[], None], done: Callable
             reader.start()
             deadline = time.monotonic() + 30
             while not lines:  # any program that the machine executes; ours make sure that there is one
-                assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
+                if time.monotonic() > deadline or process.poll() is not None:
+                    process.send_signal(signal.SIGABRT)  # says where it stands: faulthandler is on
+                    pytest.fail(f"{file.name} printed nothing\n{process.stderr.read()}")
                 subprocess.run(["true"], check=True)
                 time.sleep(0.02)
             work()
