@@ -117,6 +117,8 @@ def printed_by(file: Path, cache: Path, work: Callable[[], None], done: Callable
         "XDG_CACHE_HOME": str(cache),
     }
     lines: list[str] = []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs; and so would be what we start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, str(file)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
