@@ -10,6 +10,7 @@ import json
 import sys
 from typing import Any
 
+from beespace.cli.own_options import print_content, words_of
 from beespace.errors import UsageError
 from beespace.lang import Counter, Global, Interval, Map, Program, Ring, SocketStorage
 from beespace.schema import BoolKind, Event
@@ -54,18 +55,12 @@ def _options(program: type[Program], given: list[str]) -> dict[str, int]:
     """``--name VALUE`` and ``--name=VALUE`` as the program's options."""
     declared = program.declaration().options
     values: dict[str, int] = {}
-    words = iter(given)
-    for word in words:
-        if not word.startswith("--"):
-            raise UsageError(f"{word!r} is no option", help="options of a probe are written --name VALUE")
-        flag, equals, value = word.removeprefix("--").partition("=")
+    for flag, value in words_of(given, "a probe"):
         name = flag.replace("-", "_")
         if name not in declared:
             known = ", ".join("--" + each.replace("_", "-") for each in sorted(declared)) or "none"
             raise UsageError(f"{program.__name__} has no option --{flag}", help=f"its own: {known}")
-        if not equals:
-            value = next(words, "")
-        values[name] = _number(flag, value, isinstance(declared[name].kind, BoolKind))
+        values[name] = _number(flag, value or "", isinstance(declared[name].kind, BoolKind))
     return values
 
 
@@ -106,14 +101,7 @@ def _print_maps(probe: Program, as_json: bool) -> None:
             print(f"beespace: {lost} events of {name} were lost: the ring was full", file=sys.stderr)
         if shown is None:
             continue
-        if as_json:
-            print(json.dumps({"map": name, "value": shown}))
-        elif isinstance(shown, list):
-            print(f"{name}: {len(shown)} entries")
-            for key, value in shown:
-                print(f"  {key!r}: {value!r}")
-        else:
-            print(f"{name}: {shown!r}")
+        print_content("map", name, shown, as_json)
 
 
 def _contents(live: Map) -> Any:

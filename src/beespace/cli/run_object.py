@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from beespace.cli.own_options import plain, print_content, words_of
 from beespace.errors import UsageError
+from beespace.kernel import load
 from beespace.kernel.links import Link, Where
 from beespace.kernel.links.iterator import IteratorLink
 from beespace.session.events import follow
 from beespace.session.object_options import options_of
-from beespace.session.objects import Object, open, read_object
+from beespace.session.objects import Object, read_object
 from beespace.session.records import Events
 from beespace.session.snapshot import snapshot
 from beespace.spec import ObjectSpec
@@ -33,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     where |= _attach_options(options.attach)
     structs = dict(_pair(text, "--event", "RING=STRUCT") for text in options.event)
     as_json = options.output == "json"
-    with open(options.file, variables=values, programs=options.only or None) as loaded:
+    show = _print_json if as_json else _print_text
+    with load(spec, variables=values, programs=options.only or None, into=Object) as loaded:
         for ring in structs:
             if ring not in loaded.rings:
                 known = ", ".join(loaded.rings) or "none"
@@ -44,15 +47,16 @@ def run(options: argparse.Namespace) -> int:
             _say(f"note: {note}")
         _print_iterators(links)
         if rings or any(not isinstance(link, IteratorLink) for link in links):
-            show = _print_json if as_json else _print_text
             for name, event in follow(rings, options.duration):
                 show(name, event, len(rings) > 1)
         loaded.detach()  # what is printed now does not change any more
         for name, events in rings.items():
             for event in events.available():
                 show(name, event, len(rings) > 1)
-        _print_end(loaded, as_json)
-        _print_losses(rings)
+        for kind, name, content in snapshot(loaded):
+            print_content(kind, name, content, as_json)
+        for sentence in _losses(rings):
+            _say(sentence)
     return 0
 
 
@@ -68,19 +72,12 @@ def _values(spec: ObjectSpec, given: Sequence[str]) -> dict[str, Any]:
     """``--name VALUE`` and ``--name=VALUE`` as values of the object's read-only globals."""
     declared = options_of(spec)
     values: dict[str, Any] = {}
-    words = iter(given)
-    for word in words:
-        flag, equals, text = word.removeprefix("--").partition("=")
-        if not word.startswith("--"):
-            raise UsageError(f"{word!r} is no option", help="options of an object are written --name VALUE")
+    for flag, text in words_of(given, "an object"):
         option = declared.get(flag.replace("-", "_"))
         if option is None:
             raise UsageError(f"{spec.name} has no option --{flag}", help=f"its own: {_known(declared.values())}")
-        if not equals:
-            following = next(words, None)
-            if following is None:
-                raise UsageError(f"--{flag} takes a value of type {option.type}")
-            text = following
+        if text is None:
+            raise UsageError(f"--{flag} takes a value of type {option.type}")
         values[option.name] = option.value(text)
     return values
 
@@ -125,36 +122,17 @@ def _print_iterators(links: Sequence[Link]) -> None:
 
 
 def _print_json(ring: str, event: Any, several: bool) -> None:
-    fields = plain(event) if not isinstance(event, bytes) else {"data": event.hex()}
-    print(json.dumps({"ring": ring, **fields}), flush=True)
+    print(json.dumps({"ring": ring, **_fields(event)}), flush=True)
 
 
 def _print_text(ring: str, event: Any, several: bool) -> None:
-    fields = {"data": event.hex()} if isinstance(event, bytes) else plain(event)
     prefix = f"{ring}: " if several else ""
-    print(prefix + " ".join(f"{name}={value!r}" for name, value in fields.items()), flush=True)
+    print(prefix + " ".join(f"{name}={value!r}" for name, value in _fields(event).items()), flush=True)
 
 
-def plain(value: Any) -> Any:
-    """A value of BTF as JSON knows it: records as objects, tuples as lists, bytes as hex."""
-    if hasattr(value, "_asdict"):
-        return {name: plain(part) for name, part in value._asdict().items()}
-    if isinstance(value, tuple | list):
-        return [plain(part) for part in value]
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _print_end(loaded: Object, as_json: bool) -> None:
-    for kind, name, content in snapshot(loaded):
-        shown = plain(content)
-        if as_json:
-            print(json.dumps({kind: name, "value": shown}))
-        elif isinstance(content, list):
-            print(f"{name}: {len(content)} entries")
-            for key, value in content:
-                print(f"  {key!r}: {value!r}")
-        else:
-            print(f"{name}: {content!r}")
+def _fields(event: Any) -> dict[str, Any]:
+    found: dict[str, Any] = plain(event) if not isinstance(event, bytes) else {"data": event.hex()}
+    return found
 
 
 def _losses(rings: dict[str, Events]) -> Iterator[str]:
@@ -165,11 +143,6 @@ def _losses(rings: dict[str, Events]) -> Iterator[str]:
             yield f"{events.lost} events of {name} were lost: it was full"
         if events.malformed:
             yield f"{events.malformed} records of {name} were shorter than {events.struct}, and are shown as hex"
-
-
-def _print_losses(rings: dict[str, Events]) -> None:
-    for sentence in _losses(rings):
-        _say(sentence)
 
 
 def _say(text: str) -> None:

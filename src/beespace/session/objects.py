@@ -17,7 +17,8 @@ from beespace.errors import UsageError
 from beespace.isa.constants import MapType
 from beespace.kernel import LoadedObject, RingBuffer, load
 from beespace.session.event_types import Choice, choose
-from beespace.session.records import Events, Reader
+from beespace.session.records import Events
+from beespace.session.waiting import Reader
 from beespace.spec import ObjectSpec
 
 if TYPE_CHECKING:

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from beespace.errors import UsageError
 from beespace.kernel import RingBuffer
+from beespace.session.waiting import Reader, async_records, records
 
 if TYPE_CHECKING:
     from beespace.btf.codec import Codec
     from beespace.schema import Layout
     from beespace.stream import Batch
 
-__all__ = ["BATCH_ROWS", "Events", "Reader"]
+__all__ = ["BATCH_ROWS", "Events"]
 
 BATCH_ROWS = 16_384
-
-
-class Reader(Protocol):
-    """What brings the bytes: :class:`~beespace.kernel.RingBuffer` or :class:`~beespace.kernel.PerfBuffer`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def lost(self) -> int | None: ...
-
-    def fileno(self) -> int: ...
-
-    def poll(self, timeout: float | None = None) -> bool: ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def close(self) -> None: ...
 
 
 class Events:
@@ -78,9 +61,7 @@ class Events:
 
     def until(self, timeout: float | None = None) -> Iterator[Any]:
         """Events until none came for ``timeout`` seconds (``None``: for ever)."""
-        yield from self.available()
-        while self._reader.poll(timeout):
-            yield from self.available()
+        return map(self._decode, records(self._reader, timeout))
 
     def __iter__(self) -> Iterator[Any]:
         return self.until(None)
@@ -99,20 +80,8 @@ class Events:
                 break
         return found
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        import asyncio  # takes longer to import than everything here
-
-        ready = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self.fileno(), ready.set)
-        try:
-            while True:
-                for event in self.available():
-                    yield event
-                ready.clear()
-                await ready.wait()
-        finally:
-            loop.remove_reader(self.fileno())
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return async_records(self._reader, self._decode)
 
     def batches(self, timeout: float | None = None) -> Iterator[Batch]:
         """The same events as columns (:class:`beespace.stream.Batch`), whenever some are there.
@@ -139,13 +108,13 @@ class Events:
             self.malformed += drained.malformed
             return Batch(self._layout.name, drained.records).with_lost("malformed", drained.malformed), drained.more
         before = self._reader.lost or 0
-        records = list(islice(self._reader, BATCH_ROWS))
+        taken = list(islice(self._reader, BATCH_ROWS))
         size = self._layout.size
-        whole = [record[:size] for record in records if len(record) >= size]
-        self.malformed += len(records) - len(whole)
+        whole = [record[:size] for record in taken if len(record) >= size]
+        self.malformed += len(taken) - len(whole)
         batch = Batch(self._layout.name, decode(self._layout, b"".join(whole)))
-        batch = batch.with_lost("malformed", len(records) - len(whole))
-        return batch.with_lost("ring", (self._reader.lost or 0) - before), len(records) == BATCH_ROWS
+        batch = batch.with_lost("malformed", len(taken) - len(whole))
+        return batch.with_lost("ring", (self._reader.lost or 0) - before), len(taken) == BATCH_ROWS
 
     def _decode(self, record: bytes) -> Any:
         codec = self._codec

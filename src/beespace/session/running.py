@@ -16,6 +16,7 @@ from beespace.kernel.maps import Map
 from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Ring
 from beespace.schema import Layout
+from beespace.session.waiting import async_records, records
 from beespace.syscall.clock import boottime_offset_ns
 
 if TYPE_CHECKING:
@@ -77,25 +78,11 @@ class LiveRing:
 
     def records(self, timeout: float | None) -> Iterator[bytes]:
         """One event's bytes after another; ends when none came for ``timeout`` seconds."""
-        yield from self.ring
-        while self.ring.poll(timeout):
-            yield from self.ring
+        return records(self.ring, timeout)
 
-    async def async_records(self) -> AsyncIterator[bytes]:
+    def async_records(self) -> AsyncIterator[bytes]:
         """The same without blocking the event loop."""
-        import asyncio  # a quarter of the time that everything else here takes to import
-
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(self.ring.fileno(), ready.set)
-        try:
-            while True:
-                for record in self.ring:
-                    yield record
-                ready.clear()
-                await ready.wait()
-        finally:
-            loop.remove_reader(self.ring.fileno())
+        return async_records(self.ring, bytes)
 
     def batches(self, timeout: float | None) -> Iterator[Any]:
         """The same events as columns, one batch whenever some are there."""

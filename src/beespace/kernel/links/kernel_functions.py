@@ -10,11 +10,12 @@ from typing import NamedTuple
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
 from beespace.kernel.kallsyms import KALLSYMS, find_symbols
+from beespace.kernel.links.link import Attachable, Where
 from beespace.syscall import mounts
 
 __all__ = [
-    "KernelFunction", "NotProbed", "UnknownFunction", "has_function", "matching", "missing", "near", "refused",
-    "starts", "unknown",
+    "KernelFunction", "NotProbed", "UnknownFunction", "asked_functions", "has_function", "matching", "missing", "near",
+    "refused", "starts", "unknown",
 ]  # fmt: skip
 
 _CODE = "tTwW"  # what nm calls functions
@@ -27,6 +28,27 @@ class KernelFunction(NamedTuple):
     name: str
     module: str
     place: int
+
+
+def asked_functions(program: Attachable, where: Where) -> tuple[list[str], bool]:
+    """The names that many functions are asked for by, and whether there is a glob among them.
+
+    :class:`UsageError` if there are none, or cookies that are not one for each.
+    """
+    given = where.functions or where.function or program.attachment.target
+    names = [given] if isinstance(given, str) else list(given)
+    if not any(names):
+        raise UsageError(
+            f"program {program.name!r} at {program.attachment.section!r} is for no functions yet",
+            help="say which: attach(functions='vfs_*') or attach(functions=['vfs_read', 'vfs_write'])",
+        )
+    globs = any(is_glob(name) for name in names)
+    if where.cookies and (globs or len(where.cookies) != len(names)):
+        raise UsageError(
+            f"{len(where.cookies)} cookies for {'a glob' if globs else f'{len(names)} functions'}",
+            help="give functions= as a list of names, and as many cookies=; cookie= is one for all",
+        )
+    return names, globs
 
 
 def matching(wanted: Sequence[str] | str) -> list[KernelFunction]:

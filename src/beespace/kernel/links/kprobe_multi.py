@@ -9,11 +9,11 @@ import errno
 from collections.abc import Iterator
 
 from beespace.errors import KernelError, UsageError
-from beespace.kernel.functions import is_glob
 from beespace.kernel.links.composite import attach_all
 from beespace.kernel.links.kernel_functions import (
     KernelFunction,
     NotProbed,
+    asked_functions,
     matching,
     missing,
     refused,
@@ -36,19 +36,7 @@ def attach(program: Attachable, where: Where) -> Link:
 
     A name must be there; of a glob, one function must be.  ``where.cookies`` are for names, one each.
     """
-    given = where.functions or where.function or program.attachment.target
-    names = [given] if isinstance(given, str) else list(given)
-    if not any(names):
-        raise UsageError(
-            f"program {program.name!r} at {program.attachment.section!r} is for no functions yet",
-            help="say which: attach(functions='vfs_*') or attach(functions=['vfs_read', 'vfs_write'])",
-        )
-    globs = any(is_glob(name) for name in names)
-    if where.cookies and (globs or len(where.cookies) != len(names)):
-        raise UsageError(
-            f"{len(where.cookies)} cookies for {'a glob' if globs else f'{len(names)} functions'}",
-            help="give functions= as a list of names, and as many cookies=; cookie= is one for all",
-        )
+    names, globs = asked_functions(program, where)
     cookies = list(where.cookies) or [where.cookie] * len(names) * bool(where.cookie)
 
     def multi() -> Link:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 
 from beespace.btf import Btf, Function, FunctionPrototype, Kind
-from beespace.errors import KernelError, NotSupported, UsageError
+from beespace.errors import KernelError, NotSupported
 from beespace.kernel.functions import is_glob
-from beespace.kernel.links.kernel_functions import NotProbed, matching, refused, unknown
+from beespace.kernel.links.kernel_functions import NotProbed, asked_functions, matching, refused, unknown
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.syscall import bpf
@@ -27,19 +27,7 @@ def attach(program: Attachable, where: Where) -> Link:
     A name must be there; of a glob, one function must be.  ``where.cookies`` are for names, one each.  Functions of
     modules are not looked for.
     """
-    given = where.functions or where.function or program.attachment.target
-    names = [given] if isinstance(given, str) else list(given)
-    if not any(names):
-        raise UsageError(
-            f"program {program.name!r} at {program.attachment.section!r} is for no functions yet",
-            help="say which: attach(functions='vfs_*') or attach(functions=['vfs_read', 'vfs_write'])",
-        )
-    globs = any(is_glob(name) for name in names)
-    if where.cookies and (globs or len(where.cookies) != len(names)):
-        raise UsageError(
-            f"{len(where.cookies)} cookies for {'a glob' if globs else f'{len(names)} functions'}",
-            help="give functions= as a list of names, and as many cookies=; cookie= is one for all",
-        )
+    names, globs = asked_functions(program, where)
     ids = _ids(names)
     cookies = list(where.cookies) or [where.cookie] * len(ids) * bool(where.cookie)
     hook = program.attachment.hook
