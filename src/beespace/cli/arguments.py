@@ -145,8 +145,13 @@ def _run(parser: argparse.ArgumentParser) -> None:
 def _build(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", type=Path, help="a Python file with a Program class")
-    add("-o", "--output", type=Path, metavar="FILE", help="default: the file's name with .bpf.o")
+    add("-o", "--output", type=Path, metavar="OBJ",
+        help="where to (default: an object beside the file, with .bpf.o; text to standard output)")  # fmt: skip
     add("--program", metavar="CLASS", help="which Program, if the file has several")
+    add("--emit", choices=("obj", "ir", "llvm", "asm"), default="obj",
+        help="the object (default), or what it was on the way: typed IR, LLVM's IR, assembly with source")  # fmt: skip
+    add("--report", nargs="?", const="text", choices=("text", "json"),
+        help="programs, stack, helpers with their first kernel, maps and their memory; text or json")  # fmt: skip
 
 
 def _tables(parser: argparse.ArgumentParser) -> None:

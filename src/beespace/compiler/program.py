@@ -14,6 +14,7 @@ from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.source import SourceFile, Sources
+from beespace.compiler.stack import Spill
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Global, Interval, Map, Ring
@@ -33,21 +34,31 @@ class Report:
 
     ``lost`` is the key of each map in the per-CPU array ``beespace_lost`` (see :mod:`beespace.compiler.lost`);
     a map is in it whether or not anything of it can be lost.  ``stack`` is the deepest chain of frames
-    of each program in bytes, ``spilled`` the functions whose memory did not fit the stack.
+    of each program in bytes, ``spills`` what of functions' memory did not fit the stack.
     """
 
     programs: Mapping[str, str]
     lost: Mapping[str, int]
     stack: Mapping[str, int]
-    spilled: tuple[str, ...] = ()
+    spills: tuple[Spill, ...] = ()
+
+    @property
+    def spilled(self) -> tuple[str, ...]:
+        """The functions whose memory did not fit the stack."""
+        return tuple(sorted({spill.function for spill in self.spills}))
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An ELF object as libbpf loads it, and the report on it."""
+    """An ELF object as libbpf loads it, the report on it, and what it was made of.
+
+    ``module`` is the IR after its passes, ``llvm`` the LLVM assembly.
+    """
 
     object: bytes
     report: Report
+    module: ir.Module
+    llvm: str
 
 
 def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> Compiled:
@@ -64,9 +75,9 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> C
         {name: section for name, section in declaration.sections.items() if section},
         {name: lost_index(declaration, name) for name in declaration.maps},
         build.stack,
-        tuple(sorted({spill.function for spill in build.spills})),
+        build.spills,
     )
-    return Compiled(build.object, report)
+    return Compiled(build.object, report, build.module, build.text)
 
 
 def lower(declaration: Declaration, btf: Btf) -> ir.Module:

@@ -20,9 +20,9 @@ from beespace.elf import read
 from beespace.errors import InternalError
 from beespace.isa import InsnClass, MapType, decode
 from beespace.record import dataclass, replace
-from beespace.spec import FunctionSpec, SymbolKind
+from beespace.spec import FunctionSpec, ObjectSpec, SymbolKind
 
-__all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "depth_of", "spill"]
+__all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "chains_of", "depth_of", "spill"]
 
 #: Bytes of slots a function may keep, tried in turn; what is left of 512 is for registers and callees.
 BUDGETS = (400, 320, 240, 160, 80, 0)
@@ -156,21 +156,29 @@ def _fitting(function: ir.Function) -> int:
 
 def depth_of(code: bytes, module: ir.Module) -> dict[str, int]:
     """Bytes of stack that each program of the object ``code`` needs, callees included, as the verifier counts."""
-    spec = read(code, module.name)
+    return {name: _bytes(chain) for name, chain in chains_of(read(code, module.name)).items()}
+
+
+def chains_of(spec: ObjectSpec) -> dict[str, tuple[tuple[str, int], ...]]:
+    """The deepest chain of calls of each program: every function of it, and the bytes of its frame."""
     functions = dict(spec.subprograms)
     called = {
         name: [reloc.symbol for reloc in function.symbols if reloc.kind in (SymbolKind.CALL, SymbolKind.FUNCTION)]
         for name, function in (*functions.items(), *((name, item.entry) for name, item in spec.programs.items()))
     }
-    known: dict[str, int] = {}
+    known: dict[str, tuple[tuple[str, int], ...]] = {}
 
-    def deepest(name: str, function: FunctionSpec) -> int:
+    def deepest(name: str, function: FunctionSpec) -> tuple[tuple[str, int], ...]:
         if name not in known:
-            below = max((deepest(callee, functions[callee]) for callee in called[name]), default=0)
-            known[name] = _frame(function.code) + below
+            below = max((deepest(callee, functions[callee]) for callee in called[name]), key=_bytes, default=())
+            known[name] = ((name, _frame(function.code)), *below)
         return known[name]
 
     return {name: deepest(name, program.entry) for name, program in spec.programs.items()}
+
+
+def _bytes(chain: tuple[tuple[str, int], ...]) -> int:
+    return sum(frame for _, frame in chain)
 
 
 _MOVE, _ADD, _FRAME_POINTER = 0xBF, 0x07, 10  # r1 = r2; r1 += constant; r10

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from beespace.compiler import ir
+from beespace.compiler import ir, passes
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
@@ -38,11 +38,14 @@ class Build:
     """An object, and what the compiler had to do to make it.
 
     ``stack`` is the deepest chain of frames of each program in bytes; ``spills`` are the slots that did not fit.
+    ``module`` is the IR after its passes, ``text`` the LLVM assembly that was made of it.
     """
 
     object: bytes
     stack: dict[str, int]
-    spills: tuple[Spill, ...] = ()
+    spills: tuple[Spill, ...]
+    module: ir.Module
+    text: str
 
 
 class _Died(Exception):
@@ -64,16 +67,20 @@ class Worker:
         the front half refuses every program that cannot be compiled.
         """
         verify(module)
+        module = passes.run(module)
         needed: dict[str, int] = {}
         for budget in BUDGETS:
             fitted, spills = spill(module, budget)
+            if spills:
+                verify(fitted)
+            text = emit(fitted)
             try:
-                code = self.compile(emit(fitted), module.name)
+                code = self.compile(text, module.name)
             except _StackOverflow:
                 continue
             needed = depth_of(code, fitted)
             if max(needed.values(), default=0) <= _KERNEL_STACK:
-                return Build(code, needed, spills)
+                return Build(code, needed, spills, fitted, text)
         raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
 
     def compile(self, text: str, name: str) -> bytes:

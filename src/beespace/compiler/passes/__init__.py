@@ -1,0 +1,32 @@
+"""Passes over the IR, between the front half and LLVM: functions from a module to one that means the same.
+
+May import: the IR and its walkers, ``btf``, ``errors``.  Invariant: the IR is verified after every pass, so a pass
+that breaks a rule is named, and nothing of it reaches LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from beespace.compiler import ir
+from beespace.compiler.ir_verify import verify
+from beespace.errors import InternalError
+
+__all__ = ["PASSES", "Pass", "run"]
+
+Pass: TypeAlias = Callable[[ir.Module], ir.Module]
+
+#: What every module goes through, in this order.
+PASSES: tuple[Pass, ...] = ()
+
+
+def run(module: ir.Module, passes: Iterable[Pass] = PASSES) -> ir.Module:
+    """``module`` after ``passes``; :class:`InternalError` names the pass that broke it."""
+    for each in passes:
+        module = each(module)
+        try:
+            verify(module)
+        except InternalError as error:
+            raise InternalError(f"after the pass {each.__name__}: {str(error).partition(chr(10))[0]}") from error
+    return module
