@@ -197,11 +197,11 @@ def _text(report: BuildReport) -> Iterator[str]:
         yield ""
         yield "maps"
         width = max(len(each.name) for each in report.maps)
-        for each in report.maps:
-            once = " a CPU" if each.per_cpu else ""
+        for table in report.maps:
+            once = " a CPU" if table.per_cpu else ""
             yield (
-                f"  {each.name:<{width}}  {each.type:<16} {each.key_size:>4} -> {each.value_size:<6} bytes  "
-                f"{each.max_entries:>9,} entries  {_bytes(each.bytes)}{once}"
+                f"  {table.name:<{width}}  {table.type:<16} {table.key_size:>4} -> {table.value_size:<6} bytes  "
+                f"{table.max_entries:>9,} entries  {_bytes(table.bytes)}{once}"
             )
     if report.notes:
         yield ""
