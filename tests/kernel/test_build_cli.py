@@ -61,7 +61,7 @@ def test_ir(probe: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_llvm(probe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", str(probe), "--emit", "llvm"]) == 0
     out = capsys.readouterr().out
-    assert 'target triple = "bpfel"' in out and "@on_exec(" in out
+    assert 'target triple = "bpfel"' in out and "define" in out and "on_exec" in out
 
 
 def test_assembly_has_source_and_names(probe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
