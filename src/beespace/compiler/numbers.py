@@ -65,6 +65,7 @@ _FOLD: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.RShift: operator.rshift,
     ast.Pow: operator.pow,
 }
+_MAX_EXPONENT = 64
 _MAX_FOLD = 1 << 128  # literals stay small: no constant needs more than an Address
 
 
@@ -186,9 +187,7 @@ def binary(
     if isinstance(left.type, Literal) and isinstance(right.type, Literal):
         return _folded(frame, op, left.type.value, right.type.value, node, right_node)
     if isinstance(op, ast.Pow):
-        raise frame.error(
-            rules.NotConstant, node, what="`**`", suggestion="multiply, or shift: x ** 2 is x * x, 2 ** n is 1 << n"
-        )
+        return _power(frame, left, right, node)
     if isinstance(op, (ast.LShift, ast.RShift)):
         return _shift(frame, op, left, right, right_node, expected)
     if isinstance(op, (ast.FloorDiv, ast.Mod)):
@@ -198,6 +197,30 @@ def binary(
     left_code, right_code, type_ = unify(frame, left, right, node, expected)
     bounds = within(_BOUNDS[type(op)](left.range, right.range), type_) if type(op) in _BOUNDS else None
     return Value(type_, ir.Binary(_CODES[type(op)], left_code, right_code), bounds)
+
+
+def _power(frame: Frame, base: Value, exponent: Value, node: ast.AST) -> Value:
+    """``x ** 5``: multiplied out by squaring; what wraps on the way is what wraps at the end."""
+    if not isinstance(exponent.type, Literal) or not 0 <= exponent.type.value <= _MAX_EXPONENT:
+        raise frame.error(
+            rules.NotConstant, node, what="the exponent of `**`",
+            suggestion=f"write a number from 0 to {_MAX_EXPONENT}, or shift: 2 ** n is 1 << n",
+        )  # fmt: skip
+    assert isinstance(base.type, Int)
+    rest = exponent.type.value
+    block, square = frame.bind(base.expression)
+    result: ir.Expression = number(1, base.type)
+    while rest:
+        if rest & 1:
+            made, result = frame.bind(ir.Binary(ir.BinaryOp.MUL, result, square))
+            block += made
+        rest >>= 1
+        if rest:
+            made, square = frame.bind(ir.Binary(ir.BinaryOp.MUL, square, square))
+            block += made
+    ends = [base.range.low**exponent.type.value, base.range.high**exponent.type.value]
+    low = 0 if exponent.type.value % 2 == 0 and base.range.low < 0 else min(ends)
+    return Value(base.type, sequence(block, result), within(Bounds(low, max(ends)), base.type))
 
 
 def _masks(value: Value, other: Value) -> Value:
@@ -292,10 +315,7 @@ def _divide(
     if not type_.signed:
         return Value(type_, ir.Binary(code, left_code, right_code), bounds)
     if divisor.low <= 0:
-        raise frame.error(
-            rules.NotSupported, right_node, what="division by a number that may be negative",
-            suggestion="check it first (`if d > 0:`), or change signs so that the divisor is positive",
-        )  # fmt: skip
+        return Value(type_, _floored(frame, code, left_code, right_code, type_))
     # Rounding down with unsigned division alone: for x < 0, x // d is ~(~x // d) and x % d is d - 1 - ~x % d.
     plain = Int(type_.bits)
     before, value = frame.bind(left_code)
@@ -316,6 +336,41 @@ def _divide(
     return Value(type_, sequence(before + between, ir.Select(is_negative, negative, divided(value))), bounds)
 
 
+def _floored(frame: Frame, code: ir.BinaryOp, left: ir.Expression, right: ir.Expression, type_: Int) -> ir.Expression:
+    """Division by a number of either sign, rounded down, with unsigned division alone."""
+    before, left = frame.bind(left)
+    between, right = frame.bind(right)
+    block, zero, plain = before + between, number(0, type_), Int(type_.bits)
+
+    def bound(code: ir.Expression) -> ir.Expression:
+        nonlocal block
+        made, result = frame.bind(code)
+        block += made
+        return result
+
+    def magnitude(code: ir.Expression) -> ir.Expression:
+        negative = ir.Compare(ir.CompareOp.LT, code, zero)
+        return bound(ir.Convert(ir.Select(negative, ir.Binary(ir.BinaryOp.SUB, zero, code), code), plain.code))
+
+    dividend, divisor = magnitude(left), magnitude(right)
+    signs = ir.Binary(ir.BinaryOp.XOR, left, right)
+    differ = bound(ir.Compare(ir.CompareOp.LT, signs, zero))
+    if code is ir.BinaryOp.DIV:
+        # Away from zero where the signs differ: -(x // d), and one less if there is a remainder.
+        whole = bound(ir.Convert(ir.Binary(ir.BinaryOp.DIV, dividend, divisor), type_.code))
+        rest = ir.Binary(ir.BinaryOp.MOD, dividend, divisor)
+        uneven = ir.Convert(ir.Compare(ir.CompareOp.NE, rest, number(0, plain)), type_.code)
+        below = ir.Binary(ir.BinaryOp.SUB, ir.Binary(ir.BinaryOp.SUB, zero, whole), uneven)
+        return sequence(block, ir.Select(differ, below, whole))
+    # The remainder has the divisor's sign; where the signs differ it is counted from the other end.
+    left_over = bound(ir.Binary(ir.BinaryOp.MOD, dividend, divisor))
+    other = ir.Binary(ir.BinaryOp.SUB, divisor, left_over)
+    nothing = ir.Compare(ir.CompareOp.EQ, left_over, number(0, plain))
+    size = bound(ir.Convert(ir.Select(differ, ir.Select(nothing, left_over, other), left_over), type_.code))
+    negative = ir.Compare(ir.CompareOp.LT, right, zero)
+    return sequence(block, ir.Select(negative, ir.Binary(ir.BinaryOp.SUB, zero, size), size))
+
+
 def _divisor_help(right: Value, node: ast.AST) -> str:
     text = ast.unparse(node)
     if right.path is not None:
@@ -325,7 +380,7 @@ def _divisor_help(right: Value, node: ast.AST) -> str:
 
 def _division_bounds(op: ast.operator, left: Bounds, right: Bounds) -> Bounds | None:
     if right.low <= 0:
-        return Bounds(0, max(left.high, 0)) if left.low >= 0 else None
+        return Bounds(0, left.high) if left.low >= 0 and right.low == 0 else None
     if isinstance(op, ast.Mod):
         return Bounds(0, min(right.high - 1, left.high) if left.low >= 0 else right.high - 1)
     ends = [left.low // right.low, left.low // right.high, left.high // right.low, left.high // right.high]

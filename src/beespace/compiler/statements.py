@@ -12,13 +12,14 @@ from typing import Any
 
 from beespace.compiler import contexts, ir, maps, rules
 from beespace.compiler.assignments import assign_local, with_type
+from beespace.compiler.builtin_calls import arguments_of
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.elements import array_element
 from beespace.compiler.frame import Frame
 from beespace.compiler.loops import for_loop
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
-from beespace.compiler.numbers import binary, default_type, fit, present
+from beespace.compiler.numbers import binary, default_type, fit, known, present
 from beespace.compiler.returns import return_statement
 from beespace.compiler.structs import assign, assign_field, check_writable
 from beespace.compiler.types import (
@@ -29,6 +30,7 @@ from beespace.compiler.types import (
     Literal,
     MapObject,
     Poison,
+    Static,
     StructType,
     Text,
     of_kind,
@@ -123,6 +125,8 @@ def _assign_several(frame: Frame, node: ast.Assign) -> ir.Block:
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, value_node: ast.expr) -> ir.Block:
     """``a, b = b, a``: all values first."""
     names = target.elts
+    if len(names) == 2 and isinstance(value_node, ast.Call) and _is_divmod(frame, value_node):
+        return _unpack_divmod(frame, names, value_node)
     if not isinstance(value_node, ast.Tuple | ast.List) or len(value_node.elts) != len(names):
         found = f"{len(value_node.elts)} values" if isinstance(value_node, ast.Tuple | ast.List) else "one value"
         raise frame.error(rules.Unpacking, value_node, expected=len(names), found=found)
@@ -140,6 +144,37 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, value_node: ast.expr) ->
             value = replace(value, code=code)
         values.append(value)
     for name, value, node in zip(names, values, value_node.elts, strict=True):
+        result += _assign_to(frame, name, value, node)
+    return result
+
+
+def _is_divmod(frame: Frame, node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and frame.value(node.func).type == Static(divmod)
+
+
+def _unpack_divmod(frame: Frame, names: list[ast.expr], node: ast.Call) -> ir.Block:
+    """``whole, rest = divmod(a, b)``."""
+    left_node, right_node = arguments_of(frame, node, "divmod", 2)
+    left = known(frame, frame.value(left_node), left_node, "divmod()")
+    right = known(frame, frame.value(right_node, left.type), right_node, "divmod()")
+    result: ir.Block = ()
+    operands = []
+    for operand in (left, right):
+        if operand.code is not None:
+            before, code = frame.bind(operand.code)
+            result += before
+            operand = replace(operand, code=code)
+        operands.append(operand)
+    values = []
+    for op in (ast.FloorDiv(), ast.Mod()):
+        place = ast.copy_location(ast.BinOp(left_node, op, right_node), node)
+        value = binary(frame, op, operands[0], operands[1], place, None)
+        if value.code is not None:
+            before, code = frame.bind(value.code)
+            result += before
+            value = replace(value, code=code)
+        values.append(value)
+    for name, value in zip(names, values, strict=True):
         result += _assign_to(frame, name, value, node)
     return result
 

@@ -4,4 +4,4 @@ from beespace.lang import Program, bpf, raw_tracepoint
 class Probe(Program):
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        x = bpf.now() ** 2
+        x = bpf.now() ** bpf.pid()

@@ -1,0 +1,77 @@
+"""``n.bit_length()`` and ``n.bit_count()``: found with shifts, which every kernel has.
+
+Invariant: of a negative number both speak of its absolute value, as Python's do.
+"""
+
+from __future__ import annotations
+
+from beespace.compiler import ir
+from beespace.compiler.frame import Frame
+from beespace.compiler.types import U32, U64, Int, Literal
+from beespace.compiler.values import Bounds, Value, number, sequence
+
+__all__ = ["bit_count", "bit_length"]
+
+
+def _shifted(code: ir.Expression, op: ir.BinaryOp, steps: int) -> ir.Expression:
+    return ir.Binary(op, code, ir.Const(steps, code.type))
+
+
+def _magnitude(frame: Frame, value: Value) -> tuple[ir.Block, ir.Expression]:
+    """The absolute value as a u64; that of the lowest number fits, too."""
+    assert isinstance(value.type, Int)
+    code = value.expression
+    if value.type.bits < 64:
+        code = ir.Convert(code, ir.IntType(64, value.type.signed))
+    if not value.type.signed:
+        return frame.bind(code)
+    before, code = frame.bind(code)
+    wide = Int(64, signed=True)
+    negative = ir.Compare(ir.CompareOp.LT, code, number(0, wide))
+    absolute = ir.Select(negative, ir.Binary(ir.BinaryOp.SUB, number(0, wide), code), code)
+    between, code = frame.bind(ir.Convert(absolute, ir.U64))
+    return before + between, code
+
+
+def bit_length(frame: Frame, value: Value) -> Value:
+    """The bits that a number needs: 0 for 0, 8 for 255; a u32."""
+    if isinstance(value.type, Literal):
+        return Value(Literal(value.type.value.bit_length()))
+    assert isinstance(value.type, Int)
+    block, rest = _magnitude(frame, value)
+    total: ir.Expression | None = None
+    step = 32
+    while step:
+        if step < value.type.bits:
+            # The upper half, if there is anything in it; its place is added to the result.
+            high = ir.Compare(ir.CompareOp.NE, _shifted(rest, ir.BinaryOp.SHR, step), ir.Const(0, ir.U64))
+            before, moved = frame.bind(ir.Select(high, ir.Const(step, ir.U64), ir.Const(0, ir.U64)))
+            between, rest = frame.bind(ir.Binary(ir.BinaryOp.SHR, rest, moved))
+            block += before + between
+            total = moved if total is None else ir.Binary(ir.BinaryOp.ADD, total, moved)
+        step //= 2
+    assert total is not None
+    # What is left is 0 or 1, but for the lowest i8, i16 and i32, whose absolute value has a bit more.
+    result = ir.Convert(ir.Binary(ir.BinaryOp.ADD, total, rest), ir.U32)
+    return Value(U32, sequence(block, result), Bounds(0, value.type.bits))
+
+
+_PAIRS = ((1, 0x5555555555555555), (2, 0x3333333333333333))
+_NIBBLES, _BYTES = 0x0F0F0F0F0F0F0F0F, 0x0101010101010101
+
+
+def bit_count(frame: Frame, value: Value) -> Value:
+    """How many bits are 1; a u32."""
+    if isinstance(value.type, Literal):
+        return Value(Literal(value.type.value.bit_count()))
+    assert isinstance(value.type, Int)
+    block, code = _magnitude(frame, value)
+    for steps, mask in _PAIRS:
+        half = ir.Binary(ir.BinaryOp.AND, code, number(mask, U64))
+        other = ir.Binary(ir.BinaryOp.AND, _shifted(code, ir.BinaryOp.SHR, steps), number(mask, U64))
+        before, code = frame.bind(ir.Binary(ir.BinaryOp.ADD, half, other))
+        block += before
+    folded = ir.Binary(ir.BinaryOp.ADD, code, _shifted(code, ir.BinaryOp.SHR, 4))
+    nibbles = ir.Binary(ir.BinaryOp.AND, folded, number(_NIBBLES, U64))
+    total = _shifted(ir.Binary(ir.BinaryOp.MUL, nibbles, number(_BYTES, U64)), ir.BinaryOp.SHR, 56)
+    return Value(U32, sequence(block, ir.Convert(total, ir.U32)), Bounds(0, value.type.bits))
