@@ -24,8 +24,11 @@ ctx = Local("ctx", CTX)
 ONE = Const(1, U32)
 FOUR = Const(4, I32)
 YES = Const(1, BOOL)
+FLAG = Const(8, U32)
 TGID = ir.CoreAccess("task_struct", (ir.CoreMember("tgid", ir.CoreInt(4, True)),))
 BIT = ir.CoreAccess("task_struct", (ir.CoreMember("in_execve", ir.CoreInt(4, bits=1)),))
+
+TAKES_POINTER = ir.CorePrototype(None, (ir.CorePointer(),))
 
 
 def program(*body: ir.Statement, **more: Any) -> ir.Function:
@@ -64,6 +67,12 @@ def test_text_of_a_module() -> None:
         ir.Copy(ir.GlobalAddress("total"), ir.KernelField(Local("task", TRUSTED), TGID), 4, 4),
         ir.Declare("b", U8, ir.KernelBitfield(Local("task", TRUSTED), BIT, U8)),
         ir.Assign("b", ir.Select(YES, Local("b", U8), Const(2, U8))),
+        ir.Declare("old", U32, ir.Atomic(ir.AtomicOp.OR, ir.GlobalAddress("total"), FLAG)),
+        ir.Assign("old", ir.Atomic(ir.AtomicOp.COMPARE_EXCHANGE, ir.GlobalAddress("total"), ONE, expected=FLAG)),
+        ir.If(
+            ir.KernelFunctionExists("k", TAKES_POINTER),
+            (ir.Evaluate(ir.KernelFunction("k", (key,), VOID, TAKES_POINTER, weak=True)),),
+        ),
         ir.Declare("n", U32, ir.Sequence((ir.Declare("m", U32, ONE),), ir.ByteSwap(Local("m", U32)))),
     )
     made = module(program(*body), helper_function(ir.Return(ir.Binary(BinaryOp.SHL, Local("x", U32), ONE))))
@@ -94,6 +103,10 @@ function f(ctx: *ctx) -> i32 section 'raw_tp/sys_enter' else 0:
     copy 4 bytes @4 global total <- task->task_struct.tgid
     b: u8 = u8[task->task_struct.in_execve]
     b = (b if true else 2:u8)
+    old: u32 = (atomic u32[global total] |= 8:u32)
+    old = (atomic u32[global total] = 1:u32 if 8:u32)
+    if exists(kernel k):
+        void kernel k?(&key)
     n: u32 = { m: u32 = 1:u32; swap(m) }
     return 0:i32
 
@@ -156,6 +169,35 @@ WRONG: dict[str, tuple[str, ir.Module]] = {
         module(program(ir.Declare("t", TRUSTED), ir.Store(Local("t", TRUSTED), ONE))),
     ),
     "an atomic of 8 bits": ("32 or 64", module(program(ir.AtomicAdd(ir.GlobalAddress("total"), Const(1, U8))))),
+    "an exchange of 16 bits": (
+        "32 or 64",
+        module(program(ir.Evaluate(ir.Atomic(ir.AtomicOp.EXCHANGE, ir.GlobalAddress("total"), Const(1, ir.U16))))),
+    ),
+    "an expectation of an exchange": (
+        "for COMPARE_EXCHANGE",
+        module(program(ir.Evaluate(ir.Atomic(ir.AtomicOp.EXCHANGE, ir.GlobalAddress("total"), ONE, ONE)))),
+    ),
+    "a kernel function without its argument": (
+        "0 arguments for 1 parameters",
+        module(program(ir.Evaluate(ir.KernelFunction("k", (), VOID, TAKES_POINTER)))),
+    ),
+    "a number for a kernel function's pointer": (
+        "not what the prototype has",
+        module(program(ir.Evaluate(ir.KernelFunction("k", (ONE,), VOID, TAKES_POINTER)))),
+    ),
+    "a result that a kernel function does not have": (
+        "does not give u32",
+        module(program(ir.Evaluate(ir.KernelFunction("k", (), U32, ir.CorePrototype(None))))),
+    ),
+    "a kernel function with two prototypes": ("has two prototypes", module(program(
+        ir.Evaluate(ir.KernelFunction("k", (), VOID, ir.CorePrototype(None))),
+        ir.Evaluate(ir.KernelFunction("k", (), U32, ir.CorePrototype(ir.CoreInt(4)))),
+    ))),
+    "a kernel function that may be missing and is called": ("both as weak", module(program(
+        ir.Evaluate(ir.KernelFunctionExists("k", ir.CorePrototype(None))),
+        ir.Evaluate(ir.KernelFunction("k", (), VOID, ir.CorePrototype(None))),
+    ))),
+    "an exported program": ("global by themselves", module(program(exported=True))),
     "a constant too large": ("outside its type", module(program(ir.Evaluate(Const(256, U8))))),
     "a signed address": ("does not convert", module(program(ir.Evaluate(ir.Convert(Const(1, I32), VALUE))))),
     "a bit-field's address": (

@@ -100,6 +100,16 @@ def expression_text(node: ir.Expression) -> str:
             return f"{type_text(node.type)} {node.name}#{node.number}({', '.join(map(text, node.arguments))})"
         case ir.Call():
             return f"{type_text(node.type)} {node.function}({', '.join(map(text, node.arguments))})"
+        case ir.KernelFunction():
+            name = f"kernel {node.name}{'?' * node.weak}"
+            return f"{type_text(node.type)} {name}({', '.join(map(text, node.arguments))})"
+        case ir.KernelFunctionExists():
+            return f"exists(kernel {node.name})"
+        case ir.Atomic():
+            place = f"atomic {type_text(node.type)}[{text(node.pointer)}]"
+            condition = "" if node.expected is None else f" if {text(node.expected)}"
+            operator = "=" if node.op is ir.AtomicOp.COMPARE_EXCHANGE else node.op.value
+            return f"({place} {operator} {text(node.value)}{condition})"
         case _:
             assert_never(node)
 
@@ -175,7 +185,10 @@ def module_text(module: ir.Module) -> str:
     for function in module.functions:
         parameters = ", ".join(f"{parameter.name}: {type_text(parameter.type)}" for parameter in function.parameters)
         section = "" if function.section is None else f" section {function.section!r} else {function.fallback}"
-        lines += ["", f"function {function.name}({parameters}) -> {type_text(function.result)}{section}:"]
-        lines += [f"    slot {slot.name}: {slot.size} bytes @{slot.align}" for slot in function.slots]
+        what = "exported function" if function.exported else "function"
+        lines += ["", f"{what} {function.name}({parameters}) -> {type_text(function.result)}{section}:"]
+        lines += [
+            f"    slot {slot.name}: {slot.size} bytes @{slot.align}{' fixed' * slot.fixed}" for slot in function.slots
+        ]
         lines += _block(function.body, 1)
     return "\n".join(lines) + "\n"

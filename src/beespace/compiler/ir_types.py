@@ -101,7 +101,9 @@ class CoreInt:
 
 @dataclass(frozen=True, slots=True)
 class CorePointer:
-    """A pointer; CO-RE does not look at what it points to."""
+    """A pointer; ``to`` is known in prototypes alone, since CO-RE does not look at what a field points to."""
+
+    to: CoreKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,17 @@ class CoreArray:
 
 
 CoreKind: TypeAlias = CoreInt | CorePointer | CoreEnum | CoreStruct | CoreArray
+
+
+@dataclass(frozen=True, slots=True)
+class CorePrototype:
+    """The C type of a kernel function; a ``result`` of ``None`` is void.
+
+    The loader compares it with the running kernel's: kinds must agree all the way down, names need not.
+    """
+
+    result: CoreKind | None
+    parameters: tuple[CoreKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +198,17 @@ class BinaryOp(Enum):
     XOR = "^"
     SHL = "<<"
     SHR = ">>"  # arithmetic when the type is signed
+
+
+class AtomicOp(Enum):
+    """What one atomic step does to memory (Linux 5.12)."""
+
+    ADD = "+="
+    AND = "&="
+    OR = "|="
+    XOR = "^="
+    EXCHANGE = "="
+    COMPARE_EXCHANGE = "=="  # only if what stands there is what was expected
 
 
 class CompareOp(Enum):

@@ -30,6 +30,7 @@ def verify(module: ir.Module) -> None:
     for function in module.functions:
         check_function(module, function)
     _check_calls_end(module)
+    _check_kernel_functions(module)
 
 
 def _check_map(definition: ir.MapDefinition) -> None:
@@ -72,3 +73,21 @@ def _check_calls_end(module: ir.Module) -> None:
 
     for name in calls:
         visit(name, ())
+
+
+def _check_kernel_functions(module: ir.Module) -> None:
+    """One prototype for each kernel function; where it may be missing, every call says so."""
+    known: dict[str, ir.KernelFunction | ir.KernelFunctionExists] = {}
+    for function in module.functions:
+        for node in walk(function.body):
+            if not isinstance(node, (ir.KernelFunction, ir.KernelFunctionExists)):
+                continue
+            other = known.setdefault(node.name, node)
+            if other.prototype != node.prototype:
+                raise InternalError(f"kernel function {node.name!r} has two prototypes")
+            if _is_weak(other) != _is_weak(node):
+                raise InternalError(f"kernel function {node.name!r} is called both as weak and as certainly there")
+
+
+def _is_weak(node: ir.KernelFunction | ir.KernelFunctionExists) -> bool:
+    return node.weak if isinstance(node, ir.KernelFunction) else True

@@ -68,6 +68,8 @@ class _Checker:
             types = [parameter.type for parameter in function.parameters]
             if types != [ir.PointerType(_R.CONTEXT)] or function.result != ir.I32:
                 raise _Complaint("a program takes one context pointer and returns i32")
+        if function.exported and function.section is not None:
+            raise _Complaint("programs are global by themselves")
         for slot in function.slots:
             if slot.size <= 0 or slot.align not in (1, 2, 4, 8):
                 raise _Complaint(f"slot {slot.name!r} has {slot.size} bytes aligned to {slot.align}")
@@ -227,6 +229,12 @@ class _Checker:
                     self.memory_type(self.type(argument), node)
             case ir.Call():
                 self.call(node)
+            case ir.KernelFunction():
+                self.kernel_function(node)
+            case ir.KernelFunctionExists():
+                pass
+            case ir.Atomic():
+                self.atomic(node)
             case _:
                 assert_never(node)
         return node.type
@@ -289,6 +297,33 @@ class _Checker:
         for argument, parameter in zip(node.arguments, callee.parameters, strict=True):
             self.expect(argument, parameter.type, node)
 
+    def kernel_function(self, node: ir.KernelFunction) -> None:
+        parameters = node.prototype.parameters
+        if len(node.arguments) != len(parameters) or len(parameters) > MAX_ARGUMENTS:
+            _fail(node, f"{len(node.arguments)} arguments for {len(parameters)} parameters")
+        for argument, parameter in zip(node.arguments, parameters, strict=True):
+            pointer = isinstance(self.type(argument), ir.PointerType)
+            if pointer != isinstance(parameter, ir.CorePointer) or isinstance(argument.type, ir.VoidType):
+                _fail(node, f"{expression_text(argument)} is not what the prototype has")
+        match node.prototype.result, node.type:
+            case (None, ir.VoidType()) | (ir.CorePointer(), ir.PointerType()):
+                fits = True
+            case ((ir.CoreInt(size=size) | ir.CoreEnum(size=size)), (ir.IntType() | ir.BoolType())):
+                fits = size == node.type.size
+            case _:
+                fits = False
+        if not fits:
+            _fail(node, f"the prototype does not give {type_text(node.type)}")
+
+    def atomic(self, node: ir.Atomic) -> None:
+        self.writable(node.pointer, node)
+        if self.type(node.value) not in (ir.U32, ir.I32, ir.U64, ir.I64):
+            _fail(node, "atomics have 32 or 64 bits")
+        if (node.expected is not None) != (node.op is ir.AtomicOp.COMPARE_EXCHANGE):
+            _fail(node, "what is expected is for COMPARE_EXCHANGE")
+        if node.expected is not None:
+            self.expect(node.expected, node.value.type, node)
+
     # --- parts ---
 
     def see(self, span: ir.Span | None) -> None:
@@ -331,7 +366,7 @@ class _Checker:
         if region not in _READABLE and not (region in _FIXED and in_place):
             _fail(node, "memory that cannot be read so")
 
-    def writable(self, pointer: ir.Expression, node: ir.Statement) -> None:
+    def writable(self, pointer: ir.Expression, node: ir.Expression | ir.Statement) -> None:
         region = _region(self.type(pointer))
         context = region is _R.CONTEXT and isinstance(pointer, ir.ContextField) and isinstance(node, ir.Store)
         base = pointer

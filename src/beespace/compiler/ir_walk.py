@@ -14,7 +14,7 @@ from beespace.compiler import ir
 from beespace.record import replace
 
 # Records that are no nodes: nothing of interest is inside.
-_LEAVES = (ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess)
+_LEAVES = (ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess, ir.CorePrototype)
 
 
 def _is_record(thing: Any) -> bool:

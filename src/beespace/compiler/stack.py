@@ -79,7 +79,7 @@ def _choose(function: ir.Function, budget: int) -> list[ir.Slot]:
     """The slots that go; the largest first, and of equal ones the first."""
     kept = sum(_room(slot) for slot in function.slots)
     moved = []
-    for slot in sorted(function.slots, key=_room, reverse=True):
+    for slot in sorted((slot for slot in function.slots if not slot.fixed), key=_room, reverse=True):
         if kept <= budget:
             break
         moved.append(slot)
@@ -170,6 +170,7 @@ def chains_of(spec: ObjectSpec) -> dict[str, tuple[tuple[str, int], ...]]:
 
     def deepest(name: str, function: FunctionSpec) -> tuple[tuple[str, int], ...]:
         if name not in known:
+            known[name] = ()  # a timer's callback may name itself; it runs later, on a stack of its own
             below = max((deepest(callee, functions[callee]) for callee in called[name]), key=_bytes, default=())
             known[name] = ((name, _frame(function.code)), *below)
         return known[name]

@@ -204,6 +204,18 @@ class Core:
             f"size: {size * 8}, elements: {metadata.tuple(items)})"
         )
 
+    def prototype(self, prototype: ir.CorePrototype) -> list[str]:
+        """The types of a kernel function's result and parameters."""
+        result = "null" if prototype.result is None else self._of_prototype(prototype.result)
+        return [result, *map(self._of_prototype, prototype.parameters)]
+
+    def _of_prototype(self, kind: ir.CoreKind) -> str:
+        if isinstance(kind, ir.CorePointer) and kind.to is not None:
+            return self._debug.pointer(self._of_prototype(kind.to))
+        if isinstance(kind, ir.CoreStruct):
+            self._lay_out(self._struct(kind, kind.name))
+        return self._type(kind, kind.name if isinstance(kind, ir.CoreStruct) else "")
+
     # --- relocations: each gives the name of a global that holds the answer as an i64 ---
 
     def field(self, relocation: Relocation, access: ir.CoreAccess) -> str:

@@ -141,9 +141,9 @@ class Debug:
 
     def function(self, function: ir.Function) -> str:
         """A function's ``!dbg``: prototype, parameter names, first line."""
-        types = [self.machine(function.result), *(self.machine(item.type) for item in function.parameters)]
-        prototype = self.metadata.node(f"!DISubroutineType(types: {self.metadata.tuple(types)})")
-        local = "DISPFlagLocalToUnit | " if function.section is None else ""
+        types = [self.machine(function.result), *(self._parameter(item) for item in function.parameters)]
+        prototype = self.prototype(types)
+        local = "DISPFlagLocalToUnit | " if function.section is None and not function.exported else ""
         reference, nodes = self.metadata.reserve(), self.metadata.reserve()
         file, line = self._place(function.span)
         names = [
@@ -159,6 +159,26 @@ class Debug:
             f"distinct !DISubprogram(name: {quoted(function.name)}, scope: {file}, file: {file}, line: {line}, "
             f"type: {prototype}, scopeLine: {line}, flags: DIFlagPrototyped, "
             f"spFlags: {local}DISPFlagDefinition | DISPFlagOptimized, unit: {self.unit}, retainedNodes: {nodes})",
+        )
+
+    def prototype(self, types: list[str]) -> str:
+        """A function's type; the first of ``types`` is the result's."""
+        return self.metadata.node(f"!DISubroutineType(types: {self.metadata.tuple(types)})")
+
+    def _parameter(self, parameter: ir.Parameter) -> str:
+        match parameter.target:
+            case None:
+                return self.machine(parameter.type)
+            case str() as name:
+                return self.pointer(self.composite(name, [], 0))
+            case kind:
+                return self.pointer(self.kind(kind))
+
+    def declaration(self, name: str, types: list[str]) -> str:
+        """The ``!dbg`` of a function that the kernel has."""
+        return self.metadata.node(
+            f"!DISubprogram(name: {quoted(name)}, scope: {self.main_file}, file: {self.main_file}, line: 1, "
+            f"type: {self.prototype(types)}, flags: DIFlagPrototyped, spFlags: DISPFlagOptimized)"
         )
 
     def location(self, span: ir.Span | None, function: ir.Function, scope: str) -> str:

@@ -47,7 +47,7 @@ def emit(module: ir.Module) -> str:
     return "\n".join([
         f"source_filename = {quoted(module.name)}",
         *_HEAD, "", *maps, *variables, license_line, *events, *core.lines(),
-        *functions, "", *sorted(unit.used), *_ATTRIBUTES, "", *metadata.lines(), "",
+        *functions, "", *sorted(unit.used), *unit.kernel_functions.values(), *_ATTRIBUTES, "", *metadata.lines(), "",
     ])  # fmt: skip
 
 

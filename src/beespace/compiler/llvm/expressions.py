@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from beespace.compiler import ir
-from beespace.compiler.llvm import memory, statements
+from beespace.compiler.llvm import calls, memory, statements
 from beespace.compiler.llvm.core import Relocation
 from beespace.compiler.llvm.writer import FunctionWriter, llvm_type, symbol
 
-__all__ = ["branch", "evaluate"]
+__all__ = ["branch", "evaluate", "resize"]
 
 _PLAIN = {
     ir.BinaryOp.ADD: "add",
@@ -90,14 +90,15 @@ def _evaluate(writer: FunctionWriter, node: ir.Expression) -> str:
         case ir.MapAddress() | ir.GlobalAddress() | ir.FunctionAddress():
             return symbol(node.name)
         case ir.Helper():
-            return _helper(writer, node)
+            return calls.helper(writer, node)
         case ir.Call():
-            arguments = ", ".join(f"{llvm_type(item.type)} {evaluate(writer, item)}" for item in node.arguments)
-            call = f"call {llvm_type(node.type)} {symbol(node.function)}({arguments})"
-            if isinstance(node.type, ir.VoidType):
-                writer.effect(call)
-                return ""
-            return writer.value(call)
+            return calls.call(writer, node)
+        case ir.KernelFunction():
+            return calls.kernel_function(writer, node)
+        case ir.KernelFunctionExists():
+            return calls.kernel_function_exists(writer, node)
+        case ir.Atomic():
+            return _atomic(writer, node)
         case _:
             assert_never(node)
 
@@ -154,9 +155,9 @@ def _convert(writer: FunctionWriter, node: ir.Convert) -> str:
         case ir.BoolType(), ir.IntType():
             return writer.value(f"zext i1 {value} to i{target.bits}")
         case ir.IntType(), ir.IntType():
-            return _resize(writer, value, source, target.bits)
+            return resize(writer, value, source, target.bits)
         case ir.IntType(), ir.PointerType():
-            address = memory.barrier(writer, "i64", _resize(writer, value, source, 64))
+            address = memory.barrier(writer, "i64", resize(writer, value, source, 64))
             return writer.value(f"inttoptr i64 {address} to ptr")
         case ir.PointerType(), ir.IntType():
             return writer.value(f"ptrtoint ptr {value} to i64")
@@ -164,7 +165,8 @@ def _convert(writer: FunctionWriter, node: ir.Convert) -> str:
             return value
 
 
-def _resize(writer: FunctionWriter, value: str, source: ir.IntType, bits: int) -> str:
+def resize(writer: FunctionWriter, value: str, source: ir.IntType, bits: int) -> str:
+    """An integer of the type ``source`` with ``bits`` bits: cut, or extended by its sign."""
     if source.bits == bits:
         return value
     operation = "trunc" if bits < source.bits else "sext" if source.signed else "zext"
@@ -177,8 +179,31 @@ def _offset(writer: FunctionWriter, node: ir.Offset) -> str:
         return memory.add(writer, pointer, node.bytes)
     type = node.bytes.type
     assert isinstance(type, ir.IntType)  # the IR was verified
-    moved = memory.add(writer, pointer, _resize(writer, evaluate(writer, node.bytes), type, 64))
+    moved = memory.add(writer, pointer, resize(writer, evaluate(writer, node.bytes), type, 64))
     return memory.barrier(writer, "ptr", moved) if memory.region_of(node) is ir.Region.PACKET else moved
+
+
+# Each as the name of LLVM's operation.
+_ATOMIC = {
+    ir.AtomicOp.ADD: "add",
+    ir.AtomicOp.AND: "and",
+    ir.AtomicOp.OR: "or",
+    ir.AtomicOp.XOR: "xor",
+    ir.AtomicOp.EXCHANGE: "xchg",
+}
+
+
+def _atomic(writer: FunctionWriter, node: ir.Atomic) -> str:
+    """One atomic instruction that gives the old value; the machine has no weaker order for these."""
+    name, size = llvm_type(node.type), node.type.size
+    pointer = evaluate(writer, node.pointer)
+    if node.expected is None:
+        value = evaluate(writer, node.value)
+        return writer.value(f"atomicrmw {_ATOMIC[node.op]} ptr {pointer}, {name} {value} seq_cst, align {size}")
+    expected = evaluate(writer, node.expected)
+    operands = f"ptr {pointer}, {name} {expected}, {name} {evaluate(writer, node.value)}"
+    pair = writer.value(f"cmpxchg {operands} seq_cst seq_cst, align {size}")
+    return writer.value(f"extractvalue {{ {name}, i1 }} {pair}, 0")
 
 
 # --- what the kernel says ---
@@ -193,31 +218,6 @@ def _core_info(writer: FunctionWriter, node: ir.CoreInfo) -> str:
 
 def _relocated(writer: FunctionWriter, name: str) -> str:
     return memory.pass_through(writer, "i64", writer.value(f"load i64, ptr {name}, align 8"))
-
-
-def _helper(writer: FunctionWriter, node: ir.Helper) -> str:
-    arguments = []
-    for item in node.arguments:
-        value = evaluate(writer, item)
-        match item.type:
-            case ir.IntType():
-                value = _resize(writer, value, item.type, 64) if not isinstance(item, ir.Const) else value
-            case ir.BoolType():
-                value = writer.value(f"zext i1 {value} to i64")
-            case _:
-                pass
-        arguments.append(f"{'ptr' if isinstance(item.type, ir.PointerType) else 'i64'} {value}")
-    result = "ptr" if isinstance(node.type, ir.PointerType) else "i64"
-    value = memory.helper(writer, node.number, ", ".join(arguments), result)
-    match node.type:
-        case ir.IntType():
-            return _resize(writer, value, ir.U64, node.type.bits)
-        case ir.BoolType():
-            return writer.value(f"icmp ne i64 {value}, 0")
-        case ir.PointerType():
-            return value
-        case ir.VoidType():
-            return ""
 
 
 # --- choices ---

@@ -43,6 +43,7 @@ class Unit:
     core: Core
     pass_through: int = 0
     used: set[str] = field(default_factory=set)  # LLVM intrinsics to declare
+    kernel_functions: dict[str, str] = field(default_factory=dict)  # declarations by name
 
     def intrinsic(self, declaration: str) -> None:
         self.used.add(declaration)
@@ -137,10 +138,8 @@ class FunctionWriter:
         """The whole definition."""
         function = self.function
         parameters = ", ".join(f"{llvm_type(item.type)} %{quoted('p.' + item.name)}" for item in function.parameters)
-        if function.section is None:
-            linkage, place = "internal", ""
-        else:
-            linkage, place = "dso_local", f" section {quoted(function.section)}"
+        linkage = "internal" if function.section is None and not function.exported else "dso_local"
+        place = "" if function.section is None else f" section {quoted(function.section)}"
         head = f"define {linkage} {llvm_type(function.result)} {symbol(function.name)}({parameters}) #0{place}"
         return [f"{head} !dbg {self.scope} {{", "entry:", *self._allocas, *self._lines, "}"]
 

@@ -1,0 +1,126 @@
+"""What a module of IR defines: functions, maps, variables, sources.
+
+Invariant: as in :mod:`beespace.compiler.ir`, which re-exports every name here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from beespace.compiler.ir_statements import Block
+from beespace.compiler.ir_types import Span, Type
+from beespace.record import dataclass
+from beespace.schema import Kind, Struct
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; programs have exactly one, a CONTEXT pointer.
+
+    ``target`` is what a pointer points to, as exported functions must say: a kind, or the name of a kernel struct.
+    """
+
+    name: str
+    type: Type
+    target: Kind | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """``size`` bytes of memory of one call, aligned to ``align`` (1, 2, 4, 8).
+
+    It stands on the 512-byte stack, or, when that is full, in a per-CPU map that the compiler adds.  ``fixed``:
+    helpers or kernel functions take it on the stack alone (dynptrs, iterators, what callbacks get).
+    """
+
+    name: str
+    size: int
+    align: int = 8
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A program (``section`` as in :mod:`beespace.hooks`) or, without a section, a sub-program.
+
+    A program's ``result`` is i32.  Every path returns; a void function ends by itself.
+    ``fallback`` is what it returns when it cannot run at all (its scratch memory is in
+    use on this CPU, which is counted): for a program, its hook's verdict.  A sub-program that is ``exported`` is
+    global: the verifier checks it once, by the types of its parameters, and another object can replace it.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    result: Type
+    body: Block
+    section: str | None = None
+    slots: tuple[Slot, ...] = ()
+    fallback: int = 0
+    span: Span | None = None
+    exported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MapDefinition:
+    """One map, with what :class:`beespace.spec.MapSpec` needs.
+
+    ``type`` is ``enum bpf_map_type``, ``flags`` are ``BPF_F_*``.  ``key`` and ``value`` are kinds (their BTF makes
+    ``bpftool map dump`` readable) or ``None``: without key and value (rings), or of plain sizes
+    ``key_size`` and ``value_size``.  ``inner`` is the template of a map-in-map, whose value is then 4 bytes.
+    """
+
+    name: str
+    type: int
+    key: Kind | None = None
+    value: Kind | None = None
+    max_entries: int = 0
+    flags: int = 0
+    key_size: int = 0
+    value_size: int = 0
+    inner: MapDefinition | None = None
+    pinned: bool = False
+    span: Span | None = None
+
+
+class Section(Enum):
+    """Where a variable lives."""
+
+    RODATA = ".rodata"  # options: set before the load, then constant; the verifier prunes by them
+    DATA = ".data"
+    BSS = ".bss"  # starts as zero
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalDefinition:
+    """A variable of ``kind`` that starts as ``initial`` (exactly its size; zero for ``.bss``)."""
+
+    name: str
+    kind: Kind
+    section: Section
+    initial: bytes
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source file as messages name it, with its text (which may be of a notebook cell)."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One BPF object.
+
+    ``sources`` has every file that a span names; the first is the module's own.  ``events`` are
+    the structs that reach user space through rings; their layout is kept in the object's BTF.
+    """
+
+    name: str
+    functions: tuple[Function, ...]
+    maps: tuple[MapDefinition, ...] = ()
+    globals: tuple[GlobalDefinition, ...] = ()
+    sources: tuple[Source, ...] = ()
+    events: tuple[type[Struct], ...] = ()
+    license: str = "GPL"

@@ -1,0 +1,96 @@
+"""Calls: helpers by number, sub-programs by symbol, kernel functions by name.
+
+Invariant: what the callee sees in a register has all 64 bits; of what it gives only the bits of its type are used.
+"""
+
+from __future__ import annotations
+
+from beespace.compiler import ir
+from beespace.compiler.llvm import expressions, memory
+from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type, symbol
+
+__all__ = ["call", "helper", "kernel_function", "kernel_function_exists"]
+
+
+def helper(writer: FunctionWriter, node: ir.Helper) -> str:
+    arguments = _widened(writer, node.arguments)
+    result = "ptr" if isinstance(node.type, ir.PointerType) else "i64"
+    return _narrowed(writer, memory.helper(writer, node.number, arguments, result), 64, node.type)
+
+
+def call(writer: FunctionWriter, node: ir.Call) -> str:
+    evaluate = expressions.evaluate
+    arguments = ", ".join(f"{llvm_type(item.type)} {evaluate(writer, item)}" for item in node.arguments)
+    return _call(writer, f"{llvm_type(node.type)} {symbol(node.function)}({arguments})", node.type)
+
+
+def kernel_function(writer: FunctionWriter, node: ir.KernelFunction) -> str:
+    name = _declare(writer.unit, node.name, node.prototype, weak=node.weak)
+    arguments = _widened(writer, node.arguments)
+    result = node.prototype.result
+    value = _call(writer, f"{_result(result)} {name}({arguments})", node.type)
+    bits = 8 * result.size if isinstance(result, (ir.CoreInt, ir.CoreEnum)) else 64
+    return _narrowed(writer, value, bits, node.type)
+
+
+def kernel_function_exists(writer: FunctionWriter, node: ir.KernelFunctionExists) -> str:
+    name = _declare(writer.unit, node.name, node.prototype, weak=True)
+    return writer.value(f"icmp ne ptr {memory.barrier(writer, 'ptr', name)}, null")
+
+
+def _call(writer: FunctionWriter, text: str, type: ir.Type) -> str:
+    if isinstance(type, ir.VoidType):
+        writer.effect(f"call {text}")
+        return ""
+    return writer.value(f"call {text}")
+
+
+def _widened(writer: FunctionWriter, arguments: tuple[ir.Expression, ...]) -> str:
+    """The arguments as a C caller passes them: integers extended by their own sign."""
+    texts = []
+    for item in arguments:
+        value = expressions.evaluate(writer, item)
+        match item.type:
+            case ir.IntType():
+                value = expressions.resize(writer, value, item.type, 64) if not isinstance(item, ir.Const) else value
+            case ir.BoolType():
+                value = writer.value(f"zext i1 {value} to i64")
+            case _:
+                pass
+        texts.append(f"{'ptr' if isinstance(item.type, ir.PointerType) else 'i64'} {value}")
+    return ", ".join(texts)
+
+
+def _narrowed(writer: FunctionWriter, value: str, bits: int, type: ir.Type) -> str:
+    """A result of ``bits`` bits as the ``type`` that the IR makes of it."""
+    match type:
+        case ir.IntType():
+            return expressions.resize(writer, value, ir.IntType(bits), type.bits)
+        case ir.BoolType():
+            return writer.value(f"icmp ne i{bits} {value}, 0")
+        case ir.PointerType():
+            return value
+        case ir.VoidType():
+            return ""
+
+
+def _result(kind: ir.CoreKind | None) -> str:
+    match kind:
+        case None:
+            return "void"
+        case ir.CoreInt() | ir.CoreEnum():
+            return f"i{8 * kind.size}"
+        case _:
+            return "ptr"
+
+
+def _declare(unit: Unit, name: str, prototype: ir.CorePrototype, *, weak: bool) -> str:
+    """Declare ``name`` as clang does ``extern ... __ksym``; how it is called."""
+    if name not in unit.kernel_functions:
+        types = ", ".join("ptr" if isinstance(item, ir.CorePointer) else "i64" for item in prototype.parameters)
+        location = unit.debug.declaration(name, unit.core.prototype(prototype))
+        linkage = "extern_weak " if weak else ""
+        unit.kernel_functions[name] = (
+            f'declare !dbg {location} {linkage}{_result(prototype.result)} {symbol(name)}({types}) section ".ksyms"'
+        )
+    return symbol(name)
