@@ -91,8 +91,8 @@ def _len(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     value = frame.value(argument)
     if isinstance(value.type, Array):
         return Value(Literal(value.type.kind.length))
-    if isinstance(value.type, MapObject) and isinstance(value.type.map, maps.INDEXED):
-        return Value(Literal(value.type.map.max_entries))
+    if isinstance(value.type, MapObject) and (length := maps.length(value)) is not None:
+        return Value(Literal(length))
     if isinstance(value.type, TextLiteral):
         return Value(Literal(len(value.type.value)))
     if isinstance(value.type, Bytes) and value.type.size is not None:

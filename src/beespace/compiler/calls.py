@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from beespace import types as kinds
-from beespace.compiler import maps, rules, storage
+from beespace.compiler import maps, rules
 from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, truth_call
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
@@ -21,7 +21,6 @@ from beespace.compiler.types import (
     Bytes,
     Int,
     Literal,
-    MapObject,
     MapWord,
     Static,
     SubProgram,
@@ -30,7 +29,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value
 from beespace.compiler.words import WORDS, word
-from beespace.lang import Interval, Ring, SocketStorage, TaskStorage, bpf
+from beespace.lang import bpf
 from beespace.schema import BoolKind, IntKind, Struct
 
 __all__ = ["call"]
@@ -44,7 +43,7 @@ def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
             return found
     target = frame.value(node.func)
     if isinstance(target.type, MapWord):
-        return _map_call(frame, target.type.map, target.type.word, node)
+        return maps.map_call(frame, target, node)
     if isinstance(target.type, SubProgram):
         return call_subprogram(frame, target.type, node)
     if isinstance(target.type, Static):
@@ -79,16 +78,3 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
             suggestion="make it a method of the program and mark it with @function",
         )  # fmt: skip
     raise frame.error(rules.NotCallable, node, found=name, suggestion=REFUSED.get(hashable, ""))
-
-
-def _map_call(frame: Frame, map: MapObject, name: str, node: ast.Call) -> Value:
-    (argument,) = arguments_of(frame, node, f"{map.name}.{name}", 1)
-    if isinstance(map.map, Ring):
-        return storage.emit(frame, map, argument)
-    if isinstance(map.map, (SocketStorage, TaskStorage)):
-        rule = {"get": storage.get, "get_or_create": storage.get_or_create, "delete": storage.delete}[name]
-        return rule(frame, map, argument)
-    if name == "pop":
-        return maps.pop(frame, map, argument, used=node is not frame.unused)
-    assert isinstance(map.map, (*maps.HASHES, *maps.INDEXED, Interval))
-    return maps.get(frame, map, argument) if name == "get" else maps.get_or_create(frame, map, argument)

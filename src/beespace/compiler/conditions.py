@@ -329,5 +329,5 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
             rules.NotSupported, node, what=f"`in` with {target.type}",
             suggestion="it works with a map (`key in self.m`) and a tuple of numbers (`x in (1, 2)`)",
         )  # fmt: skip
-    code = contains(frame, target.type, left_node)
+    code = contains(frame, target, left_node)
     return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())

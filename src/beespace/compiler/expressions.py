@@ -17,7 +17,8 @@ from beespace.compiler.choices import conditional, either
 from beespace.compiler.conditions import condition
 from beespace.compiler.elements import array_element
 from beespace.compiler.frame import Frame
-from beespace.compiler.maps import only_element, read_item, unknown_word, words_of
+from beespace.compiler.maps import attribute as map_attribute
+from beespace.compiler.maps import read_item, unknown_word, words_of
 from beespace.compiler.memory import load, read_field
 from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
 from beespace.compiler.numbers import binary, present, unary
@@ -39,7 +40,6 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Value, sequence
-from beespace.lang import Global
 from beespace.record import replace
 from beespace.schema.kinds import kind_align
 
@@ -78,7 +78,7 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
     if isinstance(type_, Static):
         return attribute(frame, type_.value, node)
     if isinstance(type_, MapObject):
-        return _map_attribute(frame, type_, node)
+        return _map_attribute(frame, owner, type_, node)
     owner = present(frame, owner, node.value)
     if isinstance(type_, StructType):
         return read_field(frame, materialise(frame, owner, type_.cls, node.value), node.attr, node)
@@ -94,15 +94,14 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
     )
 
 
-def _map_attribute(frame: Frame, map: MapObject, node: ast.Attribute) -> Value:
-    if isinstance(map.map, Global) and node.attr == "value":
-        kind = map.map.value_kind
-        assert kind is not None
-        block, pointer = only_element(frame, map)
+def _map_attribute(frame: Frame, owner: Value, map: MapObject, node: ast.Attribute) -> Value:
+    place = map_attribute(frame, owner, node.attr)
+    if place is not None:
+        block, pointer, kind = place
         found = load(pointer, kind, kind_align(kind))
         return replace(found, code=sequence(block, found.expression))
     if node.attr in words_of(map.map):
-        return Value(MapWord(map, node.attr))
+        return Value(MapWord(map, node.attr), owner.code)
     raise unknown_word(frame, map, node.attr, node)
 
 
@@ -111,7 +110,7 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     if isinstance(node.slice, ast.Slice):
         raise frame.error(rules.NotSupported, node.slice, what="a slice", suggestion="take single elements")
     if isinstance(owner.type, MapObject):
-        return read_item(frame, owner.type, node)
+        return read_item(frame, owner, node)
     owner = present(frame, owner, node.value)
     if isinstance(owner.type, Array):
         pointer, kind = array_element(frame, owner, node)

@@ -13,19 +13,17 @@ from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.lost import lost_index, lost_map
+from beespace.compiler.maps import define
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
 from beespace.errors import UsageError
 from beespace.hooks import resolve
-from beespace.lang import Declaration, Global, Interval, Map, Ring
+from beespace.lang import Declaration, Global, Ring
 from beespace.record import dataclass
-from beespace.schema import IntKind, Struct
+from beespace.schema import Struct
 from beespace.schema.codec import pack
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
-
-_HASH = 1  # BPF_MAP_TYPE_HASH
-_NO_PREALLOC = 1  # BPF_F_NO_PREALLOC
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def _check_all_called(unit: Unit) -> None:
 
 def _module(unit: Unit) -> ir.Module:
     declaration = unit.declaration
-    maps = [_definition(name, map) for name, map in declaration.maps.items() if not isinstance(map, Global)]
+    maps = [made for name, map in declaration.maps.items() if (made := define(name, map)) is not None]
     if unit.losing:
         maps.append(lost_map(declaration))
     events: list[type[Struct]] = []
@@ -148,16 +146,3 @@ def _variables(declaration: Declaration) -> Iterator[ir.GlobalDefinition]:
             initial = bytes(map.value_size) if map.initial == 0 else pack(map.value_kind, map.initial)
             section = ir.Section.DATA if any(initial) else ir.Section.BSS
             yield ir.GlobalDefinition(name, map.value_kind, section, initial)
-
-
-def _definition(name: str, map: Map) -> ir.MapDefinition:
-    """A map as the loader makes it."""
-    if isinstance(map, Ring):
-        return ir.MapDefinition(name, map.map_type, max_entries=map.max_entries)
-    if isinstance(map, Interval):
-        # One slot, and the table that stands in it; user space puts another of the same shape there.
-        table = ir.MapDefinition(
-            f"{name}_table", _HASH, map.key, map.value_kind, max_entries=map.max_entries, flags=_NO_PREALLOC
-        )
-        return ir.MapDefinition(name, map.map_type, key=IntKind("u32", 32), value_size=4, max_entries=1, inner=table)
-    return ir.MapDefinition(name, map.map_type, map.key, map.value_kind, map.max_entries, map.flags)

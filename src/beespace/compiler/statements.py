@@ -196,13 +196,12 @@ def _assign_attribute(frame: Frame, target: ast.Attribute, value: Value, value_n
         raise _self_assignment(frame, target)
     owner = frame.value(target.value)
     if isinstance(owner.type, MapObject):
-        map = owner.type
-        if not isinstance(map.map, Global) or target.attr != "value":
-            raise maps.unknown_word(frame, map, f"{target.attr} = ", target)
-        kind = map.map.value_kind
-        assert kind is not None
-        before, pointer = maps.only_element(frame, map)
-        return before + assign(frame, pointer, kind_align(kind), kind, value, value_node, f"{map.name}.value")
+        place = maps.attribute(frame, owner, target.attr)
+        if place is None:
+            raise maps.unknown_word(frame, owner.type, f"{target.attr} = ", target)
+        before, pointer, kind = place
+        what = f"{owner.type.name}.{target.attr}"
+        return before + assign(frame, pointer, kind_align(kind), kind, value, value_node, what)
     owner = present(frame, owner, target.value)
     if isinstance(owner.type, Context):
         return contexts.store(frame, owner, target.attr, value, target, value_node)
@@ -229,7 +228,7 @@ def _self_assignment(frame: Frame, target: ast.Attribute) -> Failure:
 def _assign_subscript(frame: Frame, target: ast.Subscript, value: Value, value_node: ast.expr) -> ir.Block:
     owner = frame.value(target.value)
     if isinstance(owner.type, MapObject):
-        return maps.set_item(frame, owner.type, target, value, value_node)
+        return maps.set_item(frame, owner, target, value, value_node)
     owner = present(frame, owner, target.value)
     if not isinstance(owner.type, Array):
         raise frame.error(rules.AssignTarget, target, what=f"an element of {owner.type}")
@@ -265,22 +264,21 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> ir.Block:
     if isinstance(target, ast.Subscript):
         owner = frame.value(target.value)
         if isinstance(owner.type, MapObject):
-            return maps.increment_item(frame, owner.type, node)
+            return maps.increment_item(frame, owner, node)
         owner = present(frame, owner, target.value)
         if not isinstance(owner.type, Array):
             raise frame.error(rules.AssignTarget, target, what=f"an element of {owner.type}")
         pointer, kind = array_element(frame, owner, target)
         return _increment(frame, pointer, kind, kind_align(kind), node)
     if is_self(frame, target.value) and target.attr in frame.unit.declaration.maps:
-        return maps.increment_counter(frame, MapObject(target.attr, frame.unit.declaration.maps[target.attr]), node)
+        return maps.increment_counter(frame, frame.value(target), node)
     if is_self(frame, target.value):
         raise _self_assignment(frame, target)
     owner = frame.value(target.value)
-    if isinstance(owner.type, MapObject) and isinstance(owner.type.map, Global) and target.attr == "value":
-        held = owner.type.map.value_kind
-        assert held is not None
-        before, pointer = maps.only_element(frame, owner.type)
-        return before + _increment(frame, pointer, held, kind_align(held), node)
+    found = maps.attribute(frame, owner, target.attr) if isinstance(owner.type, MapObject) else None
+    if found is not None:
+        before, pointer, kind = found
+        return before + _increment(frame, pointer, kind, kind_align(kind), node)
     owner = present(frame, owner, target.value)
     if not isinstance(owner.type, StructType):
         return _assign_attribute(frame, target, frame.value(_spelled_out(node, target)), node.value)
@@ -375,7 +373,7 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
         if owner is None or not isinstance(owner.type, MapObject):
             raise frame.error(rules.DeleteTarget, target)
         assert isinstance(target, ast.Subscript)
-        result += maps.delete(frame, owner.type, target)
+        result += maps.delete(frame, owner, target)
     return result
 
 

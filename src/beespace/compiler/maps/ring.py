@@ -1,0 +1,62 @@
+"""Rings: records that are built in place.
+
+Invariant: a record that was reserved is always submitted; nothing that could leave the function stands
+between the two.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from beespace.compiler import ir, rules
+from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_calls import call
+from beespace.compiler.lost import count_lost
+from beespace.compiler.maps.operations import Place, arguments
+from beespace.compiler.memory import SLOT_ALIGN, store
+from beespace.compiler.numbers import present
+from beespace.compiler.types import U64, VOID, StructType
+from beespace.compiler.values import Value, not_null, number
+from beespace.lang import Map, Ring
+from beespace.schema.kinds import kind_size
+
+__all__ = ["define", "emit"]
+
+_RECORD = ir.PointerType(ir.Region.RING)
+
+
+def define(name: str, map: Map) -> ir.MapDefinition:
+    """A ring has neither keys nor values."""
+    return ir.MapDefinition(name, map.map_type, max_entries=map.max_entries)
+
+
+def emit(frame: Frame, place: Place, call_node: ast.Call) -> Value:
+    """``self.events.emit(Event(...))``: arguments first, then the record is reserved, filled and submitted."""
+    ring = place.map
+    assert isinstance(ring, Ring)
+    (node,) = arguments(frame, place, call_node, "event")
+    expected = StructType(ring.event)
+    value = present(frame, frame.value(node, expected), node)
+    if value.type != expected:
+        raise frame.error(rules.WrongEvent, node, name=place.name, expected=ring.event.__name__, found=value.type)
+    size = kind_size(ring.event)
+    before: ir.Block = ()
+    if value.recipe is not None:
+        before = value.recipe.prepare
+    else:
+        before, code = frame.bind_address(value.expression)
+        value = Value(value.type, code, align=value.align)
+    name = frame.scope.fresh()
+    record = ir.Local(name, _RECORD)
+    if value.recipe is not None:
+        filling = value.recipe.fill(record, size, SLOT_ALIGN)
+    else:
+        filling = store(frame, record, SLOT_ALIGN, ring.event, value, node, place.name)
+    reserve = call("ringbuf_reserve", _RECORD, place.address, number(size, U64), number(0, U64))
+    submit = ir.Evaluate(call("ringbuf_submit", ir.VOID, record, number(0, U64)))
+    block: ir.Block = (
+        *before,
+        ir.Declare(name, _RECORD, reserve),
+        ir.If(not_null(record), (*filling, submit), count_lost(frame, place.name)),
+    )
+    return Value(VOID, ir.Sequence(block, ir.Const(0, ir.U64)))

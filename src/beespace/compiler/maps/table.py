@@ -1,0 +1,81 @@
+"""Which operations each map class has in the kernel, and what compiles them: one table.
+
+A new map type is a class in :mod:`beespace.lang.maps`, a row here, and a file beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from beespace.compiler.maps import array, hash, interval, ring, storage, variables
+from beespace.compiler.maps.lookups import index_key, value_key
+from beespace.compiler.maps.operations import Operations
+from beespace.lang import (
+    Array,
+    Counter,
+    Global,
+    Hash,
+    Interval,
+    LruHash,
+    LruPerCpuHash,
+    Map,
+    PerCpuArray,
+    PerCpuHash,
+    Ring,
+    SocketStorage,
+    TaskStorage,
+)
+
+__all__ = ["OPERATIONS", "operations"]
+
+_HASH = Operations(
+    words={
+        "get": hash.get,
+        "get_or_create": hash.get_or_create,
+        "setdefault": hash.setdefault,
+        "insert": hash.insert,
+        "replace": hash.replace_value,
+        "pop": hash.pop,
+        "delete": hash.delete,
+    },
+    read=hash.unreadable,
+    write=hash.write,
+    add=hash.add,
+    remove=hash.remove,
+    contains=hash.contains,
+    key=value_key,
+    operators="self.{0}[key] += n, self.{0}[key] = value, key in self.{0}, del self.{0}[key]",
+)
+_ARRAY = Operations(
+    words={"get": hash.get},
+    read=array.read,
+    write=array.write,
+    add=array.add,
+    length=lambda map: map.max_entries,
+    key=index_key,
+    operators="self.{0}[i], self.{0}[i] = value, self.{0}[i] += n",
+)
+_STORAGE = Operations(words={"get": storage.get, "get_or_create": storage.get_or_create, "delete": storage.delete})
+
+OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
+    Hash: _HASH,
+    LruHash: _HASH,
+    PerCpuHash: _HASH,
+    LruPerCpuHash: _HASH,
+    Array: _ARRAY,
+    PerCpuArray: _ARRAY,
+    Interval: Operations(
+        words={"get": interval.get, "get_or_create": interval.get_or_create}, key=value_key, define=interval.define
+    ),
+    Counter: Operations(count=variables.count, operators="self.{0} += n"),
+    Global: Operations(attributes={"value": variables.value}, operators="self.{0}.value", define=variables.undefined),
+    Ring: Operations(words={"emit": ring.emit}, define=ring.define),
+    SocketStorage: _STORAGE,
+    TaskStorage: _STORAGE,
+})  # fmt: skip
+
+
+def operations(map: Map) -> Operations:
+    """The row of the map's class, or of the nearest class that it is made from; without one, an empty row."""
+    return next((OPERATIONS[cls] for cls in type(map).__mro__ if cls in OPERATIONS), Operations())

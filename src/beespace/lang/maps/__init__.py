@@ -1,0 +1,23 @@
+"""Map declarations: the same names in the kernel and outside; one file for each family.
+
+In a kernel-side method ``self.by_comm[key] += 1`` is compiled.  Outside, once the program runs, the
+same object is a container over the live map.  Map types and sizes follow ``enum bpf_map_type``
+(include/uapi/linux/bpf.h); each class says its minimum kernel.
+
+Loss is never silent: a full ring, and a full hash in an insert-or-add, are counted by the
+compiled code and shown as ``lost``.
+"""
+
+from beespace.lang.maps.array import Array, PerCpuArray
+from beespace.lang.maps.counter import Counter
+from beespace.lang.maps.declaration import Map, RawMap
+from beespace.lang.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
+from beespace.lang.maps.interval import Interval
+from beespace.lang.maps.ring import RawRing, Ring
+from beespace.lang.maps.storage import SocketStorage, TaskStorage
+from beespace.lang.maps.variable import Global
+
+__all__ = [
+    "Array", "Counter", "Global", "Hash", "Interval", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray",
+    "PerCpuHash", "RawMap", "RawRing", "Ring", "SocketStorage", "TaskStorage",
+]  # fmt: skip

@@ -1,0 +1,95 @@
+"""What every map declaration has: its kernel type, its sizes, and the live map behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Protocol, Self
+
+from beespace.errors import UsageError
+from beespace.schema import Kind
+from beespace.schema.kinds import kind_size
+
+__all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only"]
+
+BPF_F_NO_PREALLOC = 1
+
+
+class RawMap(Protocol):
+    """The live map behind a declaration, in bytes.  Sizes are those of the declaration."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def update(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> bool: ...
+
+    def keys(self) -> Iterator[bytes]: ...
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class Map:
+    """What every map declaration has: its kernel type and sizes."""
+
+    map_type: ClassVar[int]
+    flags: int = 0
+    per_cpu: ClassVar[bool] = False
+
+    def __init__(self, key: Kind | None, value: Kind | None, max_entries: int) -> None:
+        self.key = key
+        self.value_kind = value
+        self.max_entries = max_entries
+        self.name = ""
+        self._backend: Any = None
+
+    @property
+    def key_size(self) -> int:
+        return 0 if self.key is None else kind_size(self.key)
+
+    @property
+    def value_size(self) -> int:
+        return 0 if self.value_kind is None else kind_size(self.value_kind)
+
+    def bound(self, name: str) -> Self:
+        """A copy for one program instance."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), name=name)
+        return other
+
+    def attach_backend(self, backend: Any) -> None:
+        self._backend = backend
+
+    def detach_backend(self) -> None:
+        self._backend = None
+
+    @property
+    def backend(self) -> Any:
+        if self._backend is None:
+            raise UsageError(
+                f"map {self.name or type(self).__name__} can be read only while its program runs",
+                help="use the program as a context manager: `with MyProgram() as probe:`",
+            )
+        return self._backend
+
+
+def kernel_only(what: str) -> UsageError:
+    return UsageError(
+        f"{what} is a word of the kernel side: it works inside a method with a hook decorator",
+        help="outside, read the map: `probe.my_map[key]`, `.items()`, `.value`",
+    )
+
+
+def checked_kind(kind: Any, what: str) -> Kind:
+    try:
+        size = kind_size(kind)
+    except AttributeError:
+        size = 0
+    if not isinstance(size, int) or size <= 0:
+        raise TypeError(f"{what} must be a type from beespace.types, text(n), raw(n) or a Struct; got {kind!r}")
+    return kind  # type: ignore[no-any-return]
+
+
+def entries(count: int) -> int:
+    if not isinstance(count, int) or not 0 < count <= 2**32 - 1:
+        raise TypeError(f"max_entries must be 1 to 4294967295, not {count!r}")
+    return count

@@ -1,0 +1,91 @@
+"""``Ring``: events on their way to user space."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from beespace.lang.maps.declaration import Map, kernel_only
+from beespace.schema import Event
+from beespace.schema.codec import unpack
+
+__all__ = ["RawRing", "Ring"]
+
+E = TypeVar("E", bound=Event)
+
+
+class RawRing(Protocol):
+    """The live ring behind a :class:`Ring`."""
+
+    def fileno(self) -> int: ...
+
+    def records(self, timeout: float | None) -> Iterator[bytes]:
+        """Records until none came for ``timeout`` seconds (None: for ever)."""
+
+    def batches(self, timeout: float | None) -> Iterator[Any]:
+        """The same as Arrow batches."""
+
+    def lost(self) -> int: ...
+
+
+class Ring(Map, Generic[E]):
+    """Events on their way to user space, in the order they happened.  ``lost`` counts what did not fit.  Linux 5.8.
+
+    ``size`` is a text as ``"1 MiB"`` or a number of bytes; it is rounded up to a power of two pages.
+    """
+
+    map_type = 27
+
+    def __init__(self, event: type[E], *, size: str | int = "1 MiB") -> None:
+        super().__init__(None, event, _ring_bytes(size))
+        self.event = event
+
+    def emit(self, event: E) -> None:
+        """Kernel only: send ``event``, built in place in the ring."""
+        raise kernel_only("emit")
+
+    @property
+    def lost(self) -> int:
+        """Events that found the ring full."""
+        return int(self.backend.lost())
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when events are there."""
+        return int(self.backend.fileno())
+
+    def __iter__(self) -> Iterator[E]:
+        return self.events(None)
+
+    def events(self, timeout: float | None = None) -> Iterator[E]:
+        """Events, until none came for ``timeout`` seconds (None: for ever)."""
+        for record in self.backend.records(timeout):
+            yield unpack(self.event, record)
+
+    def available(self) -> Iterator[E]:
+        """The events that are there now; does not wait."""
+        return self.events(0)
+
+    async def __aiter__(self) -> AsyncIterator[E]:
+        async for record in self.backend.async_records():
+            yield unpack(self.event, record)
+
+    def batches(self, timeout: float | None = None) -> Iterator[Any]:
+        """The same events as Arrow batches (:class:`beespace.stream.Batch`)."""
+        yield from self.backend.batches(timeout)
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "mb": 1 << 20,
+          "g": 1 << 30, "gib": 1 << 30}  # fmt: skip
+
+
+def _ring_bytes(size: str | int) -> int:
+    """A ring's size must be a power of two of at least one page."""
+    if isinstance(size, str):
+        digits = size.strip().rstrip("aAbBgGiIkKmM ")
+        unit = size.strip()[len(digits) :].strip().lower()
+        if not digits.isdigit() or unit not in _UNITS:
+            raise TypeError(f'a ring size is a text as "256 KiB" or "1 MiB", or a number of bytes; got {size!r}')
+        size = int(digits) * _UNITS[unit]
+    if not 0 < size <= 1 << 30:
+        raise TypeError(f"a ring has 4096 bytes to 1 GiB, not {size}")
+    return max(4096, 1 << (size - 1).bit_length())
