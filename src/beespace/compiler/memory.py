@@ -12,7 +12,7 @@ from math import gcd
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_types import address
+from beespace.compiler.kernel_types import address, char_array
 from beespace.compiler.numbers import fit, present, swapped
 from beespace.compiler.texts import as_bytes, as_text, copied, equal_bytes, fill_bytes, fill_text, write_constant
 from beespace.compiler.types import (
@@ -109,14 +109,16 @@ def store(
 
 
 def _as_address(frame: Frame, value: Value, node: ast.AST) -> Value:
-    """A written-out address, or a ``struct in6_addr`` of the kernel, as an Address; anything else as it is."""
+    """A written-out address, ``struct in6_addr`` or 16 bytes of the kernel, as an Address; anything else as it is."""
     if isinstance(value.type, TextLiteral) and not value.type.raw:
         data = address_bytes(value.type.value.decode())
         if data is None:
             raise frame.error(rules.TypeMismatch, node, place="an Address", expected="an IPv4 or IPv6 address",
                               found=value.type)  # fmt: skip
         return Value(ADDRESS, recipe=Recipe(lambda to, size, align: write_constant(to, data, align)))
-    if isinstance(value.type, KernelObject) and value.type.name == "struct in6_addr":
+    if isinstance(value.type, KernelObject) and (
+        value.type.name == "struct in6_addr" or char_array(frame, value.type) == kind_size(AddressKind())
+    ):
         source = address(value)
         return Value(ADDRESS, recipe=Recipe(lambda to, size, align: (ir.Copy(to, source, size),)))
     return value

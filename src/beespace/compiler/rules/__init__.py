@@ -29,6 +29,7 @@ from beespace.compiler.rules.kernel import (
     NoKernelName,
     NoRecord,
     NoSuchEvent,
+    SharedRecord,
     TooManyArguments,
     UnreadableField,
     WrongPointer,
@@ -92,7 +93,7 @@ __all__ = [
     "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoMapWord", "NoRecord", "NoSuchEvent", "NoWord",
     "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant", "NotKernelSide", "NotSupported",
     "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch",
-    "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
+    "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
     "UncalledFunction", "UncheckedField", "UndefinedName", "UnknownAnnotation", "Unpacking", "Unreachable",
     "UnreadableField", "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
 ]  # fmt: skip

@@ -52,10 +52,20 @@ class NoKernelName(Diagnostic):
 class NoRecord(Diagnostic):
     title = "the kernel's type information has no record of the tracepoint {event}"
     label = "no struct {struct}"
-    note = "events that share a record with others have none of their own name"
     help = "{suggestion}"
     event: str
     struct: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class SharedRecord(Diagnostic):
+    title = "the kernel's type information does not say which record the tracepoint {event} has"
+    label = "several fit"
+    note = "they are {records}"
+    help = "{suggestion}"
+    event: str
+    records: str
     suggestion: str
 
 
