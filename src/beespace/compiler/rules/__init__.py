@@ -93,7 +93,8 @@ __all__ = [
     "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoMapWord", "NoRecord", "NoSuchEvent", "NoWord",
     "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant", "NotKernelSide", "NotSupported",
     "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch",
-    "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
+    "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments",
+    "TypeMismatch",
     "UncalledFunction", "UncheckedField", "UndefinedName", "UnknownAnnotation", "Unpacking", "Unreachable",
     "UnreadableField", "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
 ]  # fmt: skip
