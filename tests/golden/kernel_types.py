@@ -46,6 +46,11 @@ MENTIONED: dict[str, set[str] | None] = {
     "btf_trace_sched_process_exec": None,
     "btf_trace_sched_process_exit": None,
     "btf_trace_sched_wakeup": None,
+    "btf_trace_sched_wakeup_new": None,
+    "trace_event_raw_sched_wakeup_template": None,
+    "trace_event_raw_event_sched_wakeup_template": None,
+    "trace_event_raw_sched_process_template": None,
+    "trace_event_raw_event_sched_process_template": None,
 }  # fmt: skip
 
 

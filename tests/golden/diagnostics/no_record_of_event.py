@@ -2,6 +2,6 @@ from beespace.lang import Program, tracepoint
 
 
 class Probe(Program):
-    @tracepoint("sched:sched_wakeup")
+    @tracepoint("sched:sched_switch")
     def on_event(self, ctx):
         x = ctx.pid
