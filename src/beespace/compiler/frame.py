@@ -67,6 +67,7 @@ class Unit:
     functions: dict[str, ir.Function] = field(default_factory=dict)
     subprograms: dict[str, CompiledFunction] = field(default_factory=dict)
     calling: list[str] = field(default_factory=list)
+    suffix: str = ""  # of the names of sub-programs, while an alternative of a program is compiled
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
 
 

@@ -206,7 +206,7 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
         raise Failure(None)
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
-    return replace(result, code=ir.Call(callee.name, codes, type_code, span=frame.code_span(node)))
+    return replace(result, code=ir.Call(compiled.name, codes, type_code, span=frame.code_span(node)))
 
 
 def _check_typed(
@@ -357,8 +357,9 @@ def _compile(
             for parameter, value in zip(parameters, incoming, strict=True)
         )
         result_code = result.code.type if result.code is not None else ir.VOID
-        _finish(frame, callee.name, code, result_code, body, None)
-        compiled = CompiledFunction(callee.name, tuple(incoming), result)
+        name = callee.name + unit.suffix
+        _finish(frame, name, code, result_code, body, None)
+        compiled = CompiledFunction(name, tuple(incoming), result)
     except Failure as failure:
         unit.diagnostics.add(failure)
         compiled = CompiledFunction(callee.name, tuple(passed), Value(VOID), failed=True)

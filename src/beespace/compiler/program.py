@@ -70,7 +70,7 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> C
     with Worker() as worker:  # LLVM loads while the types and the program are read
         build = worker.build(lower(declaration, btf() if callable(btf) else btf))
     report = Report(
-        {name: section for name, section in declaration.sections.items() if section},
+        {name: each.section for name, each in declaration.programs.items()},
         {name: lost_index(declaration, name) for name in declaration.maps},
         build.stack,
         build.spills,
@@ -81,14 +81,18 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> C
 def lower(declaration: Declaration, btf: Btf) -> ir.Module:
     """Python to checked, typed IR; raises :class:`CompileError` with every mistake found."""
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
+    subprograms = unit.subprograms
     if not declaration.functions:
         raise UsageError(
             f"{declaration.name} has no kernel-side method",
             help='decorate one, as in @tracepoint("sched:sched_process_exec")',
         )
-    for name, section in declaration.sections.items():
-        if section:
-            compile_function(unit, name, unit.sources.function(declaration.functions[name]), resolve(section))
+    for name, each in declaration.programs.items():
+        # An alternative has sub-programs of its own: its arguments are of other types.
+        unit.suffix = "" if name == each.method else name.removeprefix(each.method)
+        unit.subprograms = {} if unit.suffix else subprograms
+        compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), resolve(each.section))
+    unit.subprograms = subprograms
     _check_all_called(unit)
     unit.diagnostics.raise_any()
     module = _module(unit)

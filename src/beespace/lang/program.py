@@ -17,7 +17,8 @@ from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
 
 from beespace.errors import UsageError
-from beespace.lang.attach import OPTIONAL, SECTION
+from beespace.hooks import resolve
+from beespace.lang.attach import OPTIONAL, SECTION, VARIANTS, Variant
 from beespace.lang.maps import Map, RawMap
 from beespace.record import dataclass
 from beespace.schema import BoolKind, IntKind
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from beespace.schema.kinds import Kind
     from beespace.spec import ObjectSpec
 
-__all__ = ["Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
+__all__ = ["Attached", "Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,22 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """One program of the object: the ``method`` that it is compiled from, its section, where it attaches by itself."""
+
+    method: str
+    section: str
+    where: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A program class taken apart; what the compiler reads.
 
     ``functions`` holds the kernel-side methods by name, ``sections`` the ELF section of each
     (``""``: sub-program), ``optional`` those that a kernel without their hook may leave
-    out, each with what is different then (or ``""``).
+    out, each with what is different then (or ``""``).  ``programs`` are those of the object, by name: one for each
+    method with a hook, more where it has alternatives.
     """
 
     name: str
@@ -56,6 +67,11 @@ class Declaration:
     sections: Mapping[str, str]
     optional: Mapping[str, str]
     source: type[Program]
+    programs: Mapping[str, Attached]
+
+    def variants(self, method: str) -> tuple[str, ...]:
+        """The programs that a method is compiled to, the first choice first."""
+        return tuple(name for name, program in self.programs.items() if program.method == method)
 
 
 class Running(Protocol):
@@ -72,6 +88,19 @@ class Running(Protocol):
     def iterate(self, name: str) -> bytes:
         """Run the iterator ``name`` over everything it walks; what it printed."""
 
+    def attach(self, method: str, where: Mapping[str, object]) -> tuple[Any, ...]:
+        """Attach one method; the links."""
+
+    @property
+    def links(self) -> tuple[Any, ...]:
+        """What is attached."""
+
+    def explain(self) -> str:
+        """What was decided for this kernel, a line each."""
+
+    def program(self, method: str) -> Any:
+        """The loaded program of that method."""
+
     def close(self) -> None:
         """Detach and free everything; calling it again does nothing."""
 
@@ -85,8 +114,11 @@ class Driver(Protocol):
     def build(self, program: type[Program]) -> bytes:
         """The object file of ``program``, as libbpf loads it."""
 
-    def start(self, program: Program, cgroup: Path | None = None) -> Running:
-        """Compile, relocate, load and attach ``program``; cgroup hooks at ``cgroup`` (None: the root)."""
+    def load(self, program: Program, where: Mapping[str, object]) -> Running:
+        """Compile, relocate and load ``program``; ``where`` has what must be known for that (``freplace``)."""
+
+    def start(self, program: Program, where: Mapping[str, object]) -> Running:
+        """The same, and attach it; ``where`` has fields of :class:`beespace.kernel.links.Where`."""
 
 
 _driver: Callable[[], Driver] | None = None
@@ -138,6 +170,7 @@ class Program:
         functions: dict[str, FunctionType] = {}
         sections: dict[str, str] = {}
         optional: dict[str, str] = {}
+        variants: dict[str, tuple[Variant, ...]] = {}
         for base in reversed(cls.__mro__):
             if base is object or base is Program:
                 continue
@@ -149,6 +182,7 @@ class Program:
                 elif isinstance(value, FunctionType) and hasattr(value, SECTION):
                     functions[name] = value
                     sections[name] = getattr(value, SECTION)
+                    variants[name] = getattr(value, VARIANTS, ())
                     if hasattr(value, OPTIONAL):
                         optional[name] = getattr(value, OPTIONAL)
         return Declaration(
@@ -161,6 +195,7 @@ class Program:
             sections,
             optional,
             cls,
+            _programs(variants),
         )
 
     @classmethod
@@ -175,17 +210,61 @@ class Program:
         target.write_bytes(_installed().build(cls))
         return target
 
-    def start(self, *, cgroup: str | Path | None = None) -> Self:
+    def start(self, **where: Any) -> Self:
         """Compile (or take the cached object), relocate, load and attach.
 
-        Cgroup hooks attach to the cgroup v2 directory ``cgroup``; None is the root, every socket.
+        ``where`` says what the decorators did not: ``cgroup`` (a cgroup v2 directory; None: the root), ``interface``,
+        ``netns``, ``pid``, ``binary``, ``program``, ... (the fields of :class:`beespace.kernel.links.Where`).  Each
+        method gets what its hook has a use for; a keyword that no hook has a use for is a :class:`UsageError`.
+        Iterators, ``syscall`` programs and socket filters are not attached, but used: :meth:`iterate`,
+        :meth:`test_run`, :meth:`attach`.
         """
+        return self._begin(_installed().start, where)
+
+    def load(self, **where: Any) -> Self:
+        """The same, attaching nothing: :meth:`attach` does single methods, :meth:`test_run` runs them by hand."""
+        return self._begin(_installed().load, where)
+
+    def _begin(self, begin: Callable[[Program, Mapping[str, object]], Running], where: Mapping[str, object]) -> Self:
         if self._running is not None:
             raise UsageError(f"{type(self).__name__} is running already", help="make another instance")
-        self._running = _installed().start(self, Path(cgroup) if cgroup is not None else None)
+        self._running = begin(self, {name: value for name, value in where.items() if value is not None})
         for name, declared_map in self.live_maps():
             declared_map.attach_backend(self._running.map(name))
         return self
+
+    def attach(self, method: str, **where: Any) -> tuple[Any, ...]:
+        """Attach one method of a running program; the links, which the program owns.
+
+        ``where`` has the keywords that its hook takes, as ``interface="eth0"``.
+        """
+        return self._live().attach(method, {name: value for name, value in where.items() if value is not None})
+
+    @property
+    def links(self) -> tuple[Any, ...]:
+        """Everything that is attached now (:class:`beespace.kernel.links.Link`)."""
+        return self._live().links
+
+    def explain(self) -> str:
+        """What was decided for this kernel, a line each: alternatives, ways to attach, what could not be done."""
+        return self._live().explain()
+
+    def program(self, method: str) -> Any:
+        """The loaded program of a method (:class:`beespace.kernel.LoadedProgram`): ``listing``, ``pin``, ..."""
+        return self._live().program(method)
+
+    def test_run(self, method: str, packet: bytes = b"", *, context: Any = b"", repeat: int = 1, **how: Any) -> Any:
+        """Run a method by hand (``BPF_PROG_TEST_RUN``): its result, the packet and context afterwards, the mean time.
+
+        ``packet`` begins with its Ethernet header.  ``context`` is bytes, or fields by name; see
+        :meth:`beespace.kernel.KernelProgram.test_run`, which takes ``how``, too.
+        """
+        return self._live().program(method).test_run(packet, context, repeat, **how)
+
+    def _live(self) -> Running:
+        if self._running is None:
+            raise UsageError(f"{type(self).__name__} is not running", help="use it as a context manager")
+        return self._running
 
     def close(self) -> None:
         """Detach and free everything; maps can not be read afterwards."""
@@ -202,9 +281,7 @@ class Program:
 
     def iterate(self, name: str) -> bytes:
         """Run the ``@iterator`` method ``name`` once over all its objects; returns what it printed."""
-        if self._running is None:
-            raise UsageError(f"{type(self).__name__} is not running", help="use it as a context manager")
-        return self._running.iterate(name)
+        return self._live().iterate(name)
 
     def live_maps(self) -> Iterator[tuple[str, Map]]:
         """This instance's maps, by name."""
@@ -218,6 +295,19 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _programs(variants: Mapping[str, tuple[Variant, ...]]) -> dict[str, Attached]:
+    """The programs of the object; an alternative is named by its method and its hook: ``on_read__kprobe``."""
+    programs: dict[str, Attached] = {}
+    for method, each in variants.items():
+        for number, variant in enumerate(each):
+            hook = resolve(variant.section).hook.name.replace(".", "_").replace("/", "_")
+            name = f"{method}__{hook}" if number else method
+            programs[f"{name}_{number}" if name in programs else name] = Attached(
+                method, variant.section, variant.where
+            )
+    return programs
 
 
 def _option_kinds(base: type) -> dict[str, IntKind | BoolKind]:

@@ -71,7 +71,7 @@ def _parts(declaration: Declaration) -> Iterator[str]:
     for name, option in declaration.options.items():
         yield f"{name} {option}"
     for name, function in declaration.functions.items():
-        yield f"{name} {declaration.sections[name]}"
+        yield f"{name} {[declaration.programs[each].section for each in declaration.variants(name)]}"
         yield from _captured(function)
 
 
@@ -115,7 +115,9 @@ def _stable(value: Any) -> str:
 def _toolchain() -> str:
     """Version, and size and time of every file of the language and the compiler."""
     root = Path(beespace.__file__).parent
-    files = sorted(path for room in ("compiler", "lang", "schema", "btf") for path in (root / room).rglob("*.py"))
+    files = sorted(
+        path for room in ("compiler", "lang", "schema", "hooks", "btf") for path in (root / room).rglob("*.py")
+    )
     stats = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return f"{beespace.__version__} {stats}"
 

@@ -7,14 +7,12 @@ compiler.  A hit in the first two needs no LLVM.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from beespace.elf import read
 from beespace.errors import UsageError
-from beespace.hooks import resolve
-from beespace.kernel import LoadedObject, load, vmlinux_btf
-from beespace.kernel.links import accepted
+from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
+from beespace.session.attaching import absence_notes, absent_hooks, replaced
 from beespace.session.running import RunningProgram
 from beespace.spec import MapSpec, ObjectSpec
 
@@ -43,8 +41,8 @@ class KernelDriver:
             cache.store(name, data)
         return data
 
-    def start(self, program: Program, cgroup: Path | None = None) -> RunningProgram:
-        """Load ``program`` with its options and attach all that attaches by itself (iterators are called)."""
+    def load(self, program: Program, where: Mapping[str, object]) -> RunningProgram:
+        """Load ``program`` with its options; attach nothing."""
         declaration = program.declaration()
         if not any(declaration.sections.values()):
             raise UsageError(
@@ -57,18 +55,31 @@ class KernelDriver:
             for name, live in program.live_maps()
             if name in spec.maps and live.max_entries != _room(spec.maps[name])
         }
-        absent = _absent(declaration)
+        absent = absent_hooks(declaration)
+        groups = [names for method in declaration.sections if len(names := declaration.variants(method)) > 1]
+        alternatives = {name for group in groups for name in group}
         loaded = load(
             spec,
             variables=dict(program.options),
             max_entries=sizes,
-            programs=[name for name, section in declaration.sections.items() if section and name not in absent],
+            programs=[
+                name
+                for name, each in declaration.programs.items()
+                if each.method not in absent and name not in alternatives
+            ],
+            either=groups,
+            targets=replaced(declaration, where),
         )
+        return RunningProgram(loaded, declaration, absence_notes(declaration, absent))
+
+    def start(self, program: Program, where: Mapping[str, object]) -> RunningProgram:
+        """The same, then attach all that attaches by itself (iterators are called, syscall programs run by hand)."""
+        running = self.load(program, where)
         try:
-            attach(loaded, declaration, cgroup)
-            return RunningProgram(loaded, declaration, _notes(declaration, absent))
+            running.attach_all(where)
+            return running
         except BaseException:
-            loaded.close()
+            running.close()
             raise
 
 
@@ -93,38 +104,6 @@ def compile_here(declaration: Declaration) -> bytes:
 def _room(spec: MapSpec) -> int:
     """Entries of a map, or of the tables in it."""
     return (spec.inner or spec).max_entries
-
-
-def _absent(declaration: Declaration) -> dict[str, str]:
-    """The optional programs whose tracepoint this kernel does not have, and which that is."""
-    missing: dict[str, str] = {}
-    for name in sorted(declaration.optional):
-        target = resolve(declaration.sections[name]).target
-        try:
-            vmlinux_btf().find(f"btf_trace_{target}")
-        except KeyError:
-            missing[name] = target
-    return missing
-
-
-def _notes(declaration: Declaration, absent: Mapping[str, str]) -> tuple[str, ...]:
-    """What is absent, a sentence for each difference that it makes."""
-    notes: list[str] = []
-    for effect in dict.fromkeys(declaration.optional[name] for name in absent):
-        names = [name for name in absent if declaration.optional[name] == effect]
-        without = f"{declaration.name} runs without {' and '.join(names)}"
-        cause = f"this kernel has no tracepoint {' or '.join(absent[name] for name in names)}"
-        notes.append(f"{without}: {cause}" + (f"; {effect}" if effect else ""))
-    return tuple(notes)
-
-
-def attach(loaded: LoadedObject, declaration: Declaration, cgroup: Path | None) -> None:
-    """Attach every program but iterators; those are run by who needs them."""
-    for name, section in declaration.sections.items():
-        if name not in loaded.programs or section.startswith("iter"):
-            continue
-        takes_cgroup = "cgroup" in accepted(loaded.programs[name]) and cgroup is not None
-        loaded.attach(name, **({"cgroup": cgroup} if takes_cgroup else {}))
 
 
 driver = KernelDriver()

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from beespace.errors import InternalError, UsageError
 from beespace.kernel import LoadedObject, RingBuffer
+from beespace.kernel.links import Link
 from beespace.kernel.maps import Map
+from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Ring
 from beespace.schema import Layout
+from beespace.session.attaching import attach_all, attach_method
 from beespace.session.waiting import async_records, records
 from beespace.syscall.clock import boottime_offset_ns
 
@@ -134,7 +137,8 @@ class RunningProgram:
 
     def __init__(self, loaded: LoadedObject, declaration: Declaration, absent: tuple[str, ...] = ()) -> None:
         self.loaded = loaded
-        self.notes = (*absent, *loaded.notes)
+        self._declaration = declaration
+        self.notes: tuple[str, ...] = (*absent, *loaded.notes)
         self._adapters: dict[str, LiveMap | LiveRing | LiveVariable] = {}
         self._rings: list[RingBuffer] = []
         losses = Losses(loaded.maps.raw.get(LOSS_MAP))
@@ -167,6 +171,32 @@ class RunningProgram:
         with program.attach() as link:
             data: bytes = link.read()  # type: ignore[attr-defined]  # iterators give an IteratorLink
         return data
+
+    def attach(self, method: str, where: Mapping[str, object]) -> tuple[Link, ...]:
+        """Attach one method, by whichever of its alternatives this kernel takes."""
+        return attach_method(self.loaded, self._declaration, method, where)
+
+    def attach_all(self, where: Mapping[str, object]) -> None:
+        """Attach every method that attaches by itself; what is optional and cannot be attached leaves a note."""
+        self.notes += attach_all(self.loaded, self._declaration, where)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """What is attached."""
+        return self.loaded.links
+
+    def explain(self) -> str:
+        """Alternatives, ways to attach, what could not be done: a line each."""
+        said = self.loaded.explain().splitlines()
+        return "\n".join((*said, *(note for note in self.notes if note not in said)))
+
+    def program(self, method: str) -> LoadedProgram:
+        """The loaded program of that method, whichever alternative was taken."""
+        for name in (*self._declaration.variants(method), method):
+            if name in self.loaded.programs:
+                return self.loaded.programs[name]
+        known = ", ".join(self.loaded.programs) or "none"
+        raise UsageError(f"{self._declaration.name} has no program {method!r} loaded", help=f"its programs: {known}")
 
     def close(self) -> None:
         """Detach, unmap and free; calling it again does nothing."""
