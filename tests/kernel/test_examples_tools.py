@@ -86,7 +86,7 @@ def open_files(probe: Any, tmp_path: Path) -> None:
     files = [(tmp_path / str(number)).open("w") for number in range(20)]
     try:
         probe.iterate("on_file")
-        listed = len(os.listdir("/proc/self/fd")) - 1  # the one that lists
+        listed = len(list(Path("/proc/self/fd").iterdir())) - 1  # the one that lists
         assert probe.files[os.getpid()] == listed + 2  # the iterator, and what it is made from
     finally:
         for file in files:
