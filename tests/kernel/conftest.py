@@ -201,6 +201,18 @@ def wire() -> Iterator[Wire]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def flows_load() -> None:
+    """Skips where the kernel refuses what ``beespace watch`` runs in it: nothing else can be said of it there."""
+    from beespace.kernel import load
+    from beespace.probes.flows import Flows
+    from beespace.session.driver import KernelDriver
+
+    declaration = Flows.declaration()
+    needed = [name for name, section in declaration.sections.items() if section and name not in declaration.optional]
+    load(KernelDriver().spec(Flows), programs=needed).close()
+
+
 @pytest.fixture
 def compile_c(tmp_path: Path) -> Callable[[str], ObjectSpec]:
     """Compiles C with clang for BPF and reads the object."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
 MIB = 1 << 20
 ROOT = Path(__file__).parent.parent.parent

@@ -33,6 +33,11 @@ def memory() -> list[Insn]:
     for size in (0x00, 0x08, 0x10, 0x18):
         out += [Insn(0x62 | size, 10, 0, -8, 5), Insn(0x63 | size, 10, 1, -8), Insn(0x61 | size, 0, 10, -8)]
     out += [Insn(0x7B, 10, 1, -8)]
+    return out + [Insn(size, 10, 1, -8) for size in (0xC3, 0xDB)]
+
+
+def atomics() -> list[Insn]:
+    out = [*SCALARS, Insn(0x7A, 10, 0, -8, 5)]
     for size in (0xC3, 0xDB):
         for op in (0x00, 0x40, 0x50, 0xA0, 0x01, 0x41, 0x51, 0xA1, 0xE1):
             out += [Insn(size, 10, 1, -8, op)]
@@ -55,6 +60,7 @@ def packets() -> list[Insn]:
     return [Insn(0xBF, 6, 1), Insn(0xB7, 7, 0, 0, 2), *loads, *indirect]
 
 
+FETCH = [Insn(0x7A, 10, 0, -8, 5), Insn(0xDB, 10, 1, -8, 0x01)]  # Linux 5.12
 NEWER = [  # Linux 6.6
     Insn(0xBF, 1, 2, 8), Insn(0xBF, 1, 2, 32), Insn(0xBC, 1, 2, 16), Insn(0x37, 1, 0, 1, 7), Insn(0x9C, 1, 2, 1),
     Insn(0xD7, 1, 0, 0, 32), Insn(0x7A, 10, 0, -8, 3), Insn(0x81, 1, 10, -8), Insn(0x91, 1, 10, -8),
@@ -73,14 +79,16 @@ def known(program: list[Insn]) -> bool:
 
 @pytest.mark.parametrize(
     "program",
-    [arithmetic(), memory(), jumps(), packets(), [*SCALARS, *NEWER], NEWEST],
-    ids=["arithmetic", "memory", "jumps", "packets", "newer", "newest"],
+    [arithmetic(), memory(), atomics(), jumps(), packets(), [*SCALARS, *NEWER], NEWEST],
+    ids=["arithmetic", "memory", "atomics", "jumps", "packets", "newer", "newest"],
 )
 def test_the_kernel_writes_the_same(program: list[Insn]) -> None:
     if program is NEWEST and not known(program):
-        pytest.skip("this kernel has no load-acquire and store-release")
+        pytest.skip("this kernel has no load-acquire and store-release (Linux 6.15)")
     if program[-1] == NEWER[-1] and not known([*SCALARS, NEWER[0]]):
-        pytest.skip("this kernel has no sign-extending moves")
+        pytest.skip("this kernel has no sign-extending moves (Linux 6.6)")
+    if program == atomics() and not known([*SCALARS, *FETCH]):
+        pytest.skip("this kernel has no atomics but addition (Linux 5.12)")
     code = encode([*program, Insn(0xB7), Insn(0x95)])
     descriptor, log = bpf.prog_load(ProgramType.SOCKET_FILTER, code, log_level=2, log_size=1 << 20)
     descriptor.close()

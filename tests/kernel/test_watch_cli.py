@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
 ROOT = Path(__file__).parent.parent.parent
 WATCH = [sys.executable, "-m", "beespace", "watch"]

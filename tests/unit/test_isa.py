@@ -160,7 +160,7 @@ def test_wide_immediates_take_two_slots() -> None:
 def test_the_tables_have_no_holes_and_no_doubles() -> None:
     assert sorted(BY_NUMBER) == list(range(1, 212))
     assert len(HELPERS) == len(BY_NUMBER)
-    assert (HELPERS["ringbuf_reserve"].number, HELPERS["loop"].since) == (131, "6.1")
+    assert (HELPERS["ringbuf_reserve"].number, HELPERS["loop"].since) == (131, "5.17")
     for enumeration in (MapType, ProgramType, AttachType, LinkType):
         assert sorted({int(member) for member in enumeration}) == list(range(len(enumeration)))
     assert (Cmd.PROG_LOAD, MapType.RINGBUF, ProgramType.CGROUP_SKB, AttachType.TRACE_ITER) == (5, 27, 8, 28)

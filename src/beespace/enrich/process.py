@@ -239,6 +239,8 @@ class Processes:
         entry = entry or self._entry(pid, start_ns)
         entry.checked = self._clock()
         entry.looked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if entry.process.name not in (None, found.name) and found.executable and not found.args:
+            entry.checked = None  # in the middle of an execution: the name comes first, the arguments follow
         self._believe(entry, found)
         return entry
 
@@ -249,7 +251,7 @@ class Processes:
             entry,
             name=found.name,
             executable=found.executable or old.executable,
-            args=found.args or old.args,
+            args=found.args or (old.args if found.name == old.name else None),
             uid=found.uid if found.uid is not None else old.uid,
             parent_pid=old.parent_pid if old.parent_pid is not None else found.parent_pid,
             cgroup_path=path,

@@ -16,6 +16,9 @@ __all__ = ["explain", "missing_hook"]
 
 _FIRST_OF_ITS_KIND = 37  # BPF_XDP, enum bpf_attach_type: those before are as old as the oldest kernel
 _UNKNOWN = (errno.EINVAL, errno.E2BIG)
+_CALLBACKS_SINCE = "5.13"  # BPF_PSEUDO_FUNC, kernel commit 69c087ba6225
+# What kernels before that say: nothing jumps to a callback, so they do not see that it is a function of its own.
+_NO_CALLBACKS = ("doesn't match number of subprogs", "unrecognized bpf_ld_imm64 insn", "invalid bpf_ld_imm64 insn")
 
 
 def missing_hook(error: KernelError, hook: Hook) -> NotSupported | None:
@@ -66,11 +69,17 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
         helper = BY_NUMBER.get(verdict.called)
         if helper is not None:
             unknown = "invalid func" in verdict.reason
-            hint = f"Linux {helper.since} has it" if unknown else "programs of this kind, or with these rights, may not"
+            hint = "" if unknown else "programs of this kind, or with these rights, may not; "
             return NotSupported(
                 f"bpf_{helper.name}() in program {image.name!r}{where}",
-                help=f"{hint}; beespace doctor says what is missing here",
+                since=helper.since if unknown else None,
+                help=f"{hint}beespace doctor says what is missing here",
             )
+    if image.passes_functions and any(words in error.log for words in _NO_CALLBACKS):
+        return NotSupported(
+            f"the address of a function, as callbacks need it, in program {image.name!r}",
+            since=_CALLBACKS_SINCE, help="beespace doctor says what it has",
+        )  # fmt: skip
     return VerifierError(
         error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source
     )
