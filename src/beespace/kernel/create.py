@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any
 
-from beespace.errors import FormatError, KernelError, NotPermitted, UsageError
+from beespace.errors import FormatError, KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
@@ -33,6 +33,10 @@ _UNTYPED = {
     MapType.PERF_EVENT_ARRAY, MapType.CGROUP_ARRAY, MapType.STACK_TRACE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS,
     MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP, MapType.XSKMAP, MapType.SOCKMAP, MapType.SOCKHASH,
     MapType.QUEUE, MapType.STACK, MapType.ARENA,
+}  # fmt: skip
+_SINCE: dict[int, str] = {
+    MapType.TASK_STORAGE: "5.11", MapType.BLOOM_FILTER: "5.16", MapType.USER_RINGBUF: "6.1",
+    MapType.CGRP_STORAGE: "6.2", MapType.ARENA: "6.9", MapType.INSN_ARRAY: "6.19", MapType.RHASH: "7.3",
 }  # fmt: skip
 # How a kernel refuses what it does not know.
 _UNKNOWN = (errno.EINVAL, errno.ENOTSUP, errno.E2BIG, 524)
@@ -113,7 +117,7 @@ class _Making:
                 self.note(f"map {spec.name!r}: {said}")
             return descriptor, attempt
         assert refused is not None
-        raise refused
+        raise _missing(spec, refused) or refused
 
     def _attempts(self, spec: MapSpec) -> list[tuple[MapSpec, bool, str]]:
         """What to ask for, whether with BTF, and what is to be said about it."""
@@ -152,6 +156,19 @@ class _Making:
             map_extra=spec.map_extra,
             map_token_fd=self.token,
         )
+
+
+def _missing(spec: MapSpec, error: KernelError) -> NotSupported | None:
+    """The error to raise instead of ``error`` if the kernel makes no map of the type, not even the smallest."""
+    since = _SINCE.get(spec.type) if error.errno in _UNKNOWN else None
+    if since is None:
+        return None
+    from beespace.kernel.features.map_types import map_type  # only who is refused needs it
+
+    if map_type(spec.type).available:
+        return None
+    kind = MapType(spec.type).name.lower()
+    return NotSupported(f"maps of type {kind}, as {spec.name!r} is", since=since, call=error.call, errno=error.errno)
 
 
 def create_maps(
