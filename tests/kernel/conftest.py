@@ -24,6 +24,7 @@ from beespace.elf import read
 from beespace.errors import KernelError, NotSupported
 from beespace.kernel import vmlinux_btf
 from beespace.lang import Program
+from beespace.record import replace
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
 from beespace.syscall.namespaces import inside
@@ -236,10 +237,11 @@ def object_file(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def loaded_probe(no_leaks: None) -> Iterator[Callable[[type[Program]], Program]]:
+def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
     """Compiles and loads a program class without attaching it: its maps can be read, its programs run by hand.
 
-    ``probe.loaded`` is the loaded object; everything is closed when the test ends.
+    ``probe.loaded`` is the loaded object; everything is closed when the test ends.  ``start(Probe, look="lwt_in")``
+    loads method ``look`` as a program of that section.
     """
     from beespace.compiler import compile_program
     from beespace.kernel import load
@@ -247,10 +249,12 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[[type[Program]], Program]]
 
     with contextlib.ExitStack() as opened:
 
-        def start(program: type[Program]) -> Program:
+        def start(program: type[Program], **sections: str) -> Program:
             declaration = program.declaration()
             compiled = compile_program(declaration, vmlinux_btf())
-            running = RunningProgram(load(read(compiled.object, program.__name__)), declaration)
+            spec = read(compiled.object, program.__name__)
+            other = {name: replace(spec.programs[name], section=section) for name, section in sections.items()}
+            running = RunningProgram(load(replace(spec, programs={**spec.programs, **other})), declaration)
             opened.callback(running.close)
             probe = program()
             for name, declared in probe.live_maps():

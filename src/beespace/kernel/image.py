@@ -50,11 +50,6 @@ class Image:
     func_info: bytes
     line_info: bytes
 
-    @property
-    def passes_functions(self) -> bool:
-        """Whether it takes the address of a function, for a helper to call."""
-        return any(symbol.kind is SymbolKind.FUNCTION for each in self.placed for symbol in each.function.symbols)
-
     def locate(self, index: int) -> tuple[FunctionSpec, int]:
         """The function that instruction ``index`` belongs to, and its index there."""
         position = bisect_right(self.placed, index, key=lambda placed: placed.start) - 1

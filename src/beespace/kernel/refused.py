@@ -8,6 +8,7 @@ from beespace.errors import KernelError, NotSupported, RelocationError, Verifier
 from beespace.hooks import Hook
 from beespace.isa.helpers import BY_NUMBER
 from beespace.kernel.image import Image
+from beespace.kernel.newer import missing_instruction
 from beespace.kernel.symbols import MISSING_KFUNC
 from beespace.kernel.verdict import read_log
 from beespace.reloc import Report
@@ -16,9 +17,6 @@ __all__ = ["explain", "missing_hook"]
 
 _FIRST_OF_ITS_KIND = 37  # BPF_XDP, enum bpf_attach_type: those before are as old as the oldest kernel
 _UNKNOWN = (errno.EINVAL, errno.E2BIG)
-_CALLBACKS_SINCE = "5.13"  # BPF_PSEUDO_FUNC, kernel commit 69c087ba6225
-# What kernels before that say: nothing jumps to a callback, so they do not see that it is a function of its own.
-_NO_CALLBACKS = ("doesn't match number of subprogs", "unrecognized bpf_ld_imm64 insn", "invalid bpf_ld_imm64 insn")
 
 
 def missing_hook(error: KernelError, hook: Hook) -> NotSupported | None:
@@ -75,11 +73,6 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
                 since=helper.since if unknown else None,
                 help=f"{hint}beespace doctor says what is missing here",
             )
-    if image.passes_functions and any(words in error.log for words in _NO_CALLBACKS):
-        return NotSupported(
-            f"the address of a function, as callbacks need it, in program {image.name!r}",
-            since=_CALLBACKS_SINCE, help="beespace doctor says what it has",
-        )  # fmt: skip
-    return VerifierError(
+    return missing_instruction(error, image.code) or VerifierError(
         error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source
     )

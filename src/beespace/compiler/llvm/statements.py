@@ -44,7 +44,9 @@ def _run(writer: FunctionWriter, node: ir.Statement) -> None:
             type = node.value.type
             # Monotonic, with the result unused: the plain locked add, which every kernel has.  Volatile, or where
             # LLVM finds that zero is added, an or takes its place, which is an instruction of Linux 5.12.
-            writer.value(f"atomicrmw volatile add ptr {pointer}, {llvm_type(type)} {value} monotonic, align {type.size}")
+            writer.value(
+                f"atomicrmw volatile add ptr {pointer}, {llvm_type(type)} {value} monotonic, align {type.size}"
+            )
         case ir.Copy():
             target = evaluate(writer, node.target)
             memory.copy(writer, target, evaluate(writer, node.source), node)

@@ -30,35 +30,40 @@ class Instruction:
     """What shows that an instruction is there.
 
     ``code`` is loaded as a program of ``program`` type before ``r0 = 0; exit``.  ``known`` is what the verifier says
-    to it when it knows the instruction, but misses what goes with it (an arena, a table of targets).
+    to it when it knows the instruction, but misses what goes with it (an arena, a table of targets).  ``since`` is
+    the first kernel with it; some are missing from some JITs.
     """
 
     code: tuple[Insn, ...]
+    since: str
     level: int = 0  # the instruction set it belongs to; 0: none of them
     known: str = ""
     program: int = ProgramType.SOCKET_FILTER
     returns: int = 0
 
 
-# The number in the comment is the first kernel with the instruction; some are missing from some JITs.
 INSTRUCTIONS: dict[str, Instruction] = {
-    "jump if less": Instruction((Insn(0xA5, imm=1),), 2),  # 4.14
-    "32-bit jumps": Instruction((Insn(0x16),), 3),  # 5.1
-    "32-bit arithmetic": Instruction((Insn(0xB4), Insn(0x04, imm=1), Insn(0xB7)), 1),  # 3.18
-    "atomic add": Instruction(_atomic(0x00), 1),  # 3.18
-    "atomic fetch and exchange": Instruction(_atomic(0xE1), 3),  # 5.12
-    "sign-extending moves": Instruction((Insn(0xBF, off=8), Insn(0xB7)), 4),  # 6.6
-    "sign-extending loads": Instruction((_STACK, Insn(0x91, src=10, off=-8), Insn(0xB7)), 4),
-    "signed division": Instruction((_ONE, Insn(0x3F, src=1, off=1)), 4),
-    "unconditional byte swap": Instruction((Insn(0xD7, imm=16),), 4),
-    "long jumps": Instruction((Insn(0x06),), 4),
-    "load-acquire": Instruction((_STACK, Insn(0xDB, src=10, off=-8, imm=0x100), Insn(0xB7))),  # 6.15
-    "store-release": Instruction((_ONE, Insn(0xDB, dst=10, src=1, off=-8, imm=0x110))),  # 6.15
-    "may_goto": Instruction((Insn(0xE5, off=1), Insn(0xB7), Insn(0xB7))),  # 6.9
-    "address space cast": Instruction((Insn(0xBF, dst=1, src=1, off=1, imm=1),), known="arena"),  # 6.9
-    "indirect jumps": Instruction((Insn(0x0D, dst=1),), known="PTR_TO_INSN|insn_array|jump table"),  # 6.19
-    "bounded loops": Instruction((Insn(0x07, imm=1), Insn(0xA5, off=-2, imm=10), Insn(0xB7))),  # 5.3
-    "calls of functions in the object": Instruction((Insn(0x85, src=1, imm=1), Insn(0x95), Insn(0xB7))),  # 4.16
+    "jump if less": Instruction((Insn(0xA5, imm=1),), "4.14", 2),
+    "32-bit jumps": Instruction((Insn(0x16),), "5.1", 3),
+    "32-bit arithmetic": Instruction((Insn(0xB4), Insn(0x04, imm=1), Insn(0xB7)), "3.18", 1),
+    "atomic add": Instruction(_atomic(0x00), "3.18", 1),
+    "atomic fetch and exchange": Instruction(_atomic(0xE1), "5.12", 3),
+    "sign-extending moves": Instruction((Insn(0xBF, off=8), Insn(0xB7)), "6.6", 4),
+    "sign-extending loads": Instruction((_STACK, Insn(0x91, src=10, off=-8), Insn(0xB7)), "6.6", 4),
+    "signed division": Instruction((_ONE, Insn(0x3F, src=1, off=1)), "6.6", 4),
+    "unconditional byte swap": Instruction((Insn(0xD7, imm=16),), "6.6", 4),
+    "long jumps": Instruction((Insn(0x06),), "6.6", 4),
+    "load-acquire": Instruction((_STACK, Insn(0xDB, src=10, off=-8, imm=0x100), Insn(0xB7)), "6.15"),
+    "store-release": Instruction((_ONE, Insn(0xDB, dst=10, src=1, off=-8, imm=0x110)), "6.15"),
+    "may_goto": Instruction((Insn(0xE5, off=1), Insn(0xB7), Insn(0xB7)), "6.9"),
+    "address space cast": Instruction((Insn(0xBF, dst=1, src=1, off=1, imm=1),), "6.9", known="arena"),
+    "indirect jumps": Instruction((Insn(0x0D, dst=1),), "6.19", known="PTR_TO_INSN|insn_array|jump table"),
+    "bounded loops": Instruction((Insn(0x07, imm=1), Insn(0xA5, off=-2, imm=10), Insn(0xB7)), "5.3"),
+    "calls of functions in the object": Instruction((Insn(0x85, src=1, imm=1), Insn(0x95), Insn(0xB7)), "4.16"),
+    # Nothing but a helper's argument may be one, and that wants types: kernel commit 69c087ba6225.
+    "addresses of functions": Instruction(
+        (Insn(0x18, dst=1, src=4, imm=3), Insn(0), Insn(0xB7), Insn(0x95)), "5.13", known="func_info"
+    ),
 }
 
 

@@ -1,0 +1,51 @@
+"""What a refused program asks of its kernel that only newer ones have: looked for in its code, then tried."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+from beespace.errors import NotSupported, VerifierError
+from beespace.kernel.features import INSTRUCTIONS, instruction
+
+__all__ = ["RECOGNISED", "missing_instruction"]
+
+_ATOMIC = (0xC3, 0xCB, 0xD3, 0xDB)
+_DIVISIONS = (0x34, 0x37, 0x3C, 0x3F, 0x94, 0x97, 0x9C, 0x9F)
+_WIDE = 0x18  # ld_imm64: two slots
+
+# By the names of INSTRUCTIONS: whether an instruction (opcode, source register, offset, immediate) is one of these.
+RECOGNISED: dict[str, Callable[[int, int, int, int], bool]] = {
+    "atomic fetch and exchange": lambda op, src, off, imm: op in _ATOMIC and 0 < imm < 0x100,
+    "load-acquire": lambda op, src, off, imm: op in _ATOMIC and imm == 0x100,
+    "store-release": lambda op, src, off, imm: op in _ATOMIC and imm == 0x110,
+    "sign-extending moves": lambda op, src, off, imm: op in (0xBC, 0xBF) and off in (8, 16, 32),
+    "sign-extending loads": lambda op, src, off, imm: op in (0x81, 0x89, 0x91),
+    "signed division": lambda op, src, off, imm: op in _DIVISIONS and off == 1,
+    "unconditional byte swap": lambda op, src, off, imm: op == 0xD7,
+    "long jumps": lambda op, src, off, imm: op == 0x06,
+    "may_goto": lambda op, src, off, imm: op == 0xE5,
+    "address space cast": lambda op, src, off, imm: op == 0xBF and off == 1,
+    "indirect jumps": lambda op, src, off, imm: op == 0x0D,
+    "addresses of functions": lambda op, src, off, imm: op == _WIDE and src == 4,
+}
+
+
+def missing_instruction(error: VerifierError, code: bytes) -> NotSupported | None:
+    """The error to raise instead of ``error``, if ``code`` has instructions that this kernel takes from nobody."""
+    used = {name for each in _instructions(code) for name, is_one in RECOGNISED.items() if is_one(*each)}
+    for name in sorted(used):
+        if not instruction(name).available:
+            return NotSupported(
+                f"{name}, in program {error.program!r}",
+                since=INSTRUCTIONS[name].since or None, call=error.call, errno=error.errno,
+            )  # fmt: skip
+    return None
+
+
+def _instructions(code: bytes) -> Iterator[tuple[int, int, int, int]]:
+    second = False
+    for opcode, registers, offset, immediate in struct.iter_unpack("=BBhi", code):
+        if not second:
+            yield opcode, registers >> 4, offset, immediate
+        second = not second and opcode == _WIDE
