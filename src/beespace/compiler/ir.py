@@ -31,7 +31,6 @@ from beespace.compiler.ir_definitions import Function as Function
 from beespace.compiler.ir_definitions import GlobalDefinition as GlobalDefinition
 from beespace.compiler.ir_definitions import MapDefinition as MapDefinition
 from beespace.compiler.ir_definitions import Module as Module
-from beespace.compiler.ir_definitions import Parameter as Parameter
 from beespace.compiler.ir_definitions import Section as Section
 from beespace.compiler.ir_definitions import Slot as Slot
 from beespace.compiler.ir_definitions import Source as Source
@@ -70,7 +69,9 @@ from beespace.compiler.ir_statements import Break as Break
 from beespace.compiler.ir_statements import Continue as Continue
 from beespace.compiler.ir_statements import Copy as Copy
 from beespace.compiler.ir_statements import Declare as Declare
+from beespace.compiler.ir_statements import Each as Each
 from beespace.compiler.ir_statements import Evaluate as Evaluate
+from beespace.compiler.ir_statements import Guard as Guard
 from beespace.compiler.ir_statements import If as If
 from beespace.compiler.ir_statements import Loop as Loop
 from beespace.compiler.ir_statements import Return as Return
@@ -103,6 +104,7 @@ from beespace.compiler.ir_types import CorePrototype as CorePrototype
 from beespace.compiler.ir_types import CoreQuestion as CoreQuestion
 from beespace.compiler.ir_types import CoreStruct as CoreStruct
 from beespace.compiler.ir_types import IntType as IntType
+from beespace.compiler.ir_types import Parameter as Parameter
 from beespace.compiler.ir_types import PointerType as PointerType
 from beespace.compiler.ir_types import Region as Region
 from beespace.compiler.ir_types import Span as Span

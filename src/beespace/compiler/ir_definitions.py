@@ -8,21 +8,9 @@ from __future__ import annotations
 from enum import Enum
 
 from beespace.compiler.ir_statements import Block
-from beespace.compiler.ir_types import Span, Type
+from beespace.compiler.ir_types import Parameter, Span, Type
 from beespace.record import dataclass
 from beespace.schema import Kind, Struct
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter; programs have exactly one, a CONTEXT pointer.
-
-    ``target`` is what a pointer points to, as exported functions must say: a kind, or the name of a kernel struct.
-    """
-
-    name: str
-    type: Type
-    target: Kind | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

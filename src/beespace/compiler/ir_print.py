@@ -15,7 +15,7 @@ __all__ = ["access_text", "expression_text", "module_text", "node_text", "statem
 
 _STATEMENTS = (
     ir.Declare, ir.Assign, ir.Store, ir.AtomicAdd, ir.Copy, ir.Zero,
-    ir.If, ir.Loop, ir.Break, ir.Continue, ir.Return, ir.Evaluate,
+    ir.If, ir.Loop, ir.Each, ir.Guard, ir.Break, ir.Continue, ir.Return, ir.Evaluate,
 )  # fmt: skip
 
 
@@ -143,6 +143,19 @@ def statement_lines(node: ir.Statement, depth: int = 0) -> Iterator[str]:
             limit = "" if node.limit is None else f" at most {node.limit}"
             yield f"{pad}loop{limit}{'' if node.index is None else f' counting {node.index}'}:"
             yield from _block(node.body, depth + 1)
+        case ir.Each():
+            result = "" if node.result is None else f"{node.result} = "
+            given = ", ".join(f"{item.name}: {type_text(item.type)}" for item in node.parameters)
+            before, after = (", ".join(map(text, items)) for items in (node.before, node.after))
+            yield f"{pad}{result}each ({given}) of {node.name}#{node.number}({before}; {after}):"
+            yield from _block(node.body, depth + 1)
+        case ir.Guard():
+            yield f"{pad}guard:"
+            yield from _block(node.body, depth + 1)
+            for word, block in (("exit", node.exit), ("early", node.early)):
+                if block is not None:
+                    yield f"{pad}{word}:"
+                    yield from _block(block, depth + 1)
         case ir.Break():
             yield f"{pad}break"
         case ir.Continue():

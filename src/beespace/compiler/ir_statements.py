@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from beespace.compiler.ir_expressions import Expression
-from beespace.compiler.ir_types import Span, Type
+from beespace.compiler.ir_types import Parameter, Span, Type
 from beespace.record import dataclass
 
 
@@ -100,6 +100,40 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """Let helper ``number`` call ``body``, once for each round, each entry, each record.
+
+    The helper takes ``before``, then the function that is made of ``body``, what that function gets (a pointer to the
+    stack), then ``after``.  ``parameters`` are what the kernel gives the function in each call: they are locals of
+    ``body`` and not assigned to.  It sees and assigns the locals of the function that it stands in, and may break,
+    continue and return, as in a :class:`Loop`.  ``result``, if named, is an i64 local that gets what the helper gives.
+    """
+
+    number: int
+    name: str
+    before: tuple[Expression, ...]
+    parameters: tuple[Parameter, ...]
+    body: Block
+    after: tuple[Expression, ...] = ()
+    result: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Run ``body``, then ``exit``: however body is left, by its end or by a return, break or continue.
+
+    ``early``, if it is given, runs instead of ``exit`` when body is left before its end.  What is returned is evaluated
+    before.  Neither declares locals.
+    """
+
+    body: Block
+    exit: Block
+    early: Block | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
     """Leave the innermost loop."""
 
@@ -130,6 +164,7 @@ class Evaluate:
 
 
 Statement: TypeAlias = (
-    "Declare | Assign | Store | AtomicAdd | Copy | Zero | If | Loop | Break | Continue | Return | Evaluate"
+    "Declare | Assign | Store | AtomicAdd | Copy | Zero | If | Loop | Each | Guard | Break | Continue | Return"
+    " | Evaluate"
 )
 Block: TypeAlias = "tuple[Statement, ...]"

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from beespace.record import dataclass
+from beespace.schema import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,19 @@ U8, U16, U32, U64 = (IntType(bits) for bits in (8, 16, 32, 64))
 I8, I16, I32, I64 = (IntType(bits, signed=True) for bits in (8, 16, 32, 64))
 BOOL = BoolType()
 VOID = VoidType()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; programs have exactly one, a CONTEXT pointer.
+
+    ``target`` is what a pointer points to, as exported functions must say: a kind, or the name of a kernel struct.
+    """
+
+    name: str
+    type: Type
+    target: Kind | str | None = None
+
 
 # --- kernel types, as CO-RE sees them ------------------------------------------------------------
 

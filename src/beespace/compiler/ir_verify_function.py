@@ -123,6 +123,10 @@ class _Checker:
                 return then or otherwise
             case ir.Loop():
                 return self.loop(node)
+            case ir.Each():
+                self.each(node)
+            case ir.Guard():
+                return self.guard(node)
             case ir.Break() | ir.Continue():
                 if not self.loops:
                     _fail(node, "outside a loop")
@@ -153,6 +157,32 @@ class _Checker:
         self.loops -= 1
         self.locals = visible
         return node.limit is not None or breaks(node.body)
+
+    def each(self, node: ir.Each) -> None:
+        if len(node.before) + len(node.after) + 2 > MAX_ARGUMENTS or len(node.parameters) >= MAX_ARGUMENTS:
+            _fail(node, f"more than {MAX_ARGUMENTS} arguments")
+        for argument in (*node.before, *node.after):
+            self.memory_type(self.type(argument), node)
+        visible = dict(self.locals)
+        for parameter in node.parameters:
+            self.declare(parameter.name, parameter.type)
+            self.fixed.add(parameter.name)
+        self.loops += 1
+        self.block(node.body)
+        self.loops -= 1
+        self.locals = visible
+        if node.result is not None and self.locals.get(node.result) != ir.I64:
+            _fail(node, "the result is an i64 local")
+
+    def guard(self, node: ir.Guard) -> bool:
+        reached = self.block(node.body)
+        declared, loops = set(self.declared), self.loops
+        self.loops = 0
+        for block in (node.exit, node.early or ()):
+            if not self.block(block) or self.declared != declared:
+                _fail(node, "what runs at the end neither leaves nor declares")
+        self.loops = loops
+        return reached
 
     # --- expressions: each gives its type ---
 
@@ -401,5 +431,7 @@ def breaks(body: ir.Block) -> bool:
         if isinstance(node, ir.Break):
             return True
         if isinstance(node, ir.If) and (breaks(node.then) or breaks(node.otherwise)):
+            return True
+        if isinstance(node, ir.Guard) and breaks(node.body):
             return True
     return False

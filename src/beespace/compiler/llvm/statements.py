@@ -11,6 +11,7 @@ from typing import assert_never
 from beespace.compiler import ir
 from beespace.compiler.llvm import expressions, memory
 from beespace.compiler.llvm.writer import FunctionWriter, llvm_type
+from beespace.errors import InternalError
 
 __all__ = ["run", "run_block"]
 
@@ -56,6 +57,8 @@ def _run(writer: FunctionWriter, node: ir.Statement) -> None:
             _if(writer, node)
         case ir.Loop():
             _loop(writer, node)
+        case ir.Each() | ir.Guard():
+            raise InternalError(f"a {node.__class__.__name__} has come to LLVM: beespace.compiler.passes replaces it")
         case ir.Break():
             writer.jump(writer.loops[-1][1])
         case ir.Continue():

@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from beespace.compiler import ir
 from beespace.compiler.ir_verify import verify
+from beespace.compiler.passes.guards import guards
+from beespace.compiler.passes.outline import outline
 from beespace.errors import InternalError
 
 __all__ = ["PASSES", "Pass", "run"]
@@ -18,7 +20,7 @@ __all__ = ["PASSES", "Pass", "run"]
 Pass: TypeAlias = Callable[[ir.Module], ir.Module]
 
 #: What every module goes through, in this order.
-PASSES: tuple[Pass, ...] = ()
+PASSES: tuple[Pass, ...] = (outline, guards)
 
 
 def run(module: ir.Module, passes: Iterable[Pass] = PASSES) -> ir.Module:

@@ -1,0 +1,237 @@
+"""Bodies that the kernel calls become functions of their own.
+
+Invariant: such a function sees the locals of the one that it was taken from as they are at that moment, and what
+it assigns is seen behind the call: they travel in a piece of the stack, the only memory that helpers pass on.
+
+What is used in the body alone moves into the function: locals, and slots, whose memory then has its own frame.  The
+first two words of the state say how the body was left: whether it returned, and what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+from beespace.compiler import ir
+from beespace.compiler.ir_walk import rewrite, walk
+from beespace.record import dataclass, replace
+
+__all__ = ["outline"]
+
+_STACK = ir.PointerType(ir.Region.STACK)
+_STATE = ".state"
+_WORD = 8
+_RETURNED, _VALUE, _CAPTURED = 0, _WORD, 2 * _WORD  # offsets in the state
+_GO_ON, _STOP = ir.Const(0, ir.I64), ir.Const(1, ir.I64)  # what a callback gives back
+
+
+def outline(module: ir.Module) -> ir.Module:
+    """``module`` without :class:`~beespace.compiler.ir.Each`."""
+    functions: list[ir.Function] = []
+    for function in module.functions:
+        functions += _split(function)
+    return module if len(functions) == len(module.functions) else replace(module, functions=tuple(functions))
+
+
+def _split(function: ir.Function) -> Iterator[ir.Function]:
+    """The functions that are taken out of ``function``, inner ones first, and what is left of it."""
+    names = (f"{function.name}.{number}" for number in count(1))
+    while True:
+        each = next((node for node in walk(function.body) if _is_innermost(node)), None)
+        if each is None:
+            break
+        function, taken = _Outline(function, each, next(names)).split()
+        yield taken
+    yield function
+
+
+def _is_innermost(node: Any) -> bool:
+    return isinstance(node, ir.Each) and not any(isinstance(inner, ir.Each) for inner in walk(node.body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Captured:
+    """A local of the function around, or the address of one of its slots, at ``offset`` in the state."""
+
+    name: str
+    type: ir.Type
+    offset: int
+    assigned: bool = False
+    slot: str | None = None
+
+
+class _Outline:
+    """One body on its way out of ``function``."""
+
+    def __init__(self, function: ir.Function, each: ir.Each, name: str) -> None:
+        self.function = function
+        self.each = each
+        self.name = name
+        self.slot = f"{_STATE}.{name}"
+        inside = list(walk(each.body))
+        declared = {node.name for node in inside if isinstance(node, ir.Declare)}
+        declared |= {node.index for node in inside if isinstance(node, ir.Loop) and node.index is not None}
+        declared |= {parameter.name for parameter in each.parameters}
+        around = _without(function.body, each)
+        self.moved = self._only_inside(inside, around, declared)
+        self.own_slots = self._slots(inside) - self._slots(walk(around))
+        self.captured = list(self._capture(inside, declared | {node.name for node in self.moved}))
+        size = _CAPTURED + _WORD * len(self.captured)
+        self.state = ir.Slot(self.slot, size, _WORD, fixed=True)
+
+    # --- what the body uses ---
+
+    def _only_inside(self, inside: list[Any], around: ir.Block, declared: set[str]) -> list[ir.Declare]:
+        """Locals without a first value that nothing but the body uses: they are assigned there before they are read."""
+        used = {node.name for node in inside if isinstance(node, (ir.Local, ir.Assign))} - declared
+        elsewhere = {node.name for node in walk(around) if isinstance(node, (ir.Local, ir.Assign))}
+        elsewhere |= {node.result for node in walk(around) if isinstance(node, ir.Each) and node.result is not None}
+        return [
+            node for node in walk(around)
+            if isinstance(node, ir.Declare) and node.value is None and node.name in used - elsewhere
+        ]  # fmt: skip
+
+    def _slots(self, nodes: Iterable[Any]) -> set[str]:
+        return {node.name for node in nodes if isinstance(node, ir.StackSlot)}
+
+    def _capture(self, inside: list[Any], own: set[str]) -> Iterator[_Captured]:
+        assigned = {node.name for node in inside if isinstance(node, ir.Assign)}
+        types = self._types()
+        names = dict.fromkeys(node.name for node in inside if isinstance(node, (ir.Local, ir.Assign)))
+        offset = _CAPTURED
+        for name in names:
+            if name not in own:
+                yield _Captured(name, types[name], offset, name in assigned)
+                offset += _WORD
+        for name in dict.fromkeys(node.name for node in inside if isinstance(node, ir.StackSlot)):
+            if name not in self.own_slots:
+                yield _Captured(f".at.{name}", _STACK, offset, slot=name)
+                offset += _WORD
+
+    def _types(self) -> dict[str, ir.Type]:
+        types: dict[str, ir.Type] = {parameter.name: parameter.type for parameter in self.function.parameters}
+        for node in walk(self.function.body):
+            if isinstance(node, ir.Declare):
+                types[node.name] = node.type
+            elif isinstance(node, ir.Loop) and node.index is not None:
+                types[node.index] = ir.U32
+            elif isinstance(node, ir.Each):
+                types |= {parameter.name: parameter.type for parameter in node.parameters}
+        return types
+
+    # --- the two halves ---
+
+    def split(self) -> tuple[ir.Function, ir.Function]:
+        """What is left of the function, and the function that the kernel calls."""
+        moved = {node.name for node in self.moved}
+
+        def change(node: Any) -> Any:
+            if node is self.each:
+                return self._call()
+            return () if isinstance(node, ir.Declare) and node.name in moved else node
+
+        slots = [slot for slot in self.function.slots if slot.name not in self.own_slots]
+        body = _replace(self.function.body, change)
+        return replace(self.function, body=body, slots=(*slots, self.state)), self._callback()
+
+    def _call(self) -> ir.Block:
+        """Put the locals into the state, let the kernel call, take them out; return if the body has."""
+        each, state = self.each, ir.StackSlot(self.slot)
+        block: ir.Block = (ir.Store(state, ir.Const(0, ir.U64)),)
+        for item in self.captured:
+            local = ir.Local(item.name, item.type)
+            held = local if item.slot is None else ir.StackSlot(item.slot)
+            block += (ir.Store(ir.Offset(state, item.offset), held),)
+        arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
+        call = ir.Helper(each.number, each.name, arguments, ir.I64)
+        block += (ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call),)
+        for item in self.captured:
+            if item.assigned:
+                block += (ir.Assign(item.name, ir.Load(ir.Offset(state, item.offset), item.type)),)
+        if any(isinstance(node, ir.Return) for node in walk(each.body)):
+            result = self.function.result
+            value = None if result == ir.VOID else ir.Load(ir.Offset(state, _VALUE), result)
+            returned = ir.Compare(ir.CompareOp.NE, ir.Load(state, ir.U64), ir.Const(0, ir.U64))
+            block += (ir.If(returned, (ir.Return(value),)),)
+        return tuple(replace(node, span=each.span) for node in block)
+
+    def _callback(self) -> ir.Function:
+        each, state = self.each, ir.Local(_STATE, _STACK)
+        opening: ir.Block = tuple(
+            ir.Declare(item.name, item.type, ir.Load(ir.Offset(state, item.offset), item.type))
+            for item in self.captured
+        )
+        opening += tuple(self.moved)
+        kept: ir.Block = tuple(
+            ir.Store(ir.Offset(state, item.offset), ir.Local(item.name, item.type))
+            for item in self.captured
+            if item.assigned
+        )
+        addresses = {item.slot: item for item in self.captured if item.slot is not None}
+
+        def change(node: Any) -> Any:
+            match node:
+                case ir.StackSlot() if node.name in addresses:
+                    return ir.Local(addresses[node.name].name, _STACK, node.span)
+                case ir.Return():
+                    return (*self._returned(node, state), *kept, ir.Return(_STOP, node.span))
+                case _:
+                    return node
+
+        # Returns first: those of the breaks that follow are the callback's own.
+        body = _left(rewrite(each.body, change), kept)
+        span = each.span or self.function.span
+        slots = tuple(slot for slot in self.function.slots if slot.name in self.own_slots)
+        parameters = (*each.parameters, ir.Parameter(_STATE, _STACK))
+        end = (*kept, ir.Return(_GO_ON))
+        return ir.Function(self.name, parameters, ir.I64, (*opening, *body, *end), None, slots, fallback=1, span=span)
+
+    def _returned(self, node: ir.Return, state: ir.Local) -> ir.Block:
+        block: ir.Block = (ir.Store(state, ir.Const(1, ir.U64), span=node.span),)
+        if node.value is not None:
+            block = (ir.Store(ir.Offset(state, _VALUE), node.value, span=node.span), *block)
+        return block
+
+
+def _left(body: ir.Block, kept: ir.Block) -> ir.Block:
+    """``body`` with its own breaks and continues as returns of the callback."""
+    result: list[ir.Statement] = []
+    for node in body:
+        match node:
+            case ir.Break():
+                result += [*kept, ir.Return(_STOP, node.span)]
+            case ir.Continue():
+                result += [*kept, ir.Return(_GO_ON, node.span)]
+            case ir.If():
+                result.append(replace(node, then=_left(node.then, kept), otherwise=_left(node.otherwise, kept)))
+            case ir.Guard():
+                result.append(replace(node, body=_left(node.body, kept)))
+            case _:
+                result.append(node)
+    return tuple(result)
+
+
+def _without(body: ir.Block, each: ir.Each) -> ir.Block:
+    """``body`` with the parts of ``each`` that stay, and without its own body."""
+    return _replace(body, lambda node: replace(each, body=()) if node is each else node)
+
+
+def _replace(body: ir.Block, change: Any) -> ir.Block:
+    """Like :func:`rewrite`, parents first: ``change`` sees the nodes of ``body`` themselves."""
+    result: list[ir.Statement] = []
+    for node in body:
+        new = change(node)
+        for statement in new if isinstance(new, tuple) else (new,):
+            result.append(_inner(statement, change) if statement is node else statement)
+    return tuple(result)
+
+
+def _inner(node: ir.Statement, change: Any) -> ir.Statement:
+    match node:
+        case ir.If():
+            return replace(node, then=_replace(node.then, change), otherwise=_replace(node.otherwise, change))
+        case ir.Loop() | ir.Each() | ir.Guard():
+            return replace(node, body=_replace(node.body, change))
+        case _:
+            return node
