@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pace import examples
 
 from beespace.compiler import ir
 from beespace.compiler.ir import (
@@ -180,7 +181,7 @@ def outcome(worker: Worker, expressions: list[Expression], runs: list[list[int]]
     return found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from(INTS).flatmap(lambda type: integer(type, 3)), min_size=1, max_size=12),
     st.lists(

@@ -423,16 +423,18 @@ def test_sockets(loaded_probe, cgroup: Path) -> None:
             port = server.getsockname()[1]
             asked = port ^ 1  # the program sends it to the server's port
             probe.redirect.value = port
+            server.settimeout(60)
             client = subprocess.Popen([sys.executable, "-c", CLIENT, str(asked)], stdin=subprocess.PIPE)
-            try:
+            with client:
+                assert client.stdin is not None
                 (cgroup / "cgroup.procs").write_text(str(client.pid))
-                client.communicate(b"\n", timeout=0.01)
-            except subprocess.TimeoutExpired:
+                client.stdin.write(b"\n")
+                client.stdin.flush()
                 for _ in range(2):
                     connection, _ = server.accept()
                     with connection:
                         connection.send(connection.recv(1))
-            assert client.wait(10) == 0
+            assert client.returncode == 0
         first, second = probe.connections.events(timeout=0)
         assert (first.family, first.type, first.address, first.port) == (2, 1, "127.0.0.1", asked)
         assert (first.pid, first.uses, second.uses) == (client.pid, 1, 1)

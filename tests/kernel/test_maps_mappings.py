@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pace import examples
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
@@ -215,7 +216,7 @@ def applied(step: tuple[Any, ...], table: Any, model: dict[Any, Any]) -> None:
             model.clear()
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30), batched=st.booleans())
 def test_a_hash_map_answers_as_a_dict(steps: list[tuple[Any, ...]], batched: bool) -> None:
     with made(MapType.HASH, 8) as table:
@@ -374,7 +375,7 @@ TRIE_STEP = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(TRIE_STEP, max_size=15), address=st.integers(0, 2**32 - 1))
 def test_a_trie_answers_as_networks_do(steps: list[tuple[Any, ...]], address: int) -> None:
     where = ipaddress.IPv4Address(address)

@@ -1,0 +1,14 @@
+"""How much a test may ask for where it runs: a guest of the kernel matrix is ten times slower than its host."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["GUEST", "examples"]
+
+GUEST = "BEESPACE_GUEST_TESTS" in os.environ  # set by tests/vm
+
+
+def examples(count: int) -> int:
+    """``max_examples`` of Hypothesis: a fifth in a guest, whose kernel is what is tried there, not the arithmetic."""
+    return max(5, count // 5) if GUEST else count
