@@ -17,9 +17,11 @@ from beespace.compiler.types import Int, Literal, Range, Type
 from beespace.compiler.values import Bounds, Value, number
 from beespace.record import dataclass
 
-__all__ = ["MAX_ROUNDS", "for_loop"]
+__all__ = ["MAX_CALLED", "MAX_ROUNDS", "for_loop"]
 
-MAX_ROUNDS = 4096
+MAX_ROUNDS = 4096  # of a loop whose rounds the verifier walks through; longer ones are bpf_loop()'s (Linux 5.17)
+MAX_CALLED = 1 << 23  # BPF_MAX_LOOPS (kernel/bpf/verifier.c)
+_BPF_LOOP = 181  # enum bpf_func_id (include/uapi/linux/bpf.h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,22 @@ def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir
         body = frame.block(node.body)
     finally:
         frame.loops.pop()
-    loop: ir.Block = (ir.Loop(opening + body, rounds.limit, index),)
-    return loop, jumps, frame.state
+    if rounds.limit > MAX_ROUNDS:
+        return (_called(rounds, index, opening + body),), jumps, frame.state
+    return (ir.Loop(opening + body, rounds.limit, index),), jumps, frame.state
+
+
+def _called(rounds: _Rounds, index: str, body: ir.Block) -> ir.Each:
+    """The rounds as calls of the body by bpf_loop(), which the verifier looks at once."""
+    count: ir.Expression = ir.Const(rounds.limit, ir.U32)
+    if rounds.stop is not None and rounds.step == 1:
+        start = number(rounds.start, rounds.type)
+        left = ir.Convert(ir.Binary(ir.BinaryOp.SUB, rounds.stop, start), ir.U32)
+        count = ir.Select(ir.Compare(ir.CompareOp.GT, rounds.stop, start), left, ir.Const(0, ir.U32))
+    # The kernel keeps to the count; the comparison tells the verifier so.
+    past = ir.Compare(ir.CompareOp.GE, ir.Local(index, ir.U32), ir.Const(rounds.limit, ir.U32))
+    check = ir.If(past, (ir.Break(),))
+    return ir.Each(_BPF_LOOP, "loop", (count,), (ir.Parameter(index, ir.U32),), (check, *body), (ir.Const(0, ir.U64),))
 
 
 def _counter_type(bounds: Bounds, declared: Type | None) -> Int:
@@ -188,9 +204,9 @@ def _count(first: int, stop: int, by: int) -> int:
 
 def _constant(frame: Frame, call: ast.Call, first: int, stop: int, by: int) -> _Rounds:
     count = _count(first, stop, by)
-    if count > MAX_ROUNDS:
+    if count > MAX_CALLED:
         raise frame.error(
-            rules.LoopTooLong, call, count=count, limit=MAX_ROUNDS,
+            rules.LoopTooLong, call, count=count, limit=MAX_CALLED,
             suggestion="split the work over several events, or count in user space",
         )  # fmt: skip
     ends = [first, first + (count - 1) * by] if count else [0, 0]
@@ -203,7 +219,7 @@ def _dynamic(frame: Frame, call: ast.Call, first: int, stop: Value, node: ast.ex
     assert isinstance(stop.type, Int)
     most = stop.range.high if by > 0 else stop.range.low
     limit = _count(first, most, by)
-    if limit > MAX_ROUNDS or by < 0:
+    if limit > MAX_CALLED or by < 0:
         text = ast.unparse(node)
         raise frame.error(
             rules.LoopUnbounded, node, what=f"`range({text})`", suggestion=f"give it one: `range(min({text}, 64))`"

@@ -6,5 +6,5 @@ class Probe(Program):
 
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        for i in range(1_000_000):
+        for i in range(10_000_000):
             self.total += 1

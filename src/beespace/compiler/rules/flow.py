@@ -76,7 +76,7 @@ class IndexOutOfRange(Diagnostic):
 class LoopTooLong(Diagnostic):
     title = "a loop of {count} rounds is too long"
     label = "at most {limit} rounds"
-    note = "the kernel's verifier walks through every round"
+    note = "the kernel runs no longer one: BPF_MAX_LOOPS"
     help = "{suggestion}"
     count: int
     limit: int
