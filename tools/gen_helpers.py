@@ -56,7 +56,7 @@ _SPELT = {
     "sk_storage_get": "map,ctx|socket|object,value?,number", "sk_storage_delete": "map,ctx|socket|object",
     "xdp_get_buff_len": "ctx|object", "perf_event_output": "ctx,map,number,memory,size",
     "sk_assign": "ctx,socket?,number",
-    "trace_printk": "memory,size,number,number,number",
+    "trace_printk": "memory,size", "get_branch_snapshot": "memory:out,size,number",
 }  # fmt: skip
 # No surveyed kernel has infrared receivers (CONFIG_BPF_LIRC_MODE2), nor error injection on a host without kprobes.
 _PLACES = {"rc_repeat": {"20"}, "rc_keydown": {"20"}, "rc_pointer_rel": {"20"}, "override_return": {"2"}}

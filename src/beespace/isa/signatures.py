@@ -307,7 +307,7 @@ _TABLE = (
     (173, "get_func_ip", "5.15", "", "u64", "number", "void *ctx=ctx", 16, "The address of the function that the program is attached to."),
     (174, "get_attach_cookie", "5.15", "", "u64", "number", "void *ctx=ctx", 17, "The number that was given when the program was attached."),
     (175, "task_pt_regs", "5.15", "g", "struct pt_regs *", "object", "struct task_struct *task=object", 0, "The user registers of a task."),
-    (176, "get_branch_snapshot", "5.16", "g", "long", "number", "void *entries=memory:out, u32 size=size", 0, "The branches that the CPU took last."),
+    (176, "get_branch_snapshot", "5.16", "g", "long", "number", "void *entries=memory:out, u32 size=size, u64 flags=number", 0, "The branches that the CPU took last."),
     (177, "trace_vprintk", "5.16", "g", "long", "number", "const char *fmt=memory, u32 fmt_size=size, const void *data=memory?, u32 data_len=size", 0, "Write a line to the kernel's trace pipe, with more than three values."),
     (178, "skc_to_unix_sock", "5.16", "", "struct unix_sock *", "object?", "void *sk=socket", 2, "A socket as a Unix socket, or None."),
     (179, "kallsyms_lookup_name", "5.16", "", "long", "number", "const char *name=memory, int name_sz=size, int flags=number, u64 *res=memory:out:8", 44, "The address of a symbol of the kernel."),
