@@ -10,7 +10,7 @@ name                C                        meaning
 u8 u16 u32 u64      unsigned integers        wrap as the machine does
 i8 i16 i32 i64      signed integers
 be16 be32 be64      network-order integers   read and written as host integers, swapped in memory
-boolean             one byte
+boolean, bool       one byte
 Timestamp           u64                      nanoseconds of CLOCK_BOOTTIME in the kernel, wall clock outside
 Duration            u64                      nanoseconds
 Pid Tid Uid Gid     u32                      as the initial namespaces see them
@@ -21,19 +21,30 @@ Address             16 bytes                 IPv6, or IPv4 as ::ffff:a.b.c.d
 text(n)             char[n]                  UTF-8, cut at n
 raw(n)              unsigned char[n]
 array(t, n)         t[n]
+an IntEnum, IntFlag unsigned int             user space gets members; stored(E, u8) says another size
 ==================  =======================  ========================================================
 """
 
 from __future__ import annotations
 
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any
 
-from beespace.schema.kinds import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, TextKind
+from beespace.schema.kinds import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    IntKind,
+    TextKind,
+    as_kind,
+    enum_kind,
+)
 
 __all__ = [
     "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64", "boolean",
     "Timestamp", "Duration", "Pid", "Tid", "Uid", "Gid", "CgroupId", "Cookie", "Port", "Address",
-    "Text", "Raw", "text", "raw", "array",
+    "Text", "Raw", "text", "raw", "array", "stored",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -94,8 +105,19 @@ def raw(size: int) -> Any:
 
 def array(element: Any, length: int) -> Any:
     """``length`` values of one type: a field (``slots: list[u64] = array(u64, 32)``) or a map value."""
-    kind: Kind = element
+    kind = as_kind(element)
+    if kind is None:
+        raise TypeError(
+            f"array() takes a type from beespace.types, text(n), an enumeration or a Struct, not {element!r}"
+        )
     return ArrayKind(kind, _positive(length, "array"))
+
+
+def stored(enum: Any, of: Any) -> Any:
+    """Members of ``enum`` in as many bytes as the integer type ``of``: a field ``state: State = stored(State, u8)``."""
+    if not isinstance(of, IntKind) or not (isinstance(enum, type) and issubclass(enum, IntEnum | IntFlag)):
+        raise TypeError(f"stored() takes an IntEnum or IntFlag and an integer type, not {enum!r} and {of!r}")
+    return enum_kind(enum, of)
 
 
 def _positive(size: int, what: str) -> int:

@@ -245,18 +245,21 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
     """
     from beespace.compiler import compile_program
     from beespace.kernel import load
+    from beespace.schema.codec import pack
     from beespace.session.running import RunningProgram
 
     with contextlib.ExitStack() as opened:
 
-        def start(program: type[Program], **sections: str) -> Program:
+        def start(program: type[Program], options: dict[str, object] | None = None, **sections: str) -> Program:
             declaration = program.declaration()
             compiled = compile_program(declaration, vmlinux_btf())
             spec = read(compiled.object, program.__name__)
             other = {name: replace(spec.programs[name], section=section) for name, section in sections.items()}
-            running = RunningProgram(load(replace(spec, programs={**spec.programs, **other})), declaration)
+            probe = program(**(options or {}))
+            given = {name: pack(declaration.options[name].kind, value) for name, value in probe.options.items()}
+            loaded = load(replace(spec, programs={**spec.programs, **other}), variables=given)
+            running = RunningProgram(loaded, declaration)
             opened.callback(running.close)
-            probe = program()
             for name, declared in probe.live_maps():
                 declared.attach_backend(running.map(name))
             probe.loaded = running.loaded

@@ -72,9 +72,9 @@ def test_options_of_a_probe(tmp_path: Path) -> None:
     )
     for given, says in (
         ("--most=3", "has no option --most"),
-        ("--least=many", "--least takes a number, not 'many'"),
-        ("--least=-1", "does not fit option 'least'"),
-        ("--least", "--least takes a number, not ''"),
+        ("--least=many", "--least: 'many' is no number"),
+        ("--least=-1", "--least: -1 does not fit a u32"),
+        ("--least", "--least: '' is no number"),
         ("least=3", "is no option"),
     ):
         result = run("run", str(file), given)

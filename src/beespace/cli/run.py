@@ -13,8 +13,9 @@ from typing import Any
 from beespace.cli.own_options import print_content, words_of
 from beespace.errors import UsageError
 from beespace.lang import Counter, Global, Interval, Map, Program, Ring, SocketStorage
-from beespace.schema import BoolKind, Event
+from beespace.schema import Event
 from beespace.schema.kinds import kind_name
+from beespace.schema.parse import parse
 from beespace.session.events import follow
 from beespace.session.files import program_of
 
@@ -47,32 +48,25 @@ def _help(options: argparse.Namespace) -> int:
         declared = program.declaration().options
         print(f"\noptions of {program.__name__}:" if declared else f"\n{program.__name__} has no options of its own.")
         for name, option in declared.items():
-            print(f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {option.default!r}")
+            flag = f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {option.default!r}"
+            print(f"{flag}  {option.help}".rstrip())
     return 0
 
 
-def _options(program: type[Program], given: list[str]) -> dict[str, int]:
+def _options(program: type[Program], given: list[str]) -> dict[str, Any]:
     """``--name VALUE`` and ``--name=VALUE`` as the program's options."""
     declared = program.declaration().options
-    values: dict[str, int] = {}
+    values: dict[str, Any] = {}
     for flag, value in words_of(given, "a probe"):
         name = flag.replace("-", "_")
         if name not in declared:
             known = ", ".join("--" + each.replace("_", "-") for each in sorted(declared)) or "none"
             raise UsageError(f"{program.__name__} has no option --{flag}", help=f"its own: {known}")
-        values[name] = _number(flag, value or "", isinstance(declared[name].kind, BoolKind))
+        try:
+            values[name] = parse(declared[name].kind, value or "")
+        except UsageError as error:
+            raise UsageError(f"--{flag}: {error.message}", help=error.help) from None
     return values
-
-
-def _number(flag: str, value: str, is_boolean: bool) -> int:
-    if is_boolean:
-        if value not in ("true", "false", "1", "0"):
-            raise UsageError(f"--{flag} takes true or false, not {value!r}")
-        return int(value in ("true", "1"))
-    try:
-        return int(value, 0)
-    except ValueError:
-        raise UsageError(f"--{flag} takes a number, not {value!r}") from None
 
 
 def _print_json(ring: str, event: Event) -> None:

@@ -40,11 +40,12 @@ from beespace.compiler.types import (
     TextLiteral,
     Type,
     Void,
+    of_int,
 )
 from beespace.compiler.values import Bounds, Value, not_null, null, place_of
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
-from beespace.schema.kinds import kind_align, kind_size
+from beespace.schema.kinds import enum_kind, kind_align, kind_size
 
 __all__ = ["assign_local", "with_type"]
 
@@ -162,7 +163,7 @@ def _assign_none(frame: Frame, name: str, variable: Variable | None, node: ast.A
 
 def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.AST) -> ir.Block:
     if variable is None:
-        type_ = default_type(value.type.value) if isinstance(value.type, Literal) else value.type
+        type_ = _first_type(value.type) if isinstance(value.type, Literal) else value.type
         assert isinstance(type_, (Int, Bool))
         code_type: ir.Type = type_.code if isinstance(type_, Int) else ir.BOOL
         variable = frame.scope.add(Variable(name, _code_name(frame, name), type_, code_type))
@@ -175,6 +176,10 @@ def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Va
         bounds = None if bounds == whole else bounds
     frame.state.assign(name, variable.type, bounds)
     return (ir.Assign(variable.code_name, code),)
+
+
+def _first_type(literal: Literal) -> Int:
+    return of_int(enum_kind(literal.enum)) if literal.enum is not None else default_type(literal.value)
 
 
 def _holds(declared: Type, value: Value) -> bool:
@@ -246,7 +251,7 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
     if not isinstance(inner, (StructType, Array, KernelPointer, KernelObject, Socket)):
         raise frame.error(rules.NotSupported, node, what=f"a local that is {inner}", suggestion="")
     block: ir.Block = ()
-    if value.recipe is not None and isinstance(inner, StructType):
+    if value.recipe is not None and isinstance(inner, (StructType, Array)):
         block, value = _built(frame, inner, value, node)
     elif frame.loops and value.expression.type == _STACK and not isinstance(node, ast.Call):
         raise frame.error(rules.AliasInLoop, node, name=name)
@@ -270,12 +275,13 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
     return (*block, ir.Assign(variable.code_name, value.expression))
 
 
-def _built(frame: Frame, type_: StructType, value: Value, node: ast.AST) -> tuple[ir.Block, Value]:
+def _built(frame: Frame, type_: StructType | Array, value: Value, node: ast.AST) -> tuple[ir.Block, Value]:
     """A new struct in memory of its own; in a loop its old self may be among the arguments."""
+    kind: Kind = type_.cls if isinstance(type_, StructType) else type_.kind
+    built = materialise(frame, value, kind, node)
     if not (frame.loops and value.recipe is not None and value.recipe.reads):
-        return (), materialise(frame, value, type_.cls, node)
-    size = type_.cls.layout.size
-    built = materialise(frame, value, type_.cls, node)
+        return (), built
+    size = kind_size(kind)
     before, source = frame.bind_address(built.expression)
     slot = frame.scope.slot(size)
     return (*before, *copied(slot, size, SLOT_ALIGN, source, size, SLOT_ALIGN)), Value(type_, slot, align=SLOT_ALIGN)

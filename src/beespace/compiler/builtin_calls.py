@@ -20,6 +20,7 @@ from beespace.compiler.types import (
     Literal,
     MapObject,
     Range,
+    Static,
     TextLiteral,
     Type,
 )
@@ -93,6 +94,8 @@ def _len(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
         return Value(Literal(value.type.kind.length))
     if isinstance(value.type, MapObject) and (length := maps.length(value)) is not None:
         return Value(Literal(length))
+    if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
+        return Value(Literal(len(value.type.value)))
     if isinstance(value.type, TextLiteral):
         return Value(Literal(len(value.type.value)))
     if isinstance(value.type, Bytes) and value.type.size is not None:

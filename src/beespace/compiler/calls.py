@@ -6,6 +6,7 @@ Invariant: what is called is known while compiling; a call of anything else is r
 from __future__ import annotations
 
 import ast
+from enum import EnumType
 from types import FunctionType
 from typing import Any
 
@@ -15,9 +16,11 @@ from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, tru
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
 from beespace.compiler.methods import method
+from beespace.compiler.names import kind_named
 from beespace.compiler.numbers import convert
 from beespace.compiler.structs import construct, zeroed
 from beespace.compiler.types import (
+    Array,
     Bytes,
     Int,
     Literal,
@@ -30,7 +33,8 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Value
 from beespace.compiler.words import WORDS, word
 from beespace.lang import bpf
-from beespace.schema import BoolKind, IntKind, Struct
+from beespace.schema import ArrayKind, BoolKind, IntKind, Struct
+from beespace.schema.kinds import as_kind
 
 __all__ = ["call"]
 
@@ -57,6 +61,10 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
     if isinstance(target, IntKind):
         (argument,) = arguments_of(frame, node, target.name, 1)
         return convert(frame, frame.value(argument, Int(target.bits, target.signed)), target, argument)
+    kind = as_kind(target) if isinstance(target, EnumType) else None
+    if isinstance(kind, IntKind):
+        (argument,) = arguments_of(frame, node, kind.name, 1)
+        return convert(frame, frame.value(argument, Int(kind.bits, kind.signed)), kind, argument)
     if isinstance(target, BoolKind):
         return truth_call(frame, node, expected)
     if isinstance(target, type) and issubclass(target, Struct):
@@ -67,6 +75,8 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
         if not isinstance(size.type, Literal) or size.type.value <= 0:
             raise frame.error(rules.NotConstant, argument, what="the size", suggestion="write a number of at least 1")
         return zeroed(frame, Text(size.type.value) if target is kinds.text else Bytes(size.type.value))
+    if target is kinds.array:
+        return _array(frame, node)
     hashable = target if getattr(type(target), "__hash__", None) else None
     rule = BUILTINS.get(hashable)
     if rule is not None:
@@ -78,3 +88,13 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
             suggestion="make it a method of the program and mark it with @function",
         )  # fmt: skip
     raise frame.error(rules.NotCallable, node, found=name, suggestion=REFUSED.get(hashable, ""))
+
+
+def _array(frame: Frame, node: ast.Call) -> Value:
+    """``array(u64, 8)``: zeroes, as the first value of a local."""
+    element, length = arguments_of(frame, node, "array", 2)
+    kind = kind_named(frame, element)
+    size = frame.value(length)
+    if not isinstance(size.type, Literal) or size.type.value <= 0:
+        raise frame.error(rules.NotConstant, length, what="the length", suggestion="write a number of at least 1")
+    return zeroed(frame, Array(ArrayKind(kind, size.type.value)))

@@ -7,6 +7,7 @@ and above a bound; and nothing else is ever assumed.
 from __future__ import annotations
 
 import ast
+from enum import IntFlag
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
@@ -14,7 +15,7 @@ from beespace.compiler.flow import State
 from beespace.compiler.frame import Condition, Frame
 from beespace.compiler.maps import contains
 from beespace.compiler.memory import compared, load
-from beespace.compiler.numbers import default_type, fit, present, unify
+from beespace.compiler.numbers import default_type, fit, plain, present, unify
 from beespace.compiler.types import (
     Address,
     Array,
@@ -30,13 +31,16 @@ from beespace.compiler.types import (
     Optional,
     Poison,
     Socket,
+    Static,
     StructType,
     Text,
     TextLiteral,
     Type,
+    of_int,
 )
 from beespace.compiler.values import Bounds, Value, is_null, not_null, sequence
 from beespace.record import replace
+from beespace.schema.kinds import enum_kind
 
 __all__ = ["condition", "truth"]
 
@@ -225,6 +229,13 @@ def _numbers(
             rules.Comparison, node, left=left.type, right=right.type, operator=_SYMBOLS[type(op)],
             suggestion="use == or != for numbers",
         )  # fmt: skip
+    assert isinstance(left.type, (Int, Literal)) and isinstance(right.type, (Int, Literal))
+    if left.type.enum is not None and right.type.enum is not None and left.type.enum is not right.type.enum:
+        raise frame.error(
+            rules.Comparison, node, left=left.type, right=right.type, operator=_SYMBOLS[type(op)],
+            suggestion="members of two enumerations; if their numbers are meant, write .value after each",
+        )  # fmt: skip
+    left, right = plain(left), plain(right)
     if isinstance(left.type, Literal) and isinstance(right.type, Literal):
         type_ = default_type(min(left.type.value, right.type.value))
         codes = fit(frame, left, type_, node, ""), fit(frame, right, type_, node, "")
@@ -304,13 +315,19 @@ def _is_none(
 
 def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool) -> Condition:
     """``key in self.m``, or a number in a tuple of constants."""
-    if isinstance(right_node, (ast.Tuple, ast.List, ast.Set)) and right_node.elts:
+    target: Value | None = None
+    elements = right_node.elts if isinstance(right_node, (ast.Tuple, ast.List, ast.Set)) else []
+    if not elements:
+        target = present(frame, frame.value(right_node), right_node)
+        if isinstance(target.type, Static) and isinstance(target.type.value, tuple):
+            elements = [_item(right_node, index) for index in range(len(target.type.value))]
+    if elements:
         before, value = (), frame.value(left_node)
         if isinstance(present(frame, value, left_node).type, Int):
             before, code = frame.bind(value.expression)  # type: ignore[assignment]
             value = replace(value, code=code)
         result: ir.Expression | None = None
-        for element in right_node.elts:
+        for element in elements:
             other = present(frame, frame.value(element), element)
             if not isinstance(value.type, (Int, Literal)) or not isinstance(other.type, (Int, Literal)):
                 raise frame.error(
@@ -323,7 +340,10 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
         assert result is not None
         found = sequence(before, result)
         return Condition(found if positive else ir.Not(found), frame.state, frame.state.copy())
-    target = frame.value(right_node)
+    assert target is not None
+    if isinstance(target.type, (Int, Literal)) and target.type.enum is not None:
+        code = _has_flags(frame, target, left_node, right_node)
+        return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
     if not isinstance(target.type, MapObject):
         raise frame.error(
             rules.NotSupported, node, what=f"`in` with {target.type}",
@@ -331,3 +351,26 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
         )  # fmt: skip
     code = contains(frame, target, left_node)
     return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
+
+
+def _item(node: ast.expr, index: int) -> ast.expr:
+    """``NAMES[index]``, at the place of ``NAMES``."""
+    return ast.copy_location(ast.Subscript(node, ast.copy_location(ast.Constant(index), node), ast.Load()), node)
+
+
+def _has_flags(frame: Frame, flags: Value, left_node: ast.expr, right_node: ast.expr) -> ir.Expression:
+    """``Access.READ in access``: all flags on the left are among those on the right."""
+    wanted = present(frame, frame.value(left_node), left_node)
+    assert isinstance(flags.type, (Int, Literal))
+    enum = flags.type.enum
+    same = isinstance(wanted.type, (Int, Literal)) and wanted.type.enum is enum
+    if enum is None or not issubclass(enum, IntFlag) or not same:
+        raise frame.error(
+            rules.Comparison, left_node, left=wanted.type, right=flags.type, operator="in",
+            suggestion="flags are looked for in flags of the same IntFlag",
+        )  # fmt: skip
+    type_ = of_int(enum_kind(enum))
+    first, asked = frame.bind(fit(frame, wanted, type_, left_node, ""))
+    second, given = frame.bind(fit(frame, flags, type_, right_node, ""))
+    common = ir.Binary(ir.BinaryOp.AND, given, asked)
+    return sequence(first + second, ir.Compare(ir.CompareOp.EQ, common, asked))

@@ -15,18 +15,20 @@ from beespace.compiler.assignments import assign_local
 from beespace.compiler.calls import call
 from beespace.compiler.choices import conditional, either
 from beespace.compiler.conditions import condition
+from beespace.compiler.constants import table
 from beespace.compiler.elements import array_element
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps import attribute as map_attribute
 from beespace.compiler.maps import read_item, unknown_word, words_of
 from beespace.compiler.memory import load, read_field
 from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
-from beespace.compiler.numbers import binary, present, unary
+from beespace.compiler.numbers import binary, plain, present, unary
 from beespace.compiler.structs import materialise
 from beespace.compiler.types import (
     BOOL,
     Array,
     Context,
+    Int,
     KernelObject,
     KernelPointer,
     Literal,
@@ -39,8 +41,9 @@ from beespace.compiler.types import (
     Text,
     Type,
 )
-from beespace.compiler.values import Value, sequence
+from beespace.compiler.values import Bounds, Value, sequence
 from beespace.record import replace
+from beespace.schema import IntKind
 from beespace.schema.kinds import kind_align
 
 __all__ = ["value"]
@@ -77,6 +80,8 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
         return self_attribute(frame, node)
     if isinstance(type_, Static):
         return attribute(frame, type_.value, node)
+    if isinstance(type_, (Int, Literal)) and type_.enum is not None and node.attr in ("name", "value"):
+        return _of_member(frame, owner, node)
     if isinstance(type_, MapObject):
         return _map_attribute(frame, owner, type_, node)
     owner = present(frame, owner, node.value)
@@ -92,6 +97,19 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
     raise frame.error(
         rules.NoAttribute, node, owner=f"{ast.unparse(node.value)}, which is {type_},", name=node.attr, suggestion=help
     )
+
+
+def _of_member(frame: Frame, member: Value, node: ast.Attribute) -> Value:
+    """``.value`` and ``.name`` of a member of an enumeration."""
+    assert isinstance(member.type, (Int, Literal)) and member.type.enum is not None
+    if node.attr == "value":
+        return plain(member)
+    if isinstance(member.type, Literal):
+        return captured(frame, member.type.enum(member.type.value).name, node, ast.unparse(node))
+    raise frame.error(
+        rules.NotConstant, node, what="the name of a member",
+        suggestion="send the member in an event; outside it has its name",
+    )  # fmt: skip
 
 
 def _map_attribute(frame: Frame, owner: Value, map: MapObject, node: ast.Attribute) -> Value:
@@ -112,6 +130,8 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     if isinstance(owner.type, MapObject):
         return read_item(frame, owner, node)
     owner = present(frame, owner, node.value)
+    if isinstance(owner.type, Static) and isinstance(owner.type.value, tuple):
+        return _tuple_element(frame, owner.type.value, node)
     if isinstance(owner.type, Array):
         pointer, kind = array_element(frame, owner, node)
         return load(pointer, kind, kind_align(kind))
@@ -128,6 +148,27 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     raise frame.error(
         rules.NotSupported, node, what=f"an element of {owner.type}", suggestion="only arrays and maps have elements"
     )
+
+
+def _tuple_element(frame: Frame, values: tuple[Any, ...], node: ast.Subscript) -> Value:
+    """``WEIGHTS[i]`` of a tuple of the author's module: itself, or out of a table in the object."""
+    index = frame.value(node.slice)
+    if isinstance(index.type, Literal):
+        if not -len(values) <= index.type.value < len(values):
+            found = f"the index is {index.type.value}"
+            raise frame.error(rules.IndexOutOfRange, node.slice, found=found, length=len(values))
+        return captured(frame, values[index.type.value], node, ast.unparse(node))
+    owner = table(frame, values)
+    if owner is None or not isinstance(owner.type, Array):
+        raise frame.error(
+            rules.NotConstant, node.slice, what="the index of a tuple of different things",
+            suggestion="make its elements all numbers, all texts or all of one struct",
+        )  # fmt: skip
+    pointer, kind = array_element(frame, owner, node)
+    element = load(pointer, kind, kind_align(kind))
+    if type(kind) is not IntKind:
+        return element
+    return replace(element, bounds=Bounds(min(values), max(values)), literal=True)
 
 
 def _bin_op(frame: Frame, node: ast.BinOp, expected: Type | None) -> Value:

@@ -22,6 +22,7 @@ from beespace.compiler.values import Value
 from beespace.hooks import Attachment
 from beespace.lang import Declaration
 from beespace.record import dataclass, field
+from beespace.schema import Kind
 
 __all__ = ["CompiledFunction", "Condition", "Frame", "Grammar", "Jumps", "Unit"]
 
@@ -68,6 +69,7 @@ class Unit:
     subprograms: dict[str, CompiledFunction] = field(default_factory=dict)
     calling: list[str] = field(default_factory=list)
     suffix: str = ""  # of the names of sub-programs, while an alternative of a program is compiled
+    constants: dict[tuple[Kind, bytes], str] = field(default_factory=dict)  # tables in the object, with their names
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
 
 

@@ -21,11 +21,11 @@ from beespace.compiler.types import (
     Address,
     Array,
     Bytes,
-    Int,
     KernelObject,
     StructType,
     Text,
     TextLiteral,
+    of_int,
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
@@ -42,7 +42,7 @@ SLOT_ALIGN = 8
 def load(pointer: ir.Expression, kind: Kind, align: int) -> Value:
     """The value of ``kind`` that stands at ``pointer``."""
     if isinstance(kind, IntKind):
-        type_ = Int(kind.bits, kind.signed)
+        type_ = of_int(kind)
         return Value(type_, swapped(ir.Load(pointer, type_.code), kind))
     if isinstance(kind, BoolKind):
         # Whatever others wrote there, anything but 0 is True.
@@ -90,7 +90,7 @@ def store(
     present(frame, value, node)
     size = kind_size(kind)
     if isinstance(kind, IntKind):
-        code = fit(frame, value, Int(kind.bits, kind.signed), node, place)
+        code = fit(frame, value, of_int(kind), node, place)
         return (ir.Store(target, swapped(code, kind)),)
     if isinstance(kind, BoolKind):
         return (ir.Store(target, fit(frame, value, BOOL, node, place)),)

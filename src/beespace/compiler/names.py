@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from enum import EnumType
+from enum import EnumType, IntEnum, IntFlag
 from types import FunctionType, ModuleType
 from typing import Any
 
+from beespace import types as kinds
 from beespace.compiler import ir, rules
+from beespace.compiler.constants import constant_struct, is_constant
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load
@@ -21,7 +23,6 @@ from beespace.compiler.types import (
     NONE,
     Address,
     Array,
-    Bool,
     Bytes,
     Int,
     Literal,
@@ -43,21 +44,21 @@ from beespace.lang import Map, bpf
 from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
 from beespace.record import replace
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
-from beespace.schema.kinds import kind_align
+from beespace.schema import BytesKind, IntKind, Kind, Struct, TextKind
+from beespace.schema.kinds import KINDS, as_kind, kind_align, kind_size
 
 __all__ = [
     "annotation",
     "attribute",
     "captured",
     "is_self",
+    "kind_named",
     "local",
     "lookup",
     "read_name",
     "self_attribute",
 ]
 
-_KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
 _MISSING = object()
 
 
@@ -142,13 +143,17 @@ def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
         return Value(NONE)
     if isinstance(found, bool):
         return Value(BOOL, ir.Const(int(found), ir.BOOL))
+    if isinstance(found, IntEnum | IntFlag):
+        return Value(Literal(int(found), type(found)))
     if isinstance(found, int):
         return Value(Literal(int(found)))
     if isinstance(found, str):
         return Value(TextLiteral(found.encode()))
     if isinstance(found, bytes):
         return Value(TextLiteral(found, raw=True))
-    if isinstance(found, (ModuleType, type, FunctionType, *_KINDS)) or callable(found):
+    if isinstance(found, Struct):
+        return constant_struct(found)
+    if isinstance(found, (ModuleType, type, FunctionType, *KINDS)) or callable(found) or is_constant(found):
         return Value(Static(found))
     what = type(found).__name__
     raise frame.error(rules.BadConstant, node, name=name, found=what, suggestion=_constant_help(found))
@@ -159,8 +164,8 @@ def _constant_help(found: Any) -> str:
         return "the kernel has no floating point; count in a smaller unit, as nanoseconds or bytes"
     if isinstance(found, (dict, set)):
         return "declare a map: `names = Hash(key=..., value=...)`"
-    if isinstance(found, (list, tuple)):
-        return "declare `values = Array(u32, length)`, or write the numbers out"
+    if isinstance(found, list):
+        return "make it a tuple, which can not change; what changes is a map: `values = Array(u32, length)`"
     return ""
 
 
@@ -228,12 +233,42 @@ def annotation(frame: Frame, node: ast.expr) -> Type:
         return StructType(found)
     if isinstance(found, (TextKind, BytesKind)) and not found.size:
         return Text(None) if isinstance(found, TextKind) else Bytes(None)
-    if isinstance(found, _KINDS):
-        return of_kind(found)
-    if found is bool:
-        return Bool()
+    kind = as_kind(found)
+    if kind is not None:
+        return of_kind(kind)
     suggestion = "use u64 or i64 for whole numbers" if found is int else "use a type from beespace.types or a Struct"
     raise frame.error(rules.UnknownAnnotation, node, text=ast.unparse(node), suggestion=suggestion)
+
+
+def kind_named(frame: Frame, node: ast.expr) -> Kind:
+    """The kind that an expression names: ``u32``, ``Key``, ``text(16)``, ``array(u8, 4)``."""
+    found: Any = object()
+    if isinstance(node, ast.Call) and not node.keywords:
+        maker = _evaluated(frame, node.func)
+        if maker in (kinds.text, kinds.raw, kinds.array, kinds.stored):
+            arguments = [_constant(frame, argument) for argument in node.args]
+            try:
+                found = maker(*arguments)
+            except (TypeError, ValueError) as error:
+                raise frame.error(
+                    rules.UnknownAnnotation, node, text=ast.unparse(node), suggestion=str(error)
+                ) from None
+    else:
+        found = _evaluated(frame, node)
+    kind = as_kind(found)
+    if kind is None or not kind_size(kind):
+        raise frame.error(
+            rules.UnknownAnnotation, node, text=ast.unparse(node),
+            suggestion="use a type from beespace.types, text(n), raw(n), array(t, n) or a Struct",
+        )  # fmt: skip
+    return kind
+
+
+def _constant(frame: Frame, node: ast.expr) -> Any:
+    """An argument of text() and its like: a number, or another kind."""
+    if isinstance(node, ast.Call):
+        return kind_named(frame, node)
+    return _evaluated(frame, node)
 
 
 def _evaluated(frame: Frame, node: ast.expr) -> Any:

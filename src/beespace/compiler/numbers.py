@@ -9,15 +9,17 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from enum import IntFlag
 
 from beespace.compiler import ir, rules
-from beespace.compiler.diagnostics import Failure
+from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.types import (
     BOOL,
     I64,
     U64,
     Bool,
+    Enumeration,
     Int,
     KernelPointer,
     Literal,
@@ -25,9 +27,11 @@ from beespace.compiler.types import (
     Optional,
     Poison,
     Type,
+    of_int,
 )
 from beespace.compiler.values import Bounds, Value, number, sequence
-from beespace.schema import IntKind
+from beespace.record import replace
+from beespace.schema import EnumKind, IntKind
 
 __all__ = [
     "SYMBOLS",
@@ -36,7 +40,9 @@ __all__ = [
     "convert",
     "default_type",
     "fit",
+    "is_member",
     "known",
+    "plain",
     "present",
     "swapped",
     "unary",
@@ -112,6 +118,45 @@ def check_index(frame: Frame, value: Value, length: int, node: ast.AST) -> None:
     raise frame.error(rules.IndexOutOfRange, node, found=found, length=length, suggestion=suggestion)
 
 
+def plain(value: Value) -> Value:
+    """``value`` as a number like any other."""
+    if isinstance(value.type, (Int, Literal)) and value.type.enum is not None:
+        return replace(value, type=replace(value.type, enum=None))
+    return value
+
+
+def _check_member(frame: Frame, value: Value, target: Int, node: ast.AST, place: str) -> None:
+    """A mistake if a place for members of one enumeration gets one of another, or a number that none has."""
+    if target.enum is None or not isinstance(value.type, (Int, Literal)) or value.type.enum is target.enum:
+        return
+    known = list(target.enum.__members__)
+    if value.type.enum is not None:
+        near = did_you_mean(str(value.type).rpartition(".")[2], known)
+        suggestion = near or f"its members are {', '.join(known)}; {target}(...) takes the number of any other"
+        raise frame.error(
+            rules.EnumMismatch, node, place=place or "this", expected=target, found=value.type.enum.__name__,
+            suggestion=suggestion,
+        )  # fmt: skip
+    if isinstance(value.type, Literal) and not is_member(target.enum, value.type.value):
+        numbers = ", ".join(f"{name} ({int(each)})" for name, each in target.enum.__members__.items())
+        raise frame.error(
+            rules.EnumMismatch, node, place=place or "this", expected=target, found=value.type.value,
+            suggestion=f"its members are {numbers}",
+        )  # fmt: skip
+
+
+def is_member(enum: Enumeration, number: int) -> bool:
+    """Whether ``enum`` has a member, or flags, of that number."""
+    assert enum is not None
+    members = [int(member) for member in enum.__members__.values()]
+    if number in members:
+        return True
+    mask = 0
+    for each in members:
+        mask |= each
+    return issubclass(enum, IntFlag) and number >= 0 and number & ~mask == 0
+
+
 def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> ir.Expression:
     """``value`` as ``target`` (an integer or bool), without any loss, or a mistake."""
     present(frame, value, node)
@@ -121,6 +166,7 @@ def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> 
         if isinstance(value.type, (Int, Literal)):
             raise frame.error(rules.NumberAsBool, node, found=value.type)
     elif isinstance(target, Int):
+        _check_member(frame, value, target, node, place)
         if isinstance(value.type, Literal):
             return _literal(frame, value.type.value, target, node)
         if isinstance(value.type, Int):
@@ -165,6 +211,7 @@ def unify(
         if left.type.signed != right.type.signed:
             raise frame.error(rules.MixedSigns, node, left=left.type, right=right.type)
         target = left.type if left.type.bits >= right.type.bits else right.type
+    target = replace(target, enum=None)
     return fit(frame, left, target, node, ""), fit(frame, right, target, node, ""), target
 
 
@@ -184,8 +231,13 @@ def binary(
         raise frame.error(rules.NotSupported, node, what=f"`{symbol}`", suggestion=help)
     left = known(frame, left, left_node, f"`{symbol}`")
     right = known(frame, right, right_node, f"`{symbol}`")
+    assert isinstance(left.type, (Int, Literal)) and isinstance(right.type, (Int, Literal))
+    flags = left.type.enum if left.type.enum is right.type.enum and _joins_flags(op, left.type.enum) else None
+    left, right = plain(left), plain(right)
     if isinstance(left.type, Literal) and isinstance(right.type, Literal):
-        return _folded(frame, op, left.type.value, right.type.value, node, right_node)
+        folded = _folded(frame, op, left.type.value, right.type.value, node, right_node)
+        assert isinstance(folded.type, Literal)
+        return replace(folded, type=replace(folded.type, enum=flags))
     if isinstance(op, ast.Pow):
         return _power(frame, left, right, node)
     if isinstance(op, (ast.LShift, ast.RShift)):
@@ -196,7 +248,13 @@ def binary(
         left, right = _masks(left, right), _masks(right, left)
     left_code, right_code, type_ = unify(frame, left, right, node, expected)
     bounds = within(_BOUNDS[type(op)](left.range, right.range), type_) if type(op) in _BOUNDS else None
+    type_ = replace(type_, enum=flags)
     return Value(type_, ir.Binary(_CODES[type(op)], left_code, right_code), bounds)
+
+
+def _joins_flags(op: ast.operator, enum: Enumeration) -> bool:
+    """Whether ``op`` makes flags of flags."""
+    return enum is not None and issubclass(enum, IntFlag) and isinstance(op, (ast.BitOr, ast.BitAnd, ast.BitXor))
 
 
 def _power(frame: Frame, base: Value, exponent: Value, node: ast.AST) -> Value:
@@ -391,9 +449,14 @@ def unary(frame: Frame, op: ast.unaryop, value: Value, node: ast.UnaryOp) -> Val
     """``-x``, ``+x``, ``~x``."""
     symbol = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}[type(op)]
     known(frame, value, node.operand, f"`{symbol}`")
+    enum = value.type.enum if isinstance(value.type, (Int, Literal)) else None
+    if symbol == "~" and enum is not None and issubclass(enum, IntFlag):
+        return _other_flags(value, enum)
     if isinstance(value.type, Literal):
         folded = {"-": -value.type.value, "+": value.type.value, "~": ~value.type.value}[symbol]
         return Value(Literal(folded))
+    assert isinstance(value.type, Int)
+    value = plain(value)
     assert isinstance(value.type, Int)
     if symbol == "+":
         return value
@@ -403,10 +466,22 @@ def unary(frame: Frame, op: ast.unaryop, value: Value, node: ast.UnaryOp) -> Val
     return Value(value.type, ir.Binary(ir.BinaryOp.XOR, value.expression, number(-1, value.type)))
 
 
+def _other_flags(value: Value, enum: type[IntFlag]) -> Value:
+    """``~flags``: all the flags that are not among them, as Python has it."""
+    if isinstance(value.type, Literal):
+        return Value(Literal(int(~enum(value.type.value)), enum))
+    assert isinstance(value.type, Int)
+    every = int(~enum(0))
+    return Value(value.type, ir.Binary(ir.BinaryOp.XOR, value.expression, number(every, value.type)))
+
+
 def convert(frame: Frame, value: Value, kind: IntKind, node: ast.AST) -> Value:
     """``u32(x)``: cut or extended as the machine does it."""
     present(frame, value, node)
-    target = Int(kind.bits, kind.signed)
+    target = of_int(kind)
+    if isinstance(kind, EnumKind) and isinstance(value.type, Literal):
+        fit(frame, plain(value), target, node, f"{kind.name}()")
+        return Value(Literal(value.type.value, kind.enum))
     if isinstance(value.type, Literal):
         wrapped = number(value.type.value, target)
         return Value(target, wrapped, Bounds(wrapped.value, wrapped.value))

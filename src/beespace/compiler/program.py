@@ -128,7 +128,7 @@ def _module(unit: Unit) -> ir.Module:
         declaration.name,
         tuple(order),
         tuple(maps),
-        tuple(_variables(declaration)),
+        (*_variables(declaration), *_constants(unit)),
         tuple(ir.Source(file.name, file.text) for file in _unique(files)),
         tuple(events),
         declaration.license,
@@ -147,6 +147,13 @@ def _variables(declaration: Declaration) -> Iterator[ir.GlobalDefinition]:
     for name, map in declaration.maps.items():
         if isinstance(map, Global) and map.value_kind is not None:
             # 0 is the initial value of everything that was given none, structs included.
-            initial = bytes(map.value_size) if map.initial == 0 else pack(map.value_kind, map.initial)
+            zero = isinstance(map.initial, int) and map.initial == 0
+            initial = bytes(map.value_size) if zero else pack(map.value_kind, map.initial)
             section = ir.Section.DATA if any(initial) else ir.Section.BSS
             yield ir.GlobalDefinition(name, map.value_kind, section, initial)
+
+
+def _constants(unit: Unit) -> Iterator[ir.GlobalDefinition]:
+    """Tuples of the author's that an index of the kernel side looks into."""
+    for (kind, data), name in unit.constants.items():
+        yield ir.GlobalDefinition(name, kind, ir.Section.RODATA, data)

@@ -51,6 +51,8 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
                 rules.ArgumentNames, keyword, function=f"{cls.__name__}()", problem=f"gets {keyword.arg} twice"
             )
         field = field_of(frame, cls, keyword.arg, keyword)
+        if cls.layout.union and parts:
+            raise frame.error(rules.UnionFields, keyword, name=cls.__name__, first=parts[0][0].name, second=field.name)
         value = frame.value(keyword.value, of_kind(field.kind))
         present(frame, value, keyword.value)
         place = f"{cls.__name__}.{field.name}"
@@ -89,26 +91,22 @@ def _prepared(frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str
 
 def _zero_holes(cls: type[Struct], given: set[str], target: ir.Expression, align: int) -> ir.Block:
     """Zero what no argument covers: fields that are not named, and padding."""
-    holes = list(cls.layout.padding())
-    holes += [(field.offset, field.size) for field in cls.layout.fields if field.name not in given]
-    block: ir.Block = ()
-    start = end = 0
-    for at, size in sorted(holes):
-        if at != end and end > start:
-            block += (_zero(target, start, end, align),)
-        if at != end:
-            start = at
-        end = at + size
-    return (*block, _zero(target, start, end, align)) if end > start else block
+    covered = sorted((field.offset, field.offset + field.size) for field in cls.layout.fields if field.name in given)
+    holes: list[tuple[int, int]] = []
+    reached = 0
+    for start, end in [*covered, (cls.layout.size, cls.layout.size)]:
+        if start > reached:
+            holes.append((reached, start - reached))
+        reached = max(reached, end)
+    return tuple(_zero(target, at, at + size, align) for at, size in holes)
 
 
 def _zero(target: ir.Expression, start: int, end: int, align: int) -> ir.Zero:
     return ir.Zero(offset(target, start), end - start, memory_align(align, start))
 
 
-def zeroed(frame: Frame, type_: Text | Bytes) -> Value:
+def zeroed(frame: Frame, type_: Text | Bytes | Array) -> Value:
     """``text(64)``: an empty text, as the first value of a local."""
-    assert type_.size is not None
     return Value(type_, recipe=Recipe(lambda target, size, align: (ir.Zero(target, size, align),)))
 
 

@@ -7,32 +7,39 @@ type but of the pointer that the code carries.
 
 from __future__ import annotations
 
+from enum import IntEnum, IntFlag
 from types import FunctionType
 from typing import Any, TypeAlias
 
 from beespace import hooks
 from beespace.compiler import ir
 from beespace.lang import Map
-from beespace.record import dataclass
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind
+from beespace.record import dataclass, field
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import kind_name
 
 __all__ = [
     "ADDRESS", "BOOL", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
-    "Address", "Array", "Bool", "Bytes", "Context", "Int", "KernelObject", "KernelPointer", "Literal", "MapObject",
-    "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Socket", "Static", "StructType", "SubProgram",
-    "Text", "TextLiteral", "Type", "Void", "is_memory", "of_kind",
+    "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "KernelObject", "KernelPointer", "Literal",
+    "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Socket", "Static", "StructType",
+    "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory", "of_int", "of_kind",
 ]  # fmt: skip
+
+
+Enumeration: TypeAlias = "type[IntEnum] | type[IntFlag] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Int:
-    """A machine integer in host order."""
+    """A machine integer in host order; ``enum``: it is a member of that, which makes it no other type."""
 
     bits: int
     signed: bool = False
+    enum: Enumeration = field(default_factory=lambda: None, compare=False)
 
     def __str__(self) -> str:
+        if self.enum is not None:
+            return self.enum.__name__
         return f"{'i' if self.signed else 'u'}{self.bits}"
 
     @property
@@ -58,12 +65,13 @@ class Bool:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number known while compiling; it takes the type that its use asks for."""
+    """A number known while compiling; it takes the type that its use asks for.  ``enum``: it is a member of that."""
 
     value: int
+    enum: Enumeration = field(default_factory=lambda: None, compare=False)
 
     def __str__(self) -> str:
-        return str(self.value)
+        return str(self.value) if self.enum is None else f"{self.enum.__name__}.{self.enum(self.value).name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +303,7 @@ POISON = Poison()
 def of_kind(kind: Kind) -> Type:
     """What a field, key or value of ``kind`` is when it is read."""
     if isinstance(kind, IntKind):
-        return Int(kind.bits, kind.signed)
+        return of_int(kind)
     if isinstance(kind, BoolKind):
         return BOOL
     if isinstance(kind, TextKind):
@@ -307,6 +315,11 @@ def of_kind(kind: Kind) -> Type:
     if isinstance(kind, ArrayKind):
         return Array(kind)
     return StructType(kind)
+
+
+def of_int(kind: IntKind) -> Int:
+    """The same for whole numbers and members."""
+    return Int(kind.bits, kind.signed, kind.enum if isinstance(kind, EnumKind) else None)
 
 
 def is_memory(kind: Kind) -> bool:

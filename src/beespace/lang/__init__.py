@@ -71,8 +71,9 @@ from beespace.lang.maps import (
     SocketStorage,
     TaskStorage,
 )
+from beespace.lang.options import option
 from beespace.lang.program import Declaration, Driver, Program, RawMap, Running, install_driver
-from beespace.schema import Event, Struct
+from beespace.schema import Event, Struct, Union
 
 __all__ = [
     "Array",
@@ -95,6 +96,7 @@ __all__ = [
     "SocketStorage",
     "Struct",
     "TaskStorage",
+    "Union",
     "bpf",
     "btf_tracepoint",
     "cgroup_device",
@@ -127,6 +129,7 @@ __all__ = [
     "lwt_xmit",
     "netfilter",
     "netkit",
+    "option",
     "packet",
     "perf_event",
     "raw_tracepoint",

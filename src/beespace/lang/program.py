@@ -14,29 +14,19 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang.attach import OPTIONAL, SECTION, VARIANTS, Variant
 from beespace.lang.maps import Map, RawMap
+from beespace.lang.options import Option, check, options_of
 from beespace.record import dataclass
-from beespace.schema import BoolKind, IntKind
 
 if TYPE_CHECKING:
-    from beespace.schema.kinds import Kind
     from beespace.spec import ObjectSpec
 
 __all__ = ["Attached", "Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A typed class attribute: constant to the kernel, settable when the program is made."""
-
-    name: str
-    kind: IntKind | BoolKind
-    default: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +136,17 @@ class Program:
 
     license: ClassVar[str] = "GPL"
 
-    def __init__(self, **options: int) -> None:
+    def __init__(self, **options: Any) -> None:
         declared = self.declaration()
         self._running: Running | None = None
-        self.options: dict[str, int] = {}
+        self.options: dict[str, Any] = {}
         for name, value in options.items():
             if name not in declared.options:
                 known = ", ".join(sorted(declared.options)) or "none"
                 raise UsageError(f"{declared.name} has no option {name!r}", help=f"its options: {known}")
-            kind = declared.options[name].kind
-            if isinstance(kind, IntKind) and not kind.minimum <= value <= kind.maximum:
-                raise UsageError(f"{value} does not fit option {name!r} of {declared.name}, which is a {kind.name}")
-            self.options[name] = int(value)
-            setattr(self, name, value)
+            self.options[name] = check(declared.name, name, declared.options[name].kind, value)
+        for name, option in declared.options.items():
+            setattr(self, name, self.options.get(name, option.default))
         for name, declared_map in declared.maps.items():
             setattr(self, name, declared_map.bound(name))
 
@@ -174,8 +162,7 @@ class Program:
         for base in reversed(cls.__mro__):
             if base is object or base is Program:
                 continue
-            for name, kind in _option_kinds(base).items():
-                options[name] = Option(name, kind, int(base.__dict__[name]))
+            options |= options_of(base)
             for name, value in base.__dict__.items():
                 if isinstance(value, Map):
                     maps[name] = value
@@ -308,17 +295,3 @@ def _programs(variants: Mapping[str, tuple[Variant, ...]]) -> dict[str, Attached
                 method, variant.section, variant.where
             )
     return programs
-
-
-def _option_kinds(base: type) -> dict[str, IntKind | BoolKind]:
-    """The annotated attributes of one class that have a default and an integer kind."""
-    kinds: dict[str, IntKind | BoolKind] = {}
-    hints = base.__annotations__
-    if not hints:
-        return kinds
-    resolved: dict[str, Kind | Any] = get_type_hints(base)
-    for name in hints:
-        kind = resolved.get(name)
-        if isinstance(kind, IntKind | BoolKind) and name in base.__dict__:
-            kinds[name] = kind
-    return kinds

@@ -7,14 +7,16 @@ A class body of sized fields becomes a :class:`Layout` with the C rules (natural
 declaration order); compiler, NumPy, Arrow and SQL shapes all derive from it.
 """
 
-from beespace.schema.kinds import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, TextKind
+from beespace.schema.kinds import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, TextKind
 from beespace.schema.struct import Event, Field, Layout, Struct, layout_of
+from beespace.schema.union import Union
 
 __all__ = [
     "AddressKind",
     "ArrayKind",
     "BoolKind",
     "BytesKind",
+    "EnumKind",
     "Event",
     "Field",
     "IntKind",
@@ -22,5 +24,6 @@ __all__ = [
     "Layout",
     "Struct",
     "TextKind",
+    "Union",
     "layout_of",
 ]

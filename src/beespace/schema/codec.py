@@ -7,6 +7,7 @@ the machine's, except where the kind is big-endian.
 from __future__ import annotations
 
 import sys
+from operator import index
 from typing import Any, Literal
 
 from beespace.errors import UsageError
@@ -15,12 +16,14 @@ from beespace.schema.kinds import (
     ArrayKind,
     BoolKind,
     BytesKind,
+    EnumKind,
     IntKind,
     Kind,
     kind_name,
     kind_size,
 )
-from beespace.schema.struct import Struct
+from beespace.schema.struct import Struct, member
+from beespace.schema.union import Union, union_bytes
 
 
 def pack(kind: Kind, value: Any) -> bytes:
@@ -28,7 +31,10 @@ def pack(kind: Kind, value: Any) -> bytes:
     if isinstance(kind, type):
         return _pack_struct(kind, value)
     if isinstance(kind, IntKind):
-        number = int(value)
+        try:
+            number = index(value)
+        except TypeError:
+            raise UsageError(f"{value!r} is no whole number, as a {kind.name} is") from None
         if not kind.minimum <= number <= kind.maximum:
             raise UsageError(f"{number} does not fit a {kind.name} ({kind.minimum} to {kind.maximum})")
         return number.to_bytes(kind.size, _order(kind), signed=kind.signed)
@@ -40,6 +46,8 @@ def pack(kind: Kind, value: Any) -> bytes:
         if len(value) != kind.length:
             raise UsageError(f"a {kind.name} takes {kind.length} values, not {len(value)}")
         return b"".join(pack(kind.element, element) for element in value)
+    if isinstance(value, int):
+        raise UsageError(f"{value!r} is no {kind_name(kind)}")
     data = value.encode() if isinstance(value, str) else bytes(value)
     if len(data) > kind.size:
         raise UsageError(f"{value!r} is {len(data)} bytes long, more than the {kind.size} of {kind_name(kind)}")
@@ -49,12 +57,15 @@ def pack(kind: Kind, value: Any) -> bytes:
 def unpack(kind: Kind, data: bytes | memoryview) -> Any:
     """The value that ``data`` (exactly the kind's size) holds."""
     raw = bytes(data)
+    if isinstance(kind, type) and issubclass(kind, Union):
+        return kind.of_bytes(raw)
     if isinstance(kind, type):
         fields = {field.name: unpack(field.kind, raw[field.offset : field.offset + field.size])
                   for field in kind.layout.fields}  # fmt: skip
         return kind(**fields)
     if isinstance(kind, IntKind):
-        return int.from_bytes(raw[: kind.size], _order(kind), signed=kind.signed)
+        number = int.from_bytes(raw[: kind.size], _order(kind), signed=kind.signed)
+        return member(kind, number) if isinstance(kind, EnumKind) else number
     if isinstance(kind, BoolKind):
         return raw[0] != 0
     if isinstance(kind, AddressKind):
@@ -87,6 +98,8 @@ def _pack_address(value: Any) -> bytes:
 def _pack_struct(kind: type[Struct], value: Any) -> bytes:
     if not isinstance(value, kind):
         raise UsageError(f"expected a {kind.__name__}, not {value!r}")
+    if isinstance(value, Union):
+        return union_bytes(value)
     data = bytearray(kind.layout.size)
     for field in kind.layout.fields:
         data[field.offset : field.offset + field.size] = pack(field.kind, getattr(value, field.name))

@@ -7,6 +7,7 @@ function of the kind alone.  Kinds are values: equal when they describe the same
 
 from __future__ import annotations
 
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from beespace.record import dataclass
@@ -45,6 +46,13 @@ class IntKind:
     def __call__(self, value: int) -> int:
         wrapped = value & ((1 << self.bits) - 1)
         return wrapped - (1 << self.bits) if wrapped > self.maximum else wrapped
+
+
+@dataclass(frozen=True, slots=True)
+class EnumKind(IntKind):
+    """An integer that holds a member of an enumeration of the author's (or a union of its flags)."""
+
+    enum: type[IntEnum] | type[IntFlag] = IntEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,39 @@ class ArrayKind:
 
 
 Kind: TypeAlias = "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | type[Struct]"
+
+
+KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
+
+
+def enum_kind(enum: type[IntEnum] | type[IntFlag], of: IntKind | None = None) -> EnumKind:
+    """How members of ``enum`` are stored: as ``of``, or in 32 bits (64 if one needs them), signed if one is negative.
+
+    ``ValueError`` names a member that does not fit ``of``.
+    """
+    values = [int(member) for member in enum.__members__.values()] or [0]
+    if of is None:
+        signed = min(values) < 0
+        bits = 32 if min(values) >= -(1 << 31) and max(values) < 1 << (31 if signed else 32) else 64
+        of = IntKind("", bits, signed)
+    for name, member in enum.__members__.items():
+        if not of.minimum <= member <= of.maximum:
+            raise ValueError(f"{enum.__name__}.{name} is {int(member)}, which does not fit {of.name or '64 bits'}")
+    return EnumKind(enum.__name__, of.bits, of.signed, of.big_endian, enum=enum)
+
+
+def as_kind(found: Any) -> Kind | None:
+    """The kind that an annotation or argument stands for; ``None`` if it is none.
+
+    ``bool`` and enumerations of whole numbers (``IntEnum``, ``IntFlag``) are kinds as they are.
+    """
+    if isinstance(found, KINDS):
+        return found
+    if found is bool:
+        return BoolKind()
+    if isinstance(found, type) and issubclass(found, IntEnum | IntFlag) and found not in (IntEnum, IntFlag):
+        return enum_kind(found)
+    return found if isinstance(found, type) and hasattr(found, "layout") else None
 
 
 def kind_name(kind: Kind) -> str:

@@ -13,18 +13,19 @@ from typing import Any, ClassVar, dataclass_transform
 
 from beespace.record import dataclass
 from beespace.schema.kinds import (
+    KINDS,
     AddressKind,
     ArrayKind,
     BoolKind,
     BytesKind,
+    EnumKind,
     IntKind,
     Kind,
     TextKind,
+    as_kind,
     kind_align,
     kind_size,
 )
-
-_KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each field of ``name`` stands; ``size`` and ``align`` in bytes."""
+    """Where each field of ``name`` stands; ``size`` and ``align`` in bytes.  The fields of a union all start at 0."""
 
     name: str
     fields: tuple[Field, ...]
     size: int
     align: int
+    union: bool = False
 
     def field(self, name: str) -> Field:
         """The field of that name; ``KeyError`` if there is none."""
@@ -57,8 +59,8 @@ class Layout:
         raise KeyError(name)
 
     def padding(self) -> Iterator[tuple[int, int]]:
-        """The holes, as ``(offset, size)``; they are zeroed wherever a value is built."""
-        end = 0
+        """The holes, as ``(offset, size)``; they are zeroed wherever a value is built.  A union has none."""
+        end = self.size if self.union else 0
         for field in self.fields:
             if field.offset > end:
                 yield end, field.offset - end
@@ -71,13 +73,14 @@ def layout_of(cls: type) -> Layout:
     """Compute the layout of a class of annotated fields; ``TypeError`` names a field that has no size."""
     fields: list[Field] = []
     offset, align = 0, 1
+    union: bool = getattr(cls, "_union", False)
     for name, kind in _declared(cls):
         field_align = kind_align(kind)
-        offset = -(-offset // field_align) * field_align
-        fields.append(Field(name, kind, offset))
-        offset += kind_size(kind)
+        start = 0 if union else -(-offset // field_align) * field_align
+        fields.append(Field(name, kind, start))
+        offset = max(offset, start + kind_size(kind))
         align = max(align, field_align)
-    return Layout(cls.__name__, tuple(fields), -(-offset // align) * align, align)
+    return Layout(cls.__name__, tuple(fields), -(-offset // align) * align, align, union)
 
 
 def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
@@ -85,15 +88,14 @@ def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
     for base in reversed(cls.__mro__):
         scope = vars(sys.modules.get(base.__module__, sys))
         for name, annotation in getattr(base, "__annotations__", {}).items():
-            if name == "layout" or "ClassVar" in str(annotation):
+            if name.startswith("_") or name == "layout" or "ClassVar" in str(annotation):
                 continue
             value = base.__dict__.get(name)
-            if isinstance(value, _KINDS):
+            if isinstance(value, KINDS):
                 yield name, value
                 continue
-            kind = eval(annotation, scope, dict(vars(base))) if isinstance(annotation, str) else annotation
-            sized = isinstance(kind, _KINDS) or (isinstance(kind, type) and issubclass(kind, Struct))
-            if not sized or (isinstance(kind, (TextKind, BytesKind)) and not kind.size):
+            kind = as_kind(eval(annotation, scope, dict(vars(base))) if isinstance(annotation, str) else annotation)
+            if kind is None or (isinstance(kind, (TextKind, BytesKind)) and not kind.size):
                 raise TypeError(
                     f"{cls.__name__}.{name} has no size: annotate it with a type from beespace.types, "
                     f"and give texts theirs as in `{name}: Text = text(16)`"
@@ -101,9 +103,12 @@ def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
             yield name, kind
 
 
-def _zero(kind: Kind) -> Any:
+def zero(kind: Kind) -> Any:
+    """What a value of ``kind`` is when all its bytes are zero."""
     if isinstance(kind, type):
         return kind()
+    if isinstance(kind, EnumKind):
+        return member(kind, 0)
     if isinstance(kind, IntKind):
         return 0
     if isinstance(kind, BoolKind):
@@ -111,8 +116,16 @@ def _zero(kind: Kind) -> Any:
     if isinstance(kind, BytesKind):
         return bytes(kind.size)
     if isinstance(kind, ArrayKind):
-        return [_zero(kind.element)] * kind.length
+        return [zero(kind.element) for _ in range(kind.length)]
     return "::" if isinstance(kind, AddressKind) else ""
+
+
+def member(kind: EnumKind, number: int) -> Any:
+    """The member of that number; the number itself if the enumeration has none."""
+    try:
+        return kind.enum(number)
+    except ValueError:
+        return number
 
 
 def _field_specifier() -> Any:  # type checkers treat text(16) and friends as required fields
@@ -127,6 +140,7 @@ class Struct:
     """
 
     layout: ClassVar[Layout]
+    _union: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -138,7 +152,7 @@ class Struct:
             if name not in names:
                 raise TypeError(f"{type(self).__name__} has no field {name!r}; its fields are {', '.join(names)}")
         for field in self.layout.fields:
-            setattr(self, field.name, values.get(field.name, _zero(field.kind)))
+            setattr(self, field.name, values.get(field.name, zero(field.kind)))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(self) == vars(other)

@@ -95,7 +95,11 @@ def _captured(function: FunctionType) -> Iterator[str]:
     """Values from outside that the function's code mentions."""
     for name in sorted(function.__code__.co_names):
         if name in function.__globals__:
-            yield f"{name}={_stable(function.__globals__[name])}"
+            found = function.__globals__[name]
+            yield f"{name}={_stable(found)}"
+            if isinstance(found, ModuleType):
+                used = [each for each in sorted(function.__code__.co_names) if each in vars(found)]
+                yield from (f"{name}.{each}={_stable(vars(found)[each])}" for each in used)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield f"{name}={_stable(cell.cell_contents)}"
 

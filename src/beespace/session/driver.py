@@ -12,6 +12,7 @@ from beespace.elf import read
 from beespace.errors import UsageError
 from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
+from beespace.schema.codec import pack
 from beespace.session.attaching import absence_notes, absent_hooks, replaced
 from beespace.session.running import RunningProgram
 from beespace.spec import MapSpec, ObjectSpec
@@ -60,7 +61,7 @@ class KernelDriver:
         alternatives = {name for group in groups for name in group}
         loaded = load(
             spec,
-            variables=dict(program.options),
+            variables={name: pack(declaration.options[name].kind, value) for name, value in program.options.items()},
             max_entries=sizes,
             programs=[
                 name

@@ -59,7 +59,7 @@ class LiveVariable:
 
     def update(self, key: bytes, value: bytes) -> None:
         """Write the variable."""
-        self._variable.set(value)
+        self._variable.write(value)
 
 
 class LiveRing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.llvm.metadata import Metadata, quoted
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, TextKind
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, TextKind
 
 __all__ = ["Debug"]
 
@@ -81,6 +81,8 @@ class Debug:
     def kind(self, kind: Kind) -> str:
         """The C type of a schema kind; meanings (``Pid``, ``Timestamp``) become typedefs."""
         match kind:
+            case EnumKind() if kind.bits <= 32 and not kind.signed and not kind.big_endian:
+                return self._enumeration(kind)
             case IntKind():
                 return self._typedef(kind.name, self.integer(kind.bits, kind.signed))
             case BoolKind():
@@ -97,6 +99,17 @@ class Debug:
             case _:
                 return self._struct(kind)
 
+    def _enumeration(self, kind: EnumKind) -> str:
+        """As BTF_KIND_ENUM, so that bpftool names members; signed and 64-bit ones need a newer kernel's BTF."""
+        members = [
+            self.metadata.node(f"!DIEnumerator(name: {quoted(name)}, value: {int(member)}, isUnsigned: true)")
+            for name, member in kind.enum.__members__.items()
+        ]
+        return self.metadata.node(
+            f"!DICompositeType(tag: DW_TAG_enumeration_type, name: {quoted(kind.name)}, file: {self.main_file}, "
+            f"baseType: {self.integer(kind.bits, False)}, size: {kind.bits}, elements: {self.metadata.tuple(members)})"
+        )
+
     def _typedef(self, name: str, target: str) -> str:
         return self.metadata.node(
             f"!DIDerivedType(tag: DW_TAG_typedef, name: {quoted(name)}, file: {self.main_file}, baseType: {target})"
@@ -109,7 +122,7 @@ class Debug:
                 self.member(field.name, self.kind(field.kind), offset=field.offset, size=field.size)
                 for field in layout.fields
             ]
-            self._structs[kind] = self.composite(layout.name, members, layout.size)
+            self._structs[kind] = self.composite(layout.name, members, layout.size, union=layout.union)
         return self._structs[kind]
 
     def machine(self, type: ir.Type) -> str:

@@ -18,6 +18,27 @@ class TypeMismatch(Diagnostic):
 
 
 @dataclass(frozen=True)
+class EnumMismatch(Diagnostic):
+    title = "{place} takes a member of {expected}, not {found}"
+    label = "this is {found}"
+    help = "{suggestion}"
+    place: str
+    expected: Any
+    found: Any
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class UnionFields(Diagnostic):
+    title = "{name} is a union, made of one field, not of {first} and {second}"
+    label = "shares its bytes with {first}"
+    help = "name one field; the others read the same bytes"
+    name: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
 class Narrowing(Diagnostic):
     title = "{found} does not fit {expected} without loss"
     label = "this is {found}"

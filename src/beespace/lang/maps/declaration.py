@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
 from beespace.schema import Kind
-from beespace.schema.kinds import kind_size
+from beespace.schema.kinds import as_kind, kind_size
 
 __all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only"]
 
@@ -80,13 +80,12 @@ def kernel_only(what: str) -> UsageError:
 
 
 def checked_kind(kind: Any, what: str) -> Kind:
-    try:
-        size = kind_size(kind)
-    except AttributeError:
-        size = 0
-    if not isinstance(size, int) or size <= 0:
-        raise TypeError(f"{what} must be a type from beespace.types, text(n), raw(n) or a Struct; got {kind!r}")
-    return kind  # type: ignore[no-any-return]
+    found = as_kind(kind)
+    if found is None or kind_size(found) <= 0:
+        raise TypeError(
+            f"{what} must be a type from beespace.types, text(n), raw(n), bool, an IntEnum or a Struct; got {kind!r}"
+        )
+    return found
 
 
 def entries(count: int) -> int:
