@@ -10,15 +10,16 @@ import ast
 
 from beespace import btf as kernel
 from beespace import hooks
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import argument, core_kind, member_names, read
 from beespace.compiler.numbers import fit
 from beespace.compiler.records import records_of
 from beespace.compiler.texts import string_recipe
-from beespace.compiler.types import Context, Int, KernelObject, Optional, Socket, Text, Type
+from beespace.compiler.types import Context, Int, KernelObject, KernelPointer, Optional, Socket, Text, Type
 from beespace.compiler.values import Value
+from beespace.record import replace
 
 __all__ = [
     "allowed_results",
@@ -31,6 +32,8 @@ __all__ = [
     "socket_field",
     "store",
 ]
+
+_METHOD = "method "  # of the name of a context: what follows is a function of the interface that is implemented
 
 # Fields that UAPI says are in network byte order, with the bits that count (include/uapi/linux/bpf.h).
 # remote_port is the 16-bit port in the upper half on little-endian machines, so 32 bits are swapped.
@@ -84,6 +87,9 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
     hook, target = attachment.hook, attachment.target
     btf = frame.unit.btf
     event = target.rpartition("/")[2]
+    if interfaces.is_method(attachment):
+        interfaces.parameters(frame, target, node)  # a mistake here, if there is no such method
+        return Context(hook.context, f"{_METHOD}{target}")
     if hook.context in (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS):
         return Context(hook.context, event)
     if target.startswith("syscalls/sys_"):
@@ -126,6 +132,8 @@ def _events(btf: kernel.Btf) -> list[str]:
 def arguments(frame: Frame, event: str, node: ast.AST) -> tuple[kernel.Parameter, ...]:
     """A tracepoint's own parameters, without the first, which is the tracepoint's own data."""
     btf = frame.unit.btf
+    if event.startswith(_METHOD):
+        return interfaces.parameters(frame, event.removeprefix(_METHOD), node)
     for name, kind in ((f"__traceiter_{event}", kernel.Kind.FUNC), (f"btf_trace_{event}", kernel.Kind.TYPEDEF)):
         try:
             return btf.prototype(btf.find(name, kind)).parameters[1:]
@@ -140,7 +148,7 @@ def positional(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
     """The argument at ``index`` of the tracepoint whose context ``value`` is."""
     assert isinstance(value.type, Context)
     parameter = arguments(frame, value.type.name, node)[index]
-    return argument(
+    found = argument(
         frame,
         ir.ContextField(value.expression, 8 * index),
         parameter.type,
@@ -148,6 +156,9 @@ def positional(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
         may_be_null=parameter.name.endswith("__nullable"),
         node=node,
     )
+    if value.type.name.startswith(_METHOD) and isinstance(found.type, KernelPointer):
+        return replace(found, type=interfaces.promoted(frame, found.type))
+    return found
 
 
 def field(frame: Frame, value: Value, name: str, node: ast.Attribute) -> Value:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 
 from beespace import hooks
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.assignments import assign_local, with_type
 from beespace.compiler.contexts import arguments, context_of, positional
 from beespace.compiler.diagnostics import Failure
@@ -124,10 +124,14 @@ def compile_program(unit: Unit, name: str, source: FunctionSource, attachment: h
         unit.diagnostics.add(failure)
         return
     body = entry + frame.block(source.node.body)
+    code = ir.I32 if frame.result is None else interfaces.code_of(frame.result)
     if frame.state.reachable:
-        body += (ir.Return(ir.Const(frame.verdict, ir.I32)),)
+        if interfaces.is_number(frame.result):
+            node = source.node
+            unit.diagnostics.add(frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=frame.result))
+        body += (ir.Return(ir.Const(frame.verdict, code)),)
     parameters = (ir.Parameter("ctx", _CONTEXT),)
-    _finish(frame, name, parameters, ir.I32, body, attachment.section)
+    _finish(frame, name, parameters, code, body, attachment.section)
 
 
 def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
@@ -136,6 +140,8 @@ def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
     frame.parameter_names = frozenset({"ctx"})
     context = Value(context_of(frame, attachment, node.decorator_list[0] if node.decorator_list else node),
                     ir.Local("ctx", _CONTEXT))  # fmt: skip
+    if interfaces.is_method(attachment):
+        frame.result = interfaces.method_result(frame, attachment.target, node)
     takes_arguments = attachment.hook.context in (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS)
     if takes_arguments and not (len(plain) == 1 and plain[0].arg == "ctx"):
         return _enter_arguments(frame, context, plain)

@@ -29,11 +29,13 @@ from __future__ import annotations
 
 from beespace.compiler.ir_definitions import Function as Function
 from beespace.compiler.ir_definitions import GlobalDefinition as GlobalDefinition
+from beespace.compiler.ir_definitions import InterfaceMember as InterfaceMember
 from beespace.compiler.ir_definitions import MapDefinition as MapDefinition
 from beespace.compiler.ir_definitions import Module as Module
 from beespace.compiler.ir_definitions import Section as Section
 from beespace.compiler.ir_definitions import Slot as Slot
 from beespace.compiler.ir_definitions import Source as Source
+from beespace.compiler.ir_definitions import StructOpsDefinition as StructOpsDefinition
 from beespace.compiler.ir_expressions import And as And
 from beespace.compiler.ir_expressions import Atomic as Atomic
 from beespace.compiler.ir_expressions import Binary as Binary

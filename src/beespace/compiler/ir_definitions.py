@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 from beespace.compiler.ir_statements import Block
-from beespace.compiler.ir_types import Parameter, Span, Type
+from beespace.compiler.ir_types import CoreKind, Parameter, Span, Type
 from beespace.record import dataclass
 from beespace.schema import Kind, Struct
 
@@ -90,6 +90,24 @@ class GlobalDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class InterfaceMember:
+    """A member of an interface that is set: ``value`` is bytes of ``kind``, or (no kind) the name of a program."""
+
+    name: str
+    kind: CoreKind | None
+    value: bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class StructOpsDefinition:
+    """A variable ``name`` that implements the kernel's ``struct interface``; members that are not named stay null."""
+
+    name: str
+    interface: str
+    members: tuple[InterfaceMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A source file as messages name it, with its text (which may be of a notebook cell)."""
 
@@ -112,3 +130,4 @@ class Module:
     sources: tuple[Source, ...] = ()
     events: tuple[type[Struct], ...] = ()
     license: str = "GPL"
+    struct_ops: tuple[StructOpsDefinition, ...] = ()

@@ -195,6 +195,11 @@ def module_text(module: ir.Module) -> str:
         for variable in module.globals
     ]
     lines += [f"event {event.__name__}" for event in module.events]
+    for implementation in module.struct_ops:
+        lines.append(f"implementation {implementation.name} of struct {implementation.interface}:")
+        for member in implementation.members:
+            value = member.value.hex() if isinstance(member.value, bytes) else f"program {member.value}"
+            lines.append(f"    {member.name} = {value}")
     for function in module.functions:
         parameters = ", ".join(f"{parameter.name}: {type_text(parameter.type)}" for parameter in function.parameters)
         section = "" if function.section is None else f" section {function.section!r} else {function.fallback}"

@@ -19,7 +19,9 @@ __all__ = ["verify"]
 
 def verify(module: ir.Module) -> None:
     """Raise InternalError at the first thing in ``module`` that is not well-formed."""
-    names = [item.name for items in (module.functions, module.maps, module.globals) for item in items]
+    names = [
+        item.name for items in (module.functions, module.maps, module.globals, module.struct_ops) for item in items
+    ]
     for name, count in Counter(names).items():
         if count > 1:
             raise InternalError(f"module {module.name!r} defines {name!r} {count} times")
@@ -27,6 +29,8 @@ def verify(module: ir.Module) -> None:
         _check_map(definition)
     for variable in module.globals:
         _check_global(variable)
+    for implementation in module.struct_ops:
+        _check_implementation(module, implementation)
     for function in module.functions:
         check_function(module, function)
     _check_calls_end(module)
@@ -53,6 +57,15 @@ def _check_global(variable: ir.GlobalDefinition) -> None:
         raise InternalError(f"variable {variable.name!r} starts with {len(variable.initial)} bytes, not {size}")
     if variable.section is ir.Section.BSS and any(variable.initial):
         raise InternalError(f"variable {variable.name!r} is in .bss but does not start as zero")
+
+
+def _check_implementation(module: ir.Module, implementation: ir.StructOpsDefinition) -> None:
+    programs = {function.name for function in module.functions if function.section is not None}
+    for member in implementation.members:
+        if (member.kind is None) != isinstance(member.value, str) or (
+            isinstance(member.value, str) and member.value not in programs
+        ):
+            raise InternalError(f"{implementation.name}.{member.name} is neither data nor a program of the module")
 
 
 def _check_calls_end(module: ir.Module) -> None:

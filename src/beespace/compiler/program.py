@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 
 from beespace.btf import Btf
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.diagnostics import Diagnostics
 from beespace.compiler.frame import Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
@@ -19,7 +19,7 @@ from beespace.compiler.stack import Spill
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Global, Ring
-from beespace.record import dataclass
+from beespace.record import dataclass, replace
 from beespace.schema import Struct
 from beespace.schema.codec import pack
 
@@ -94,8 +94,11 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
         compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), resolve(each.section))
     unit.subprograms = subprograms
     _check_all_called(unit)
+    implementation = interfaces.definition(unit)
     unit.diagnostics.raise_any()
     module = _module(unit)
+    if implementation is not None:
+        module = replace(module, struct_ops=(implementation,))
     verify(module)
     return module
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.assignments import with_type
 from beespace.compiler.contexts import allowed_results
 from beespace.compiler.diagnostics import Failure
@@ -47,6 +47,8 @@ def _is_none(node: ast.Return) -> bool:
 
 def _program(frame: Frame, node: ast.Return) -> ir.Block:
     assert frame.attachment is not None
+    if frame.result is not None:
+        return _method(frame, node, frame.result)
     if _is_none(node):
         return (ir.Return(ir.Const(frame.verdict, ir.I32)),)
     assert node.value is not None
@@ -69,6 +71,25 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
         return (ir.Return(fit(frame, value, I32, node.value, "the result")),)
     code = value.expression
     return (ir.Return(code if code.type == ir.I32 else ir.Convert(code, ir.I32)),)
+
+
+def _method(frame: Frame, node: ast.Return, result: Type) -> ir.Block:
+    """From a function of a kernel interface: what its prototype says, in the register that programs have for it."""
+    code = interfaces.code_of(result)
+    if isinstance(result, Void) or node.value is None:
+        if (node.value is not None and not _is_none(node)) or not isinstance(result, Void):
+            found = "nothing" if node.value is None else f"`{ast.unparse(node.value)}`"
+            raise frame.error(
+                rules.ReturnMismatch, node, name=frame.source.node.name, expected=result, found=found,
+                suggestion="return nothing" if isinstance(result, Void) else f"return a {result}",
+            )  # fmt: skip
+        return (ir.Return(ir.Const(0, code)),)
+    assert isinstance(result, (Int, Bool))
+    value = frame.value(node.value, result if isinstance(result, Int) else None)
+    if isinstance(value.type, Poison):
+        raise Failure(None)
+    number = _number(frame, value, result, node.value)
+    return (ir.Return(number if number.type == code else ir.Convert(number, code)),)
 
 
 def _check(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, kernel_types, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, store
 from beespace.compiler.numbers import fit, present
@@ -16,6 +16,7 @@ from beespace.compiler.types import (
     Address,
     Array,
     Bytes,
+    Int,
     KernelObject,
     KernelPointer,
     Socket,
@@ -142,7 +143,7 @@ def assign_field(frame: Frame, owner: Value, node: ast.Attribute, value: Value, 
     """``owner.name = value``."""
     type_ = owner.type
     if isinstance(type_, (KernelPointer, KernelObject)):
-        raise frame.error(rules.KernelReadOnly, node, found=type_)
+        return assign_kernel_field(frame, owner, node, value, value_node)
     if isinstance(type_, Socket):
         raise frame.error(rules.ReadOnly, node, what=f"{node.attr} of {type_}", why="read only")
     if not isinstance(type_, StructType):
@@ -152,6 +153,22 @@ def assign_field(frame: Frame, owner: Value, node: ast.Attribute, value: Value, 
     target = offset(owner.expression, field.offset)
     align = memory_align(owner.align, field.offset)
     return assign(frame, target, align, field.kind, value, value_node, f"{type_}.{field.name}")
+
+
+def assign_kernel_field(frame: Frame, owner: Value, node: ast.Attribute, value: Value, value_node: ast.AST) -> ir.Block:
+    """``sk.snd_cwnd = n``, where the interface that the program implements allows it."""
+    type_ = owner.type
+    assert isinstance(type_, (KernelPointer, KernelObject))
+    current = kernel_types.field(frame, owner, node.attr, node)
+    place = current.code
+    if not type_.trusted or not isinstance(place, ir.Load) or not isinstance(place.pointer, ir.KernelField):
+        raise frame.error(rules.KernelReadOnly, node, found=type_)
+    access = place.pointer.access
+    path = ".".join(step.name for step in access.steps if isinstance(step, ir.CoreMember))
+    if not isinstance(current.type, Int) or not interfaces.may_write(frame, access.root, path):
+        raise frame.error(rules.KernelReadOnly, node, found=type_)
+    code = fit(frame, value, current.type, value_node, f"{access.root}.{path}")
+    return (ir.Store(place.pointer, code, span=frame.code_span(node)),)
 
 
 def check_writable(frame: Frame, target: ir.Expression, what: str, node: ast.AST) -> None:

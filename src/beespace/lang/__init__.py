@@ -73,6 +73,7 @@ from beespace.lang.maps import (
 )
 from beespace.lang.options import option
 from beespace.lang.program import Declaration, Driver, Program, RawMap, Running, install_driver
+from beespace.lang.struct_ops import StructOps, struct_ops
 from beespace.schema import Event, Struct, Union
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "Running",
     "SocketStorage",
     "Struct",
+    "StructOps",
     "TaskStorage",
     "Union",
     "bpf",
@@ -139,6 +141,7 @@ __all__ = [
     "sk_skb",
     "socket_filter",
     "sockops",
+    "struct_ops",
     "syscall",
     "tc",
     "tracepoint",

@@ -26,7 +26,17 @@ from beespace.record import dataclass
 if TYPE_CHECKING:
     from beespace.spec import ObjectSpec
 
-__all__ = ["Attached", "Declaration", "Driver", "Option", "Program", "RawMap", "Running", "install_driver"]
+__all__ = [
+    "Attached",
+    "Declaration",
+    "Driver",
+    "Interface",
+    "Option",
+    "Program",
+    "RawMap",
+    "Running",
+    "install_driver",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,14 @@ class Attached:
     method: str
     section: str
     where: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a program implements: the kernel's ``struct`` of that name, and the data that it sets in it."""
+
+    struct: str
+    data: Mapping[str, int | str | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,7 @@ class Declaration:
     optional: Mapping[str, str]
     source: type[Program]
     programs: Mapping[str, Attached]
+    interface: Interface | None = None
 
     def variants(self, method: str) -> tuple[str, ...]:
         """The programs that a method is compiled to, the first choice first."""

@@ -98,6 +98,8 @@ def attach_all(loaded: LoadedObject, declaration: Declaration, where: Mapping[st
             effect = declaration.optional[method]
             note = f"{declaration.name} runs without {method}: {error.message}"
             notes.append(note + (f"; {effect}" if effect else ""))
+    for implementation in loaded.struct_ops:
+        loaded.attach(implementation)
     return tuple(notes)
 
 

@@ -70,6 +70,7 @@ def _parts(declaration: Declaration) -> Iterator[str]:
         yield f"{name} {type(declared_map).__name__} {sorted(map(_attribute, vars(declared_map).items()))}"
     for name, option in declaration.options.items():
         yield f"{name} {option}"
+    yield f"{declaration.interface}"
     for name, function in declaration.functions.items():
         yield f"{name} {[declaration.programs[each].section for each in declaration.variants(name)]}"
         yield from _captured(function)

@@ -64,9 +64,12 @@ class KernelDriver:
             variables={name: pack(declaration.options[name].kind, value) for name, value in program.options.items()},
             max_entries=sizes,
             programs=[
-                name
-                for name, each in declaration.programs.items()
-                if each.method not in absent and name not in alternatives
+                *(
+                    name
+                    for name, each in declaration.programs.items()
+                    if each.method not in absent and name not in alternatives
+                ),
+                *spec.struct_ops,
             ],
             either=groups,
             targets=replaced(declaration, where),

@@ -216,6 +216,14 @@ class Core:
             self._lay_out(self._struct(kind, kind.name))
         return self._type(kind, kind.name if isinstance(kind, ir.CoreStruct) else "")
 
+    def extent(self, kind: ir.CoreKind) -> tuple[int, int]:
+        """Size and alignment, in bytes, of a type that is no struct."""
+        return self._extent(kind, "")
+
+    def type_of(self, kind: ir.CoreKind) -> str:
+        """The debug information of a type that is no struct."""
+        return self._type(kind, "")
+
     # --- relocations: each gives the name of a global that holds the answer as an i64 ---
 
     def field(self, relocation: Relocation, access: ir.CoreAccess) -> str:

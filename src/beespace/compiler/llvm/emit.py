@@ -13,6 +13,7 @@ from beespace.compiler.llvm.core import Core, accesses_of
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.maps import event_lines, global_line, map_line
 from beespace.compiler.llvm.metadata import Metadata, quoted
+from beespace.compiler.llvm.struct_ops import struct_ops_line
 from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type
 
 __all__ = ["emit"]
@@ -38,6 +39,7 @@ def emit(module: ir.Module) -> str:
     maps = [map_line(debug, definition) for definition in module.maps]
     variables = [global_line(debug, variable) for variable in module.globals]
     events = event_lines(debug, module.events)
+    interfaces = [struct_ops_line(debug, core, definition) for definition in module.struct_ops]
     functions = [line for function in module.functions for line in ("", *_function(unit, function))]
     license_ = quoted(module.license.encode() + b"\0")
     license_line = (
@@ -46,7 +48,7 @@ def emit(module: ir.Module) -> str:
     debug.finish()
     return "\n".join([
         f"source_filename = {quoted(module.name)}",
-        *_HEAD, "", *maps, *variables, license_line, *events, *core.lines(),
+        *_HEAD, "", *maps, *variables, *interfaces, license_line, *events, *core.lines(),
         *functions, "", *sorted(unit.used), *unit.kernel_functions.values(), *_ATTRIBUTES, "", *metadata.lines(), "",
     ])  # fmt: skip
 

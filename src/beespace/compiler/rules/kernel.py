@@ -90,6 +90,29 @@ class TooManyArguments(Diagnostic):
 
 
 @dataclass(frozen=True)
+class NoSuchMember(Diagnostic):
+    title = "struct {interface} of this kernel has no {found} {name}"
+    label = "not a member"
+    note = "it has {known}"
+    help = "{suggestion}"
+    interface: str
+    name: str
+    found: str
+    known: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class MemberKind(Diagnostic):
+    title = "{interface}.{name} {found}, which does not fit"
+    label = "{why}"
+    interface: str
+    name: str
+    found: str
+    why: str
+
+
+@dataclass(frozen=True)
 class ContextReadOnly(Diagnostic):
     title = "{name} of {context} can not be written"
     label = "read only"
