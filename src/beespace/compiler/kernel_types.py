@@ -15,7 +15,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.types import BOOL, Int, KernelObject, KernelPointer, Optional, Type
 from beespace.compiler.values import Value
 
-__all__ = ["address", "argument", "char_array", "core_kind", "element", "field", "member_names", "pointer_type", "read"]
+__all__ = ["address", "argument", "char_array", "core_kind", "element", "field", "is_network_order", "member_names", "pointer_type", "read"]
 
 # Integers in network order, by the typedefs that the kernel marks them with (include/uapi/linux/types.h).
 _NETWORK_ORDER = {"__be16", "__be32", "__be64"}
@@ -157,7 +157,7 @@ def read(
     if isinstance(target, (kernel.Int, kernel.Enum)) and target.size in (1, 2, 4, 8):
         type_ = Int(8 * target.size, _is_signed(target))
         load: ir.Expression = ir.Load(place, type_.code, span=frame.code_span(node))
-        if target.size > 1 and _is_network_order(btf, type_id):
+        if target.size > 1 and is_network_order(btf, type_id):
             load = ir.ByteSwap(load)
         return Value(type_, load)
     if isinstance(target, kernel.Pointer):
@@ -190,7 +190,7 @@ def argument(
         type_ = Int(8 * target.size, _is_signed(target))
         code: ir.Expression = ir.Load(slot, ir.U64)
         code = code if type_.code == ir.U64 else ir.Convert(code, type_.code)
-        return Value(type_, ir.ByteSwap(code) if target.size > 1 and _is_network_order(btf, type_id) else code)
+        return Value(type_, ir.ByteSwap(code) if target.size > 1 and is_network_order(btf, type_id) else code)
     raise frame.error(
         rules.UnreadableField, node, name="the argument", found=btf.describe(type_id), why="no number or pointer",
         suggestion="a struct passed by value is not reached",
@@ -201,7 +201,7 @@ def _is_signed(target: kernel.Type) -> bool:
     return target.is_signed if isinstance(target, (kernel.Int, kernel.Enum)) else False
 
 
-def _is_network_order(btf: kernel.Btf, type_id: int) -> bool:
+def is_network_order(btf: kernel.Btf, type_id: int) -> bool:
     current = type_id
     while isinstance(found := btf.type(current), (kernel.Typedef, kernel.Modifier)):
         if isinstance(found, kernel.Typedef) and found.name in _NETWORK_ORDER:

@@ -16,6 +16,8 @@ from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
+from beespace.compiler.usdt import FUNCTION as USDT_FUNCTION
+from beespace.compiler.usdt import MAPS as USDT_MAPS
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Global, Ring
@@ -118,6 +120,8 @@ def _check_all_called(unit: Unit) -> None:
 def _module(unit: Unit) -> ir.Module:
     declaration = unit.declaration
     maps = [made for name, map in declaration.maps.items() if (made := define(name, map)) is not None]
+    if USDT_FUNCTION in unit.functions:
+        maps.extend(USDT_MAPS)
     if unit.losing:
         maps.append(lost_map(declaration))
     events: list[type[Struct]] = []

@@ -190,10 +190,17 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The program's argument; ``name`` is the struct's, or that of the event whose arguments it holds."""
+    """The program's argument; ``name`` is the struct's, or that of the event or function whose arguments it holds.
+
+    ``hook`` is the kind of probe, where that says how arguments are read; ``program`` the program type, where that says
+    what may be written; ``offset`` where a struct inside a context begins.
+    """
 
     reading: hooks.Context
     name: str
+    hook: str = ""
+    program: int = 0
+    offset: int = 0
 
     def __str__(self) -> str:
         return f"ctx ({self.name})"

@@ -1,0 +1,96 @@
+"""Contexts that BTF describes as structs: records of tracepoints, and the objects that iterators walk.
+
+Invariant: fields are found when the object is loaded (CO-RE); a text of variable length is read where its
+``__data_loc`` field says that it stands.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from beespace import btf as kernel
+from beespace import hooks
+from beespace.compiler import ir, rules
+from beespace.compiler.contexts_arguments import tracepoints
+from beespace.compiler.diagnostics import did_you_mean
+from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_types import core_kind, member_names, read
+from beespace.compiler.texts import string_recipe
+from beespace.compiler.types import Context, Text
+from beespace.compiler.values import Value
+
+__all__ = ["context_of", "field", "walked"]
+
+_OWN = "meta"  # of the iterator itself: its file, its session, how many objects there were
+
+
+def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Context:
+    """The record's struct; a mistake if the kernel has none of that name."""
+    hook, target = attachment.hook, attachment.target
+    btf = frame.unit.btf
+    event = target.rpartition("/")[2]
+    if target.startswith("syscalls/sys_"):
+        event = "sys_enter" if event.startswith("sys_enter_") else "sys_exit"
+    name = hook.context_type.format(event=event, target=target)
+    try:
+        btf.find(name, kernel.Kind.STRUCT)
+    except KeyError:
+        if hook.context is hooks.Context.TRACEPOINT:
+            raise frame.error(
+                rules.NoRecord, node, event=event, struct=name, suggestion=_other_hook(btf, event)
+            ) from None
+        prefix = hook.context_type.format(target="", event="")
+        known = [found.removeprefix(prefix) for found, _ in btf.with_prefix(prefix, kernel.Kind.STRUCT)]
+        raise frame.error(
+            rules.NoSuchEvent, node, what="iterator", event=target or hook.name,
+            suggestion=did_you_mean(target, known) or (f"it has {', '.join(sorted(known))}" if known else ""),
+        ) from None  # fmt: skip
+    return Context(hook.context, name)
+
+
+def _other_hook(btf: kernel.Btf, event: str) -> str:
+    names = tracepoints(btf)
+    if event in names:
+        return f'use @btf_tracepoint("{event}"), which has the event\'s own arguments'
+    return did_you_mean(event, names)
+
+
+def walked(frame: Frame, type_: Context) -> list[str]:
+    """What an iterator hands in, by name."""
+    btf = frame.unit.btf
+    return [name for name in member_names(btf, btf.find(type_.name, kernel.Kind.STRUCT)) if name != _OWN]
+
+
+def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
+    """A field of a tracepoint's record or an iterator's context."""
+    type_ = value.type
+    assert isinstance(type_, Context)
+    btf = frame.unit.btf
+    struct = btf.find(type_.name, kernel.Kind.STRUCT)
+    names = member_names(btf, struct)
+    iterating = type_.reading is hooks.Context.ITERATOR
+    if not iterating and f"__data_loc_{name}" in names:
+        return _dynamic_text(frame, value.expression, type_.name, name, struct)
+    if name not in names:
+        known = [known.removeprefix("__data_loc_") for known in names if known and known not in ("ent", "__data")]
+        raise frame.error(
+            rules.NoContextField, node, context=type_, name=name, known=", ".join(known) or "none",
+            suggestion=did_you_mean(name, known),
+        )  # fmt: skip
+    path = btf.member(struct, name)
+    step = ir.CoreMember(name, core_kind(frame.unit.btf, path.type_id, path.bitfield_size))
+    access = ir.CoreAccess(type_.name, (step,))
+    return read(
+        frame, value.expression, access, path.type_id, path.bitfield_size, iterating, name, node,
+        may_be_null=iterating and name != _OWN,
+    )  # fmt: skip
+
+
+def _dynamic_text(frame: Frame, context: ir.Expression, struct_name: str, name: str, struct: int) -> Value:
+    """A ``__data_loc`` field: its u32 holds where the text stands in the record, and its length above that."""
+    path = frame.unit.btf.member(struct, f"__data_loc_{name}")
+    step = ir.CoreMember(f"__data_loc_{name}", core_kind(frame.unit.btf, path.type_id, 0))
+    where = ir.Load(ir.KernelField(context, ir.CoreAccess(struct_name, (step,))), ir.U32)
+    start = ir.Binary(ir.BinaryOp.AND, where, ir.Const(0xFFFF, ir.U32))
+    record = ir.Convert(context, ir.PointerType(ir.Region.KERNEL_UNTRUSTED))
+    return Value(Text(None), recipe=string_recipe(ir.Offset(record, start)))
