@@ -14,7 +14,7 @@ from beespace.compiler import contexts_arguments as slots
 from beespace.compiler import contexts_records as records
 from beespace.compiler import contexts_registers as registers
 from beespace.compiler import contexts_structs as structs
-from beespace.compiler import ir, rules
+from beespace.compiler import rules
 from beespace.compiler.contexts_structs import element, packet_bounds, socket_field, store
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
@@ -23,8 +23,8 @@ from beespace.compiler.values import Value
 from beespace.hooks.results import result_range
 
 __all__ = [
-    "allowed_results", "context_of", "element", "field", "packet_bounds", "parameter_names", "positional",
-    "socket_field", "store",
+    "allowed_results", "context_of", "element", "field", "has_result", "packet_bounds", "parameter_names",
+    "positional", "result", "socket_field", "store",
 ]  # fmt: skip
 
 _SLOTS = (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS)
@@ -40,7 +40,7 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
     """The type of ``ctx``; a mistake if the kernel has no such event, function or target."""
     reading = attachment.hook.context
     if reading in _SLOTS:
-        return slots.context_of(attachment)
+        return slots.context_of(frame, attachment, node)
     if reading is hooks.Context.REGISTERS:
         return registers.context_of(attachment)
     if reading in (hooks.Context.TRACEPOINT, hooks.Context.ITERATOR):
@@ -118,9 +118,3 @@ def _argument(frame: Frame, value: Value, type_: Context, name: str, node: ast.A
         rules.NoContextField, node, context=type_, name=name, known=", ".join(filter(None, known)) or "not known",
         suggestion=suggestion,
     )  # fmt: skip
-
-
-def packet_end(frame: Frame, value: Value) -> ir.Expression | None:
-    """Where the packet of a context ends; ``None`` if it has none."""
-    bounds = packet_bounds(frame, value)
-    return bounds[1] if bounds is not None else None

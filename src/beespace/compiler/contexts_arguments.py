@@ -10,24 +10,29 @@ import ast
 
 from beespace import btf as kernel
 from beespace import hooks
-from beespace.compiler import ir, rules
+from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import argument
-from beespace.compiler.types import Context
+from beespace.compiler.types import Context, KernelPointer
 from beespace.compiler.values import Value
+from beespace.record import replace
 
 __all__ = ["context_of", "function_prototype", "has_result", "names", "positional", "result", "tracepoints"]
 
 _FUNCTIONS = ("fentry", "fexit", "fmod_ret", "fsession")
 _WITH_RESULT = ("fexit", "fmod_ret", "fsession", "lsm", "lsm_cgroup")
 _SECURITY = ("lsm", "lsm_cgroup")
+_METHOD = "struct_ops"  # a function of the interface that the class implements
 _NULLABLE = "__nullable"  # the end of a tracepoint's parameter that may be null
 
 
-def context_of(attachment: hooks.Attachment) -> Context:
+def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Context:
     """The context of a hook with arguments; its prototype is looked for when something of it is read."""
     hook = attachment.hook
+    if interfaces.is_method(attachment):
+        interfaces.parameters(frame, attachment.target, node)  # a mistake here, if there is no such method
+        return Context(hook.context, attachment.target, _METHOD)
     kind = hook.section.removesuffix(".s")
     event = attachment.target.rpartition(":")[2].rpartition("/")[2]
     return Context(hook.context, event, kind if kind in (*_FUNCTIONS, *_SECURITY) else "")
@@ -49,6 +54,8 @@ def function_prototype(btf: kernel.Btf, name: str) -> kernel.FunctionPrototype |
 def _prototype(frame: Frame, type_: Context, node: ast.AST) -> tuple[tuple[kernel.Parameter, ...], int]:
     """Parameters and the type of the result (0: none)."""
     btf = frame.unit.btf
+    if type_.hook == _METHOD:
+        return interfaces.parameters(frame, type_.name, node), 0
     if type_.hook in _FUNCTIONS or type_.hook in _SECURITY:
         prefix = "bpf_lsm_" if type_.hook in _SECURITY else ""
         found = function_prototype(btf, prefix + type_.name)
@@ -91,7 +98,7 @@ def positional(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
     assert isinstance(value.type, Context)
     parameters, _ = _prototype(frame, value.type, node)
     parameter = parameters[index]
-    return argument(
+    found = argument(
         frame,
         ir.ContextField(value.expression, 8 * _slot(frame.unit.btf, parameters, index)),
         parameter.type,
@@ -99,6 +106,9 @@ def positional(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
         may_be_null=parameter.name.endswith(_NULLABLE),
         node=node,
     )
+    if value.type.hook == _METHOD and isinstance(found.type, KernelPointer):
+        return replace(found, type=interfaces.promoted(frame, found.type))
+    return found
 
 
 def has_result(type_: Context) -> bool:

@@ -15,6 +15,7 @@ from beespace.compiler.contexts_arguments import tracepoints
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import core_kind, member_names, read
+from beespace.compiler.records import records_of
 from beespace.compiler.texts import string_recipe
 from beespace.compiler.types import Context, Text
 from beespace.compiler.values import Value
@@ -32,6 +33,13 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
     if target.startswith("syscalls/sys_"):
         event = "sys_enter" if event.startswith("sys_enter_") else "sys_exit"
     name = hook.context_type.format(event=event, target=target)
+    if hook.context is hooks.Context.TRACEPOINT:
+        records = records_of(btf, event)
+        if len(records) > 1:
+            raise frame.error(
+                rules.SharedRecord, node, event=event, records=", ".join(records), suggestion=_other_hook(btf, event)
+            )
+        name = next(iter(records), name)
     try:
         btf.find(name, kernel.Kind.STRUCT)
     except KeyError:

@@ -18,7 +18,7 @@ from beespace.compiler.numbers import fit
 from beespace.compiler.types import Context, Int, KernelObject, Optional, Socket, Type
 from beespace.compiler.values import Value
 
-__all__ = ["PACKETS", "context_of", "element", "field", "packet_bounds", "socket_field", "store"]
+__all__ = ["PACKETS", "WRITES_PACKETS", "context_of", "element", "field", "packet_bounds", "socket_field", "store"]
 
 # Fields that UAPI says are in network byte order, with the bits that count (include/uapi/linux/bpf.h).
 # remote_port is the 16-bit port in the upper half on little-endian machines, so 32 bits are swapped.
@@ -47,15 +47,15 @@ _SOCKETS: dict[tuple[str, str], Type] = {
 }
 # What may be written, by program type; where that says nothing, by struct.
 _WRITABLE: dict[int | str, tuple[str, ...]] = {
-    1: ("cb",),  # socket filters
-    3: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping", "cb"),
-    4: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping", "cb"),
-    8: ("mark", "priority", "tstamp", "cb"),
-    10: ("mark", "priority", "cb"),
-    11: ("mark", "priority", "cb"),
-    12: ("mark", "priority", "cb"),
+    1: (),  # socket filters
+    3: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping"),
+    4: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping"),
+    8: ("mark", "priority", "tstamp"),
+    10: ("mark", "priority"),
+    11: ("mark", "priority"),
+    12: ("mark", "priority"),
     14: ("priority", "tc_index"),
-    19: ("mark", "priority", "cb"),
+    19: ("mark", "priority"),
     22: (),
     "bpf_sock_addr": ("user_ip4", "user_ip6", "user_port", "msg_src_ip4", "msg_src_ip6"),
     "bpf_sock": ("bound_dev_if", "mark", "priority"),
@@ -158,9 +158,7 @@ def _field(
     return Value(Int(bits or type_.bits, type_.signed), code, bounds, path=known)
 
 
-def _pointer(
-    frame: Frame, place: ir.ContextField, struct_name: str, name: str, type_id: int, node: ast.AST
-) -> Value:
+def _pointer(frame: Frame, place: ir.ContextField, struct_name: str, name: str, type_id: int, node: ast.AST) -> Value:
     btf = frame.unit.btf
     socket = _SOCKETS.get((struct_name, name))
     if socket is not None:
@@ -171,9 +169,7 @@ def _pointer(
     if name == "flow_keys":
         keys = Context(hooks.Context.STRUCT, "bpf_flow_keys")
         return Value(keys, ir.Load(place, ir.PointerType(ir.Region.CONTEXT)))
-    raise frame.error(
-        rules.UnreadableField, node, name=name, found=btf.describe(type_id), why="no use for it here"
-    )
+    raise frame.error(rules.UnreadableField, node, name=name, found=btf.describe(type_id), why="no use for it here")
 
 
 def _order(frame: Frame, struct_name: str, name: str, type_id: int) -> int | None:

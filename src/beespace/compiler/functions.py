@@ -11,7 +11,7 @@ import ast
 from beespace import hooks
 from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.assignments import assign_local, with_type
-from beespace.compiler.contexts import arguments, context_of, positional
+from beespace.compiler.contexts import context_of, has_result, parameter_names, positional, result
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir_walk import rewrite
@@ -53,6 +53,8 @@ __all__ = ["call_subprogram", "compile_program", "parameters_of"]
 MAX_PARAMETERS = 5
 _LITERAL_SIZE = 16  # of a text parameter whose first call passes a shorter text that is written out
 _CONTEXT = ir.PointerType(ir.Region.CONTEXT)
+# Contexts that are one thing: they are one parameter, whatever it is called.
+_WHOLE = (hooks.Context.STRUCT, hooks.Context.TRACEPOINT, hooks.Context.CALLER)
 
 
 def parameters_of(frame: Frame) -> list[ast.arg]:
@@ -138,41 +140,42 @@ def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
     node = frame.source.node
     plain = parameters_of(frame)
     frame.parameter_names = frozenset({"ctx"})
-    context = Value(context_of(frame, attachment, node.decorator_list[0] if node.decorator_list else node),
-                    ir.Local("ctx", _CONTEXT))  # fmt: skip
+    place = node.decorator_list[0] if node.decorator_list else node
+    context = Value(context_of(frame, attachment, place), ir.Local("ctx", _CONTEXT))
     if interfaces.is_method(attachment):
         frame.result = interfaces.method_result(frame, attachment.target, node)
-    takes_arguments = attachment.hook.context in (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS)
-    if takes_arguments and not (len(plain) == 1 and plain[0].arg == "ctx"):
-        return _enter_arguments(frame, context, plain)
-    if len(plain) != 1:
-        raise frame.error(
-            rules.ParameterShape, plain[1] if len(plain) > 1 else node,
-            problem=f"{node.name}() takes self and ctx, nothing else", suggestion=f"write def {node.name}(self, ctx)",
-        )  # fmt: skip
+    whole = len(plain) == 1 and (plain[0].arg == "ctx" or attachment.hook.context in _WHOLE)
+    if not whole:
+        return _enter_arguments(frame, context, plain, place)
     frame.scope.add(Variable(plain[0].arg, "ctx", context.type, _CONTEXT, parameter=True))
     frame.state.assign(plain[0].arg, context.type)
     return ()
 
 
-def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg]) -> ir.Block:
-    """``(self, task, old_pid)``: the tracepoint's own arguments, by position."""
-    assert isinstance(context.type, Context)
-    event = context.type.name
-    known = arguments(frame, event, frame.source.node.decorator_list[0])
-    if len(plain) > len(known):
-        names = ", ".join(parameter.name or "?" for parameter in known)
+def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg], place: ast.AST) -> ir.Block:
+    """``(self, task, old_pid)``: what the hook hands in, by position; ``result`` at the end is what was returned."""
+    type_ = context.type
+    assert isinstance(type_, Context)
+    known = parameter_names(frame, type_, plain[1] if len(plain) > 1 else place)
+    last = plain[-1] if plain and plain[-1].arg == "result" and has_result(type_) else None
+    arguments = plain if last is None else plain[:-1]
+    if known is not None and len(arguments) > len(known):
         raise frame.error(
-            rules.TooManyArguments, plain[len(known)], event=event, count=len(known), known=names or "none"
-        )
+            rules.TooManyArguments, arguments[len(known)], event=type_.name or type_.hook, count=len(known),
+            known=", ".join(name or "?" for name in known) or "none",
+        )  # fmt: skip
     used = {found.id for found in ast.walk(frame.source.node) if isinstance(found, ast.Name)}
     block: ir.Block = ()
     for index, parameter in enumerate(plain):
         if parameter.arg not in used:
             continue
-        value = positional(frame, context, index, parameter)
-        if parameter.annotation is not None:
-            value = with_type(frame, value, annotation(frame, parameter.annotation), parameter, parameter.arg)
+        declared = annotation(frame, parameter.annotation) if parameter.annotation is not None else None
+        if parameter is last:
+            value = result(frame, context, declared, parameter)
+        else:
+            value = positional(frame, context, index, declared, parameter)
+        if declared is not None:
+            value = with_type(frame, value, declared, parameter, parameter.arg)
         block += _enter(frame, parameter.arg, value)
     return block
 

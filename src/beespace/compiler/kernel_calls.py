@@ -31,12 +31,14 @@ NUMBERS = {
     "probe_read_kernel_str": 115,  # 5.5
     "get_netns_cookie": 122,  # 5.7
     "ktime_get_boot_ns": 125,  # 5.8
+    "seq_write": 127,  # 5.8
     "ringbuf_reserve": 131,  # 5.8
     "ringbuf_submit": 132,  # 5.8
     "task_storage_get": 156,  # 5.11
     "task_storage_delete": 157,  # 5.11
     "get_current_task_btf": 158,  # 5.11
     "sock_from_file": 162,  # 5.11
+    "get_attach_cookie": 174,  # 5.15
 }
 
 

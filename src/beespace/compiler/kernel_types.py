@@ -15,7 +15,18 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.types import BOOL, Int, KernelObject, KernelPointer, Optional, Type
 from beespace.compiler.values import Value
 
-__all__ = ["address", "argument", "char_array", "core_kind", "element", "field", "is_network_order", "member_names", "pointer_type", "read"]
+__all__ = [
+    "address",
+    "argument",
+    "char_array",
+    "core_kind",
+    "element",
+    "field",
+    "is_network_order",
+    "member_names",
+    "pointer_type",
+    "read",
+]
 
 # Integers in network order, by the typedefs that the kernel marks them with (include/uapi/linux/types.h).
 _NETWORK_ORDER = {"__be16", "__be32", "__be64"}
@@ -71,6 +82,8 @@ def pointer_type(btf: kernel.Btf, type_id: int, *, trusted: bool) -> KernelPoint
     assert isinstance(pointer, kernel.Pointer)
     target = btf.resolve(pointer.type)
     declared = btf.type(target)
+    # The verifier follows pointers to structs alone; what others point to is read by helper.
+    trusted = trusted and isinstance(declared, (kernel.Struct, kernel.Forward))
     if isinstance(declared, kernel.Forward):
         target = _definition(btf, target)
         return KernelPointer(target, f"{'union' if declared.is_union else 'struct'} {declared.name}", trusted)

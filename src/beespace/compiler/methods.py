@@ -12,8 +12,9 @@ from beespace.compiler.bits import bit_count, bit_length
 from beespace.compiler.builtin_calls import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN
+from beespace.compiler.seq_file import write
 from beespace.compiler.texts import as_text, equal_bytes
-from beespace.compiler.types import BOOL, Int, Literal, Text, TextLiteral
+from beespace.compiler.types import BOOL, Context, Int, Literal, Text, TextLiteral
 from beespace.compiler.values import Value, sequence
 
 __all__ = ["method"]
@@ -29,6 +30,10 @@ def method(frame: Frame, node: ast.Call, function: ast.Attribute) -> Value | Non
             arguments_of(frame, node, function.attr, 0)
             return _NUMBERS[function.attr](frame, owner)
         return None
+    if function.attr == "write":
+        owner = frame.value(function.value)
+        if isinstance(owner.type, Context):
+            return write(frame, owner, node)
     return _text_method(frame, node, function)
 
 

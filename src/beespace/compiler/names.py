@@ -51,6 +51,7 @@ __all__ = [
     "annotation",
     "attribute",
     "captured",
+    "constant_of",
     "is_self",
     "kind_named",
     "local",
@@ -269,6 +270,13 @@ def _constant(frame: Frame, node: ast.expr) -> Any:
     if isinstance(node, ast.Call):
         return kind_named(frame, node)
     return _evaluated(frame, node)
+
+
+def constant_of(frame: Frame, node: ast.expr) -> Any:
+    """The Python object that a dotted name stands for, if it is no local; some object of its own if not."""
+    if isinstance(node, ast.Name) and (node.id in frame.locals or node.id in frame.scope.variables):
+        return object()
+    return _evaluated(frame, node) if isinstance(node, (ast.Name, ast.Attribute)) else object()
 
 
 def _evaluated(frame: Frame, node: ast.expr) -> Any:

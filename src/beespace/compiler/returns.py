@@ -30,6 +30,8 @@ from beespace.compiler.types import (
     Void,
 )
 from beespace.compiler.values import Value
+from beespace.compiler.verdicts import check_verdicts
+from beespace.hooks.results import written_range
 
 __all__ = ["return_statement"]
 
@@ -52,9 +54,10 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
     if _is_none(node):
         return (ir.Return(ir.Const(frame.verdict, ir.I32)),)
     assert node.value is not None
-    value = present(frame, frame.value(node.value, I32), node.value)
     hook = frame.attachment.hook
-    allowed = allowed_results(hook)
+    check_verdicts(frame, node.value, hook)
+    value = present(frame, frame.value(node.value, I32), node.value)
+    allowed = written_range(hook) if isinstance(value.type, Literal) else allowed_results(hook)
     if isinstance(value.type, Bool):
         _check(frame, node.value, hook.name, allowed, 0, 1, "True or False")
         return (ir.Return(ir.Convert(value.expression, ir.I32)),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import interfaces, ir, kernel_types, rules
+from beespace.compiler.contexts_structs import WRITES_PACKETS
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, store
 from beespace.compiler.numbers import fit, present
@@ -26,6 +27,7 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
+from beespace.hooks import resolve
 from beespace.record import replace
 from beespace.schema import Field, Kind, Struct
 from beespace.schema.kinds import kind_size
@@ -172,9 +174,17 @@ def assign_kernel_field(frame: Frame, owner: Value, node: ast.Attribute, value: 
 
 
 def check_writable(frame: Frame, target: ir.Expression, what: str, node: ast.AST) -> None:
-    """A mistake if ``target`` lies in a packet."""
-    if target.type == ir.PointerType(ir.Region.PACKET):
+    """A mistake if ``target`` lies in a packet, at a hook that may not change packets."""
+    if target.type == ir.PointerType(ir.Region.PACKET) and not _changes_packets(frame):
         raise frame.error(
             rules.ReadOnly, node, what=what, why="packets are read only here",
-            suggestion="copy the field into a local",
+            suggestion="copy the field into a local; programs of @xdp, @tc, @sk_msg and @sk_skb may change packets",
         )  # fmt: skip
+
+
+def _changes_packets(frame: Frame) -> bool:
+    """Whether this program may write into packets; of a sub-program, whether all programs of the class may."""
+    if frame.attachment is not None:
+        return frame.attachment.hook.program_type in WRITES_PACKETS
+    programs = frame.unit.declaration.programs.values()
+    return all(resolve(each.section).hook.program_type in WRITES_PACKETS for each in programs)

@@ -1,8 +1,9 @@
 """Arguments of static probes (USDT): a function that every program of the object shares, and the maps that it reads.
 
-Where an argument is follows from the binary, so that the loader writes it into an entry of ``__bpf_usdt_specs`` when the
-program is attached (:mod:`beespace.kernel.links.usdt_specs`).  The number of that entry is the probe's cookie, or, on
-kernels whose uprobes have no cookies (before 5.15), stands under the instruction's address in another map.
+Where an argument is follows from the binary, so that the loader writes it into an entry of ``__bpf_usdt_specs``
+when the program is attached (:mod:`beespace.kernel.links.usdt_specs`).  The number of that entry is the probe's
+cookie, or, on kernels whose uprobes have no cookies (before 5.15), stands under the instruction's address in another
+map.
 
 Names are those of libbpf's ``usdt.bpf.h``; the struct has room for its indexed operands without bit fields.
 """
@@ -75,7 +76,9 @@ def usdt_argument(frame: Frame, context: ir.Expression, index: int, registers: R
 
 def _reader(registers: Registers) -> ir.Function:
     context = ir.Local("ctx", _CONTEXT)
-    number, spec, entry = (ir.Local(name, type) for name, type in (("number", ir.U32), ("spec", _VALUE), ("entry", _VALUE)))
+    number, spec, entry = (
+        ir.Local(name, type) for name, type in (("number", ir.U32), ("spec", _VALUE), ("entry", _VALUE))
+    )
     none = ir.Return(ir.Const(0, ir.U64))
     key = ir.StackSlot("key")
     address = ir.StackSlot("address")

@@ -82,6 +82,11 @@ def packet(ctx: Any, header: type[_S], offset: u32) -> _S | None:
     _kernel_only("packet")
 
 
+def packet_length(ctx: Any) -> u32:
+    """Bytes of the packet from the first one that the hook sees; XDP: those in reach, without further fragments."""
+    _kernel_only("packet_length")
+
+
 def v4(address: u32) -> Address:
     """An IPv4 address in host order as ``::ffff:a.b.c.d``."""
     _kernel_only("v4")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from beespace.btf import Kind
 from beespace.compiler import ir, rules
-from beespace.compiler.contexts import packet_bound
+from beespace.compiler.contexts import packet_bounds
+from beespace.compiler.contexts_structs import PACKETS
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.names import annotation
@@ -22,15 +24,15 @@ __all__ = ["WORDS"]
 _OFFSET_MASK = 0x3FFF
 
 
-def _packet_context(frame: Frame, word_name: str, node: ast.expr) -> ir.Expression:
+def _packet_context(frame: Frame, word_name: str, node: ast.expr) -> Value:
     """The context argument of a word that only packets have."""
     value = present(frame, frame.value(node), node)
-    if not isinstance(value.type, Context) or value.type.name != "__sk_buff":
+    if not isinstance(value.type, Context) or value.type.name not in PACKETS:
         raise frame.error(
             rules.ContextOnly, node, word=f"bpf.{word_name}()", expected="the context of a packet hook",
-            found=value.type, suggestion="it works in @cgroup_skb programs: pass their ctx",
+            found=value.type, suggestion="it works in programs of packets, as @xdp and @tc: pass their ctx",
         )  # fmt: skip
-    return value.expression
+    return value
 
 
 def _packet(frame: Frame, node: ast.Call) -> Value:
@@ -46,7 +48,9 @@ def _packet(frame: Frame, node: ast.Call) -> Value:
     pointer_type = ir.PointerType(ir.Region.PACKET)
     start, end = frame.scope.fresh(), frame.scope.fresh()
     place, last = ir.Local(start, pointer_type), ir.Local(end, pointer_type)
-    data = packet_bound(frame, context, "data")
+    bounds = packet_bounds(frame, context)
+    assert bounds is not None
+    data, data_end = bounds
     before: ir.Block = ()
     reachable: ir.Expression | None = None
     if isinstance(value.type, Literal) and 0 <= value.type.value <= _OFFSET_MASK:
@@ -58,7 +62,7 @@ def _packet(frame: Frame, node: ast.Call) -> Value:
         data = ir.Offset(data, ir.Binary(ir.BinaryOp.AND, at, number(_OFFSET_MASK, U32)))
     before += (
         ir.Declare(start, pointer_type, data),
-        ir.Declare(end, pointer_type, packet_bound(frame, context, "data_end")),
+        ir.Declare(end, pointer_type, data_end),
     )
     inside: ir.Expression = ir.Compare(ir.CompareOp.LE, offset(place, size), last)
     if reachable is not None:
@@ -80,11 +84,36 @@ def _v4(frame: Frame, node: ast.Call) -> Value:
 
 
 def _packet_cgroup_id(frame: Frame, node: ast.Call) -> Value:
-    return Value(U64, call("skb_cgroup_id", ir.U64, _packet_context(frame, "packet_cgroup_id", node.args[0])))
+    value = present(frame, frame.value(node.args[0]), node.args[0])
+    if not isinstance(value.type, Context) or value.type.name != "__sk_buff":
+        raise frame.error(
+            rules.ContextOnly, node.args[0], word="bpf.packet_cgroup_id()", expected="the context of a packet hook",
+            found=value.type, suggestion="it works in @cgroup_skb and @tc programs: pass their ctx",
+        )  # fmt: skip
+    return Value(U64, call("skb_cgroup_id", ir.U64, value.expression))
+
+
+def _packet_length(frame: Frame, node: ast.Call) -> Value:
+    """The whole packet's bytes where the context has the number, else those in reach."""
+    context = _packet_context(frame, "packet_length", node.args[0])
+    assert isinstance(context.type, Context)
+    name = _LENGTHS.get(context.type.name)
+    if name is not None:
+        btf = frame.unit.btf
+        member = btf.member(btf.find(context.type.name, Kind.STRUCT), name)
+        return Value(U32, ir.Load(ir.ContextField(context.expression, member.byte_offset), ir.U32))
+    bounds = packet_bounds(frame, context)
+    assert bounds is not None
+    start, end = (ir.Convert(bound, ir.U64) for bound in bounds)
+    return Value(U32, ir.Convert(ir.Binary(ir.BinaryOp.SUB, end, start), ir.U32))
+
+
+_LENGTHS = {"__sk_buff": "len", "sk_msg_md": "size", "sk_reuseport_md": "len", "bpf_sock_ops": "skb_len"}
 
 
 WORDS: dict[str, tuple[int, Word]] = {
     "packet": (3, _packet),
+    "packet_length": (1, _packet_length),
     "v4": (1, _v4),
     "packet_cgroup_id": (1, _packet_cgroup_id),
 }
