@@ -55,6 +55,7 @@ class MapDefinition:
     ``type`` is ``enum bpf_map_type``, ``flags`` are ``BPF_F_*``.  ``key`` and ``value`` are kinds (their BTF makes
     ``bpftool map dump`` readable) or ``None``: without key and value (rings), or of plain sizes
     ``key_size`` and ``value_size``.  ``inner`` is the template of a map-in-map, whose value is then 4 bytes.
+    ``programs`` are functions that a program array begins with, by index; ``extra`` is ``map_extra``.
     """
 
     name: str
@@ -67,6 +68,8 @@ class MapDefinition:
     value_size: int = 0
     inner: MapDefinition | None = None
     pinned: bool = False
+    programs: tuple[tuple[int, str], ...] = ()
+    extra: int = 0
     span: Span | None = None
 
 

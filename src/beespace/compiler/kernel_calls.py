@@ -15,9 +15,11 @@ NUMBERS = {
     "map_delete_elem": 3,  # 3.19
     "get_prandom_u32": 7,  # 4.1
     "get_smp_processor_id": 8,  # 4.1
+    "tail_call": 12,  # 4.2
     "get_current_pid_tgid": 14,  # 4.2
     "get_current_uid_gid": 15,  # 4.2
     "get_current_comm": 16,  # 4.2
+    "get_stackid": 27,  # 4.6
     "get_socket_cookie": 46,  # 4.12
     "skb_cgroup_id": 79,  # 4.18
     "get_current_cgroup_id": 80,  # 4.18

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
 from beespace.hooks import resolve
-from beespace.lang.attach import OPTIONAL, SECTION, VARIANTS, Variant
+from beespace.lang.attach import OPTIONAL, SECTION, TAIL_CALL, VARIANTS, Variant
 from beespace.lang.maps import Map, RawMap
 from beespace.lang.options import Option, check, options_of
 from beespace.record import dataclass
@@ -63,7 +63,8 @@ class Declaration:
     ``functions`` holds the kernel-side methods by name, ``sections`` the ELF section of each
     (``""``: sub-program), ``optional`` those that a kernel without their hook may leave
     out, each with what is different then (or ``""``).  ``programs`` are those of the object, by name: one for each
-    method with a hook, more where it has alternatives.
+    method with a hook, more where it has alternatives.  ``jumped_to`` are the methods that
+    nothing attaches (``@tail_call``).
     """
 
     name: str
@@ -77,6 +78,7 @@ class Declaration:
     source: type[Program]
     programs: Mapping[str, Attached]
     interface: Interface | None = None
+    jumped_to: frozenset[str] = frozenset()
 
     def variants(self, method: str) -> tuple[str, ...]:
         """The programs that a method is compiled to, the first choice first."""
@@ -178,6 +180,7 @@ class Program:
         sections: dict[str, str] = {}
         optional: dict[str, str] = {}
         variants: dict[str, tuple[Variant, ...]] = {}
+        jumped_to: set[str] = set()
         for base in reversed(cls.__mro__):
             if base is object or base is Program:
                 continue
@@ -189,6 +192,8 @@ class Program:
                     functions[name] = value
                     sections[name] = getattr(value, SECTION)
                     variants[name] = getattr(value, VARIANTS, ())
+                    if hasattr(value, TAIL_CALL):
+                        jumped_to.add(name)
                     if hasattr(value, OPTIONAL):
                         optional[name] = getattr(value, OPTIONAL)
         return Declaration(
@@ -202,6 +207,7 @@ class Program:
             optional,
             cls,
             _programs(variants),
+            jumped_to=frozenset(jumped_to),
         )
 
     @classmethod

@@ -87,7 +87,7 @@ def attach_all(loaded: LoadedObject, declaration: Declaration, where: Mapping[st
     notes: list[str] = []
     for method in declaration.sections:
         loaded_as = [name for name in declaration.variants(method) if name in loaded.programs]
-        if not loaded_as or not _attaches(loaded, loaded_as[0], declaration, where):
+        if not loaded_as or method in declaration.jumped_to or not _attaches(loaded, loaded_as[0], declaration, where):
             continue
         takes = {key for each in declaration.variants(method) for key in _accepts(declaration, each)}
         try:

@@ -6,11 +6,13 @@ records are there.
 
 from __future__ import annotations
 
+import errno
 import struct
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from beespace.errors import InternalError, UsageError
+from beespace.errors import InternalError, KernelError, UsageError
 from beespace.kernel import LoadedObject, RingBuffer
 from beespace.kernel.links import Link
 from beespace.kernel.maps import Map
@@ -23,6 +25,7 @@ from beespace.session.waiting import async_records, records
 from beespace.syscall.clock import boottime_offset_ns
 
 if TYPE_CHECKING:
+    from beespace.kernel.stacks import KernelFunctions
     from beespace.stream import Decoder
 
 LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
@@ -31,7 +34,7 @@ LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in t
 class LiveMap:
     """The bytes of one map, and how much was lost on the way into it."""
 
-    def __init__(self, live: Map, losses: Losses, index: int) -> None:
+    def __init__(self, live: Map, losses: Losses, index: int, container: Callable[[], Any]) -> None:
         self.live = live
         self.get = live.get
         self.update = live.update
@@ -39,12 +42,38 @@ class LiveMap:
         self.keys = live.keys
         self.items = live.items
         self.take = live.take
+        self.pop = live.pop
         self._losses = losses
         self._index = index
+        self._container = container
+        self._functions: KernelFunctions | None = None
 
     def lost(self) -> int:
         """Insertions that found the map full, since the start."""
         return self._losses.of(self._index)
+
+    def put(self, key: bytes, value: bytes, flags: int) -> bool:
+        """Write an entry with ``BPF_NOEXIST`` or ``BPF_EXIST``; False if these forbid it."""
+        try:
+            self.live.update(key, value, flags)
+        except KernelError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOENT):
+                raise
+            return False
+        return True
+
+    @cached_property
+    def container(self) -> Any:
+        """The typed container of the map's type."""
+        return self._container()
+
+    def symbols(self, addresses: list[int]) -> list[str]:
+        """The functions of a stack, by name; read from the kernel when the first is asked for."""
+        if self._functions is None:
+            from beespace.kernel.stacks import KernelFunctions  # reads a list of 100,000 lines
+
+            self._functions = KernelFunctions()
+        return self._functions.names(addresses)
 
 
 class LiveVariable:
@@ -149,7 +178,7 @@ class RunningProgram:
                 self._rings.append(ring)
                 self._adapters[name] = LiveRing(ring, declared.event.layout, losses, index)
             elif live is not None:
-                self._adapters[name] = LiveMap(live, losses, index)
+                self._adapters[name] = LiveMap(live, losses, index, partial(loaded.maps.__getitem__, name))
             elif name in loaded.variables:
                 self._adapters[name] = LiveVariable(loaded.variables[name])
             else:

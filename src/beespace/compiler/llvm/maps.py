@@ -22,10 +22,26 @@ _POINTER = 8
 def map_line(debug: Debug, definition: ir.MapDefinition) -> str:
     """The global that defines a map."""
     members = _members(debug, definition)
+    if definition.programs:
+        return _program_array(debug, definition, members)
     type = _definition(debug, members)
     size = len(members) * _POINTER
     return (
         f"@{definition.name} = dso_local global [{size} x i8] zeroinitializer, "
+        f'section ".maps", align {_POINTER}, !dbg {debug.variable(definition.name, type)}'
+    )
+
+
+def _program_array(debug: Debug, definition: ir.MapDefinition, members: list[tuple[str, str]]) -> str:
+    """The same with programs in its last member, ``values``."""
+    program = debug.prototype([debug.integer(32, True), debug.pointer()])
+    type = _definition(debug, [*members, ("values", debug.array(debug.pointer(program), 0, 0))])
+    functions = dict(definition.programs)
+    places = [f"ptr @{functions[index]}" if index in functions else "ptr null" for index in range(max(functions) + 1)]
+    header = f"[{len(members) * _POINTER} x i8]"
+    return (
+        f"@{definition.name} = dso_local global {{ {header}, [{len(places)} x ptr] }} "
+        f"{{ {header} zeroinitializer, [{len(places)} x ptr] [{', '.join(places)}] }}, "
         f'section ".maps", align {_POINTER}, !dbg {debug.variable(definition.name, type)}'
     )
 
@@ -49,6 +65,8 @@ def _members(debug: Debug, definition: ir.MapDefinition) -> list[tuple[str, str]
         members.append(("max_entries", _number(debug, definition.max_entries)))
     if definition.flags:
         members.append(("map_flags", _number(debug, definition.flags)))
+    if definition.extra:
+        members.append(("map_extra", _number(debug, definition.extra)))
     if definition.pinned:
         members.append(("pinning", _number(debug, _PIN_BY_NAME)))
     if definition.inner is not None:

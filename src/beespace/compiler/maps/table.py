@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from beespace.compiler.maps import array, hash, interval, ring, storage, variables
+from beespace.compiler.maps import (
+    array,
+    hash,
+    histogram,
+    interval,
+    lpm_trie,
+    program_array,
+    ring,
+    stack_traces,
+    storage,
+    variables,
+)
 from beespace.compiler.maps.lookups import index_key, value_key
 from beespace.compiler.maps.operations import Operations
 from beespace.lang import (
@@ -16,14 +27,18 @@ from beespace.lang import (
     Counter,
     Global,
     Hash,
+    Histogram,
     Interval,
+    LpmTrie,
     LruHash,
     LruPerCpuHash,
     Map,
     PerCpuArray,
     PerCpuHash,
+    ProgramArray,
     Ring,
     SocketStorage,
+    StackTraces,
     TaskStorage,
 )
 
@@ -65,6 +80,21 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     LruPerCpuHash: _HASH,
     Array: _ARRAY,
     PerCpuArray: _ARRAY,
+    LpmTrie: Operations(
+        words={"get": lpm_trie.get, "insert": lpm_trie.insert, "delete": lpm_trie.delete},
+        read=hash.unreadable,
+        write=hash.write,
+        remove=hash.remove,
+        contains=hash.contains,
+        key=lpm_trie.key,
+        operators="key in self.{0}, self.{0}[key] = value, del self.{0}[key]",
+    ),
+    ProgramArray: Operations(words={"jump": program_array.jump}, define=program_array.define),
+    StackTraces: Operations(words={"id": stack_traces.id}),
+    Histogram: Operations(
+        words={"add": histogram.add}, read=histogram.entry, operators="self.{0}[key].add()", define=histogram.define
+    ),
+    histogram.KeyedEntry: Operations(words={"add": histogram.add_to_entry}),
     Interval: Operations(
         words={"get": interval.get, "get_or_create": interval.get_or_create}, key=value_key, define=interval.define
     ),

@@ -37,8 +37,10 @@ from beespace.compiler.rules.kernel import (
     WrongPointer,
 )
 from beespace.compiler.rules.maps import (
+    ArgumentRange,
     AtomicWidth,
     DeleteTarget,
+    JumpTarget,
     MapNotAValue,
     NoIncrement,
     NoMapWord,
@@ -90,15 +92,16 @@ from beespace.compiler.rules.typing import (
 )
 
 __all__ = [
-    "AliasInLoop", "ArgumentCount", "ArgumentNames", "AssignTarget", "AtomicWidth", "BadConstant", "BoolAsNumber",
-    "CallDisagrees", "Comparison", "ContextOnly", "ContextReadOnly", "DeleteTarget", "DivisorMayBeZero",
-    "EnumMismatch", "IndexOutOfRange", "KernelReadOnly", "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded",
-    "MapNotAValue", "MayBeNone", "MemberKind", "MissingReturn", "MixedSigns", "Narrowing", "NeverNone",
-    "NoAttribute", "NoContextField", "NoEffect", "NoField", "NoIncrement", "NoKernelField", "NoKernelName",
-    "NoMapWord", "NoRecord", "NoSuchEvent", "NoSuchMember", "NoWord", "NotANumber", "NotAssigned", "NotAtomic",
-    "NotCallable", "NotConstant", "NotKernelSide", "NotSupported", "NumberAsBool", "ParameterShape",
-    "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch", "SharedRecord",
-    "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
-    "UncalledFunction", "UncheckedField", "UndefinedName", "UnionFields", "UnknownAnnotation", "Unpacking",
-    "Unreachable", "UnreadableField", "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
+    "AliasInLoop", "ArgumentCount", "ArgumentNames", "ArgumentRange", "AssignTarget", "AtomicWidth",
+    "BadConstant", "BoolAsNumber", "CallDisagrees", "Comparison", "ContextOnly", "ContextReadOnly",
+    "DeleteTarget", "DivisorMayBeZero", "EnumMismatch", "IndexOutOfRange", "JumpTarget", "KernelReadOnly",
+    "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue", "MayBeNone", "MemberKind",
+    "MissingReturn", "MixedSigns", "Narrowing", "NeverNone", "NoAttribute", "NoContextField", "NoEffect",
+    "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoMapWord", "NoRecord", "NoSuchEvent",
+    "NoSuchMember", "NoWord", "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant",
+    "NotKernelSide", "NotSupported", "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript",
+    "ReadOnly", "Recursion", "ReturnMismatch", "SharedRecord", "ShiftMayBeNegative", "StackEscapes",
+    "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch", "UncalledFunction", "UncheckedField",
+    "UndefinedName", "UnionFields", "UnknownAnnotation", "Unpacking", "Unreachable", "UnreadableField",
+    "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
 ]  # fmt: skip

@@ -75,6 +75,27 @@ class DeleteTarget(Diagnostic):
 
 
 @dataclass(frozen=True)
+class ArgumentRange(Diagnostic):
+    title = "{what} is {low} to {high}, not {found}"
+    label = "out of range"
+    what: str
+    low: int
+    high: int
+    found: Any
+
+
+@dataclass(frozen=True)
+class JumpTarget(Diagnostic):
+    title = "the program array {name} holds {target}, which cannot be jumped to from here"
+    label = "{target} is {problem}"
+    help = "{suggestion}"
+    name: str
+    target: str
+    problem: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
 class WrongEvent(Diagnostic):
     title = "the ring {name} carries {expected}, not {found}"
     label = "this is {found}"

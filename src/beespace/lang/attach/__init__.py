@@ -26,6 +26,7 @@ from beespace.lang.attach.network import (
     xdp,
 )
 from beespace.lang.attach.sockets import sk_lookup, sk_msg, sk_reuseport, sk_skb, sockops
+from beespace.lang.attach.tail_call import TAIL_CALL, tail_call
 from beespace.lang.attach.tracing import (
     btf_tracepoint,
     fentry,
@@ -60,7 +61,7 @@ DECORATORS = (
 )  # fmt: skip
 
 __all__ = [
-    "DECORATORS", "OPTIONAL", "SECTION", "VARIANTS", "Decorator", "Variant", "function",
+    "DECORATORS", "OPTIONAL", "SECTION", "TAIL_CALL", "VARIANTS", "Decorator", "Variant", "function", "tail_call",
     "btf_tracepoint", "cgroup_device", "cgroup_skb", "cgroup_sock", "cgroup_sock_addr", "cgroup_sockopt",
     "cgroup_sysctl", "fentry", "fexit", "flow_dissector", "fmod_ret", "freplace", "fsession", "iterator", "kprobe",
     "kprobe_multi", "kprobe_session", "kretprobe", "kretprobe_multi", "kretsyscall", "ksyscall", "lsm", "lsm_cgroup",

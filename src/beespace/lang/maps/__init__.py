@@ -12,12 +12,17 @@ from beespace.lang.maps.array import Array, PerCpuArray
 from beespace.lang.maps.counter import Counter
 from beespace.lang.maps.declaration import Map, RawMap
 from beespace.lang.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
+from beespace.lang.maps.histogram import Histogram, LinearHistogram
 from beespace.lang.maps.interval import Interval
+from beespace.lang.maps.lpm_trie import LpmTrie
+from beespace.lang.maps.program_array import ProgramArray
 from beespace.lang.maps.ring import RawRing, Ring
+from beespace.lang.maps.stack_traces import StackTraces
 from beespace.lang.maps.storage import SocketStorage, TaskStorage
 from beespace.lang.maps.variable import Global
 
 __all__ = [
-    "Array", "Counter", "Global", "Hash", "Interval", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray",
-    "PerCpuHash", "RawMap", "RawRing", "Ring", "SocketStorage", "TaskStorage",
+    "Array", "Counter", "Global", "Hash", "Histogram", "Interval", "LinearHistogram", "LpmTrie", "LruHash",
+    "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash", "ProgramArray", "RawMap", "RawRing", "Ring",
+    "SocketStorage", "StackTraces", "TaskStorage",
 ]  # fmt: skip

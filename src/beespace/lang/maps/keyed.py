@@ -73,13 +73,6 @@ class Keyed(Map, Generic[K, V]):
         """Kernel only: the value in place, made of zeroes if it was missing; None if the map is full."""
         raise kernel_only("get_or_create")
 
-    def pop(self, key: K) -> V | None:
-        """Remove an entry and give its value; None if there was none."""
-        data = self.backend.get(self._pack_key(key))
-        if data is None or not self.backend.delete(self._pack_key(key)):
-            return None
-        return self._unpack_value(data)
-
     @property
     def lost(self) -> int:
         """Insert-or-adds that found the map full."""
