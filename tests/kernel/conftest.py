@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -107,14 +109,38 @@ def gone(in_kernel: Callable[[str], set[int]]) -> Callable[..., bool]:
 
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
-    """A cgroup (v2) made for this test, as a path that works while the test runs."""
+    """A cgroup (v2) made for this test, as a path that works while the test runs.
+
+    What the test leaves in it is killed, so that a test that fails does not fail those after it.
+    """
     with mounts.cgroup2_root() as root:
-        path = Path(f"/proc/self/fd/{root.fileno()}/beespace-test-{os.getpid()}")
+        path = Path(f"/proc/self/fd/{root.fileno()}/beespace-test-{os.getpid()}-{next(_numbers)}")
         path.mkdir()
         try:
             yield path
         finally:
-            path.rmdir()
+            left = [int(pid) for each in path.rglob("cgroup.procs") for pid in each.read_text().split()]
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for folder in sorted((each.parent for each in path.rglob("cgroup.procs")), reverse=True):
+                _remove(folder)
+    assert left == [], "processes that the test left in its cgroup"
+
+
+_numbers = itertools.count()
+
+
+def _remove(cgroup: Path) -> None:
+    """Processes leave a cgroup a moment after they were killed."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return cgroup.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 class Side:

@@ -105,6 +105,11 @@ def test_a_process_in_a_container_cgroup(cgroup: Path) -> None:
         found = known.get(process.pid, start_ns(process.pid))
         assert found is not None
         assert (found.name, found.container_id, found.parent_pid) == ("sleep", A, os.getpid())
+        deadline = time.monotonic() + 10
+        while found.args is None:  # it has its name before them
+            assert time.monotonic() < deadline
+            found = known.get(process.pid, start_ns(process.pid))
+            assert found is not None
         assert found.args == ("sleep", "60")
     finally:
         process.kill()

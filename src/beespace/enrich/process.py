@@ -54,12 +54,13 @@ class Process:
 class _Entry:
     """A process and when we looked; ``kernel_name`` is what its last owner fact called it."""
 
-    __slots__ = ("checked", "kernel_name", "looked_ns", "process")
+    __slots__ = ("blank", "checked", "kernel_name", "looked_ns", "process")
 
     def __init__(self, process: Process, kernel_name: str | None) -> None:
         self.process = process
         self.kernel_name = kernel_name
         self.checked: float | None = None  # when /proc was last read; None: it has to be
+        self.blank: float | None = None  # since when /proc shows a program without arguments
         self.looked_ns = 0  # the same, in ns since boot, if it showed the process
 
 
@@ -239,8 +240,13 @@ class Processes:
         entry = entry or self._entry(pid, start_ns)
         entry.checked = self._clock()
         entry.looked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if entry.process.name not in (None, found.name) and found.executable and not found.args:
-            entry.checked = None  # in the middle of an execution: the name comes first, the arguments follow
+        if found.args or not found.executable:
+            entry.blank = None
+        else:  # in the middle of an execution: the name comes first, the arguments follow
+            if entry.blank is None or found.name != entry.process.name:
+                entry.blank = entry.checked
+            if entry.checked - entry.blank < RECHECK_S:
+                entry.checked = None
         self._believe(entry, found)
         return entry
 
