@@ -6,7 +6,7 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled in C, so that guests need not run clang.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit fuzz format objects bench picture clean help
+.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects bench picture clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -43,6 +43,10 @@ unit: $(VENV)/.developer
 ## fuzz [SECONDS=3600]  damaged files for every reader; what finds a bug is written to found/
 fuzz: $(VENV)/.developer
 	$(BIN)/python tests/fuzz/fuzzing.py --seconds $(or $(SECONDS),3600) --first $$(date +%s)000
+
+## fuzz-language [CASES=100000]  random functions in the kernel and in CPython, side by side; needs root
+fuzz-language: $(VENV)/.developer
+	$(BIN)/python tests/fuzz/language/fuzz.py --cases $(or $(CASES),100000) --first $$(date +%s)000
 
 ## format               rewrite the sources in the house format
 format: $(VENV)/.developer

@@ -1,4 +1,4 @@
-"""``n.bit_length()`` and ``n.bit_count()``: found with shifts, which every kernel has.
+"""``n.bit_length()`` and ``n.bit_count()``: found with shifts and sums, which every kernel has.
 
 Invariant: of a negative number both speak of its absolute value, as Python's do.
 """
@@ -33,39 +33,13 @@ def _magnitude(frame: Frame, value: Value) -> tuple[ir.Block, ir.Expression]:
     return before + between, code
 
 
-def bit_length(frame: Frame, value: Value) -> Value:
-    """The bits that a number needs: 0 for 0, 8 for 255; a u32."""
-    if isinstance(value.type, Literal):
-        return Value(Literal(value.type.value.bit_length()))
-    assert isinstance(value.type, Int)
-    block, rest = _magnitude(frame, value)
-    total: ir.Expression | None = None
-    step = 32
-    while step:
-        if step < value.type.bits:
-            # The upper half, if there is anything in it; its place is added to the result.
-            high = ir.Compare(ir.CompareOp.NE, _shifted(rest, ir.BinaryOp.SHR, step), ir.Const(0, ir.U64))
-            before, moved = frame.bind(ir.Select(high, ir.Const(step, ir.U64), ir.Const(0, ir.U64)))
-            between, rest = frame.bind(ir.Binary(ir.BinaryOp.SHR, rest, moved))
-            block += before + between
-            total = moved if total is None else ir.Binary(ir.BinaryOp.ADD, total, moved)
-        step //= 2
-    assert total is not None
-    # What is left is 0 or 1, but for the lowest i8, i16 and i32, whose absolute value has a bit more.
-    result = ir.Convert(ir.Binary(ir.BinaryOp.ADD, total, rest), ir.U32)
-    return Value(U32, sequence(block, result), Bounds(0, value.type.bits))
-
-
 _PAIRS = ((1, 0x5555555555555555), (2, 0x3333333333333333))
 _NIBBLES, _BYTES = 0x0F0F0F0F0F0F0F0F, 0x0101010101010101
 
 
-def bit_count(frame: Frame, value: Value) -> Value:
-    """How many bits are 1; a u32."""
-    if isinstance(value.type, Literal):
-        return Value(Literal(value.type.value.bit_count()))
-    assert isinstance(value.type, Int)
-    block, code = _magnitude(frame, value)
+def _ones(frame: Frame, code: ir.Expression) -> tuple[ir.Block, ir.Expression]:
+    """How many bits of a u64 are 1, without a branch."""
+    block: ir.Block = ()
     for steps, mask in _PAIRS:
         half = ir.Binary(ir.BinaryOp.AND, code, number(mask, U64))
         other = ir.Binary(ir.BinaryOp.AND, _shifted(code, ir.BinaryOp.SHR, steps), number(mask, U64))
@@ -73,5 +47,29 @@ def bit_count(frame: Frame, value: Value) -> Value:
         block += before
     folded = ir.Binary(ir.BinaryOp.ADD, code, _shifted(code, ir.BinaryOp.SHR, 4))
     nibbles = ir.Binary(ir.BinaryOp.AND, folded, number(_NIBBLES, U64))
-    total = _shifted(ir.Binary(ir.BinaryOp.MUL, nibbles, number(_BYTES, U64)), ir.BinaryOp.SHR, 56)
-    return Value(U32, sequence(block, ir.Convert(total, ir.U32)), Bounds(0, value.type.bits))
+    return block, _shifted(ir.Binary(ir.BinaryOp.MUL, nibbles, number(_BYTES, U64)), ir.BinaryOp.SHR, 56)
+
+
+def bit_count(frame: Frame, value: Value) -> Value:
+    """How many bits are 1; a u32."""
+    if isinstance(value.type, Literal):
+        return Value(Literal(value.type.value.bit_count()))
+    assert isinstance(value.type, Int)
+    before, code = _magnitude(frame, value)
+    block, total = _ones(frame, code)
+    return Value(U32, sequence(before + block, ir.Convert(total, ir.U32)), Bounds(0, value.type.bits))
+
+
+def bit_length(frame: Frame, value: Value) -> Value:
+    """The bits that a number needs: 0 for 0, 8 for 255; a u32."""
+    if isinstance(value.type, Literal):
+        return Value(Literal(value.type.value.bit_length()))
+    assert isinstance(value.type, Int)
+    block, code = _magnitude(frame, value)
+    steps = 1
+    while steps < value.type.bits:  # every bit below the highest one becomes 1; then they are counted
+        before, code = frame.bind(ir.Binary(ir.BinaryOp.OR, code, _shifted(code, ir.BinaryOp.SHR, steps)))
+        block += before
+        steps *= 2
+    between, total = _ones(frame, code)
+    return Value(U32, sequence(block + between, ir.Convert(total, ir.U32)), Bounds(0, value.type.bits))

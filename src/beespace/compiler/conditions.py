@@ -156,6 +156,8 @@ def _compare(frame: Frame, node: ast.Compare) -> Condition:
     codes: list[tuple[ir.Block, ir.Expression]] = []
     for op, right_node in zip(node.ops, node.comparators, strict=True):
         right = present(frame, frame.value(right_node), right_node)
+        if not codes:
+            before = frame.state.copy()  # the first two operands are evaluated whatever comes of it
         if not isinstance(left.type, (Int, Literal)) or not isinstance(right.type, (Int, Literal)):
             raise frame.error(
                 rules.NotSupported, node, what="a chain of comparisons of something that is no number",
@@ -179,7 +181,6 @@ def _compare(frame: Frame, node: ast.Compare) -> Condition:
     assert result_code is not None
     # After a chain that is false it is not known which part was, nor how much of it has run.
     failed = before.join(frame.state)
-    failed.bounds = {}
     return Condition(sequence(prefix, result_code), frame.state, failed)
 
 

@@ -1,0 +1,122 @@
+"""Random functions in the kernel and in CPython: each result must be the same.
+
+A case is one function with one input.  ``python tests/fuzz/language/fuzz.py --cases 100000`` prints every difference
+with its program, and ends with 1 if there was one.  A seed names a program: ``--first SEED --cases 1``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import linecache
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import reference
+from shapes import FUNCTIONS, ROWS, Input, Output, Scratch, in_kernel, in_python, inputs
+from writer import Writer
+
+from beespace import lang
+from beespace import types as kinds
+from beespace.compiler import lower
+from beespace.compiler.worker import Worker
+from beespace.elf import read
+from beespace.errors import BeespaceError, VerifierError
+from beespace.kernel import load, vmlinux_btf
+from beespace.lang import Program
+from beespace.session.running import RunningProgram
+
+CASES = FUNCTIONS * ROWS  # of one program
+PACKET = bytes(64)
+TOO_LARGE: list[int] = []  # seeds of programs that no kernel takes
+
+
+def program(text: str, name: str) -> type[Program]:
+    """The class that ``text`` declares, as a notebook has it."""
+    file = f"<{name}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {**vars(lang), **vars(kinds), "Input": Input, "Output": Output, "Scratch": Scratch}
+    scope |= {"ROWS": ROWS, "__name__": __name__}
+    exec(compile(text, file, "exec", dont_inherit=True), scope)
+    return scope["Fuzzed"]
+
+
+def kernel_results(text: str, records: list[dict[str, Any]], name: str, worker: Worker) -> list[list[int]]:
+    """What the kernel computes: a row for each record."""
+    declaration = program(text, name).declaration()
+    data = worker.build(lower(declaration, vmlinux_btf())).object
+    with contextlib.closing(RunningProgram(load(read(data, "Fuzzed")), declaration)) as running:
+        probe = declaration.source()
+        for found, declared in probe.live_maps():
+            declared.attach_backend(running.map(found))
+        for row, record in enumerate(records):
+            probe.inputs[row] = in_kernel(record)
+        running.loaded.programs["run"].test_run(PACKET, repeat=len(records))
+        return [list(probe.outputs[row].values) for row in range(len(records))]
+
+
+def python_results(text: str, records: list[dict[str, Any]]) -> list[list[int]]:
+    """What CPython computes."""
+    known = reference.functions(text)
+    calls = [line.partition(" = u64(")[2][:-1] for line in text.splitlines() if "out.values[" in line]
+    code = [compile(call, "<call>", "eval") for call in calls]
+    rows = []
+    for record in records:
+        rows.append([int(eval(call, {"self": known, "data": in_python(record)})) & (1 << 64) - 1 for call in code])
+    return rows
+
+
+def differences(seed: int, worker: Worker) -> Iterator[str]:
+    """Every difference of the program of that seed, in words."""
+    text, records = Writer(seed).program(), inputs(seed)
+    try:
+        expected = python_results(text, records)
+    except Exception as error:
+        yield f"seed {seed}: the writer wrote what Python does not run: {type(error).__name__}: {error}"
+        return
+    try:
+        found = kernel_results(text, records, f"seed {seed}", worker)
+    except VerifierError as error:
+        # A million steps are the verifier's limit for one program, whatever it was compiled from.
+        if "too large" not in str(error):
+            yield f"seed {seed}: {type(error).__name__}: {error}"
+        else:
+            TOO_LARGE.append(seed)
+        return
+    except BeespaceError as error:
+        yield f"seed {seed}: {type(error).__name__}: {error}"
+        return
+    for row, (theirs, ours) in enumerate(zip(found, expected, strict=True)):
+        for number, (kernel, python) in enumerate(zip(theirs, ours, strict=True)):
+            if kernel != python:
+                yield f"seed {seed}: f{number} of {records[row]}: the kernel {kernel:#x}, Python {python:#x}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=1200, help="functions times inputs")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--show", action="store_true", help="print the programs, too")
+    options = parser.parse_args()
+    begun, failed, cases = time.monotonic(), 0, 0
+    with Worker() as worker:
+        for seed in count(options.first):
+            if cases - len(TOO_LARGE) * CASES >= options.cases:
+                break
+            if options.show:
+                print(Writer(seed).program())
+            found = list(differences(seed, worker))
+            cases += CASES
+            failed += bool(found)
+            for line in found[:3]:
+                print(line, flush=True)
+    ran = f"{cases - len(TOO_LARGE) * CASES} cases, {failed} programs with a difference"
+    print(f"{ran}, {len(TOO_LARGE)} programs too large, {time.monotonic() - begun:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Random functions of the language, in the kernel and in CPython: some hundred cases of ``make fuzz-language``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "fuzz" / "language"))  # tests are collected without packages
+
+import fuzz
+
+from beespace.compiler.worker import Worker
+
+pytestmark = pytest.mark.kernel
+
+# Programs in which the kernel and Python once differed, or that were once refused.
+FOUND = (14, 192)
+
+
+def test_random_functions(no_leaks: None) -> None:
+    with Worker() as worker:
+        for seed in (*FOUND, *range(1_000_000, 1_000_005)):
+            assert list(fuzz.differences(seed, worker)) == []
+
+
+def test_a_difference_is_seen() -> None:
+    """The oracle can fail: another program's results are no match."""
+    text, records = fuzz.Writer(1).program(), fuzz.inputs(1)
+    assert fuzz.python_results(text, records) != fuzz.python_results(fuzz.Writer(2).program(), records)
