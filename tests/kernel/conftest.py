@@ -70,6 +70,12 @@ def no_leaks() -> Iterator[None]:
 
 
 @pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled programs of a test are kept for that run alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
 def in_kernel() -> Callable[[str], set[int]]:
     """Ids of the programs and maps of a name in the kernel now (others on this machine load theirs meanwhile)."""
 

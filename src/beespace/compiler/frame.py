@@ -160,8 +160,9 @@ class Frame:
 
     @property
     def verdict(self) -> int:
-        """What the function returns when it has nothing to say."""
-        return self.attachment.hook.verdict if self.attachment else 0
+        """What the function returns when it has nothing to say, as an i32."""
+        verdict = self.attachment.hook.verdict if self.attachment else 0
+        return verdict - (1 << 32) if verdict >> 31 == 1 else verdict
 
     def leave(self) -> ir.Block:
         """Return early because of something that cannot happen, such as a missing array element.

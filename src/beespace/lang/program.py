@@ -10,7 +10,7 @@ package's root names; tests may install another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, TracebackType
@@ -196,6 +196,7 @@ class Program:
                         jumped_to.add(name)
                     if hasattr(value, OPTIONAL):
                         optional[name] = getattr(value, OPTIONAL)
+        _check_names(cls, (*options, *maps, *functions))
         return Declaration(
             cls.__name__,
             (cls.__doc__ or "").strip(),
@@ -307,6 +308,16 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_names(cls: type[Program], names: Iterable[str]) -> None:
+    """A map, option or kernel-side method cannot have the name of something that every program has."""
+    for name in names:
+        if hasattr(Program, name) or name in ("options", "_running"):
+            raise UsageError(
+                f"{cls.__name__} has a map, option or kernel-side method {name!r}, which every program has already",
+                help="give it another name",
+            )
 
 
 def _programs(variants: Mapping[str, tuple[Variant, ...]]) -> dict[str, Attached]:
