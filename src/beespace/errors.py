@@ -25,6 +25,7 @@ A class exists only where a caller catches it by name or where its exit status d
 from __future__ import annotations
 
 import errno as _errno
+from collections.abc import Sequence
 from typing import Protocol
 
 __all__ = [
@@ -48,6 +49,30 @@ class Diagnostic(Protocol):
 
     def render(self) -> str:
         """The whole message: title, ``file:line:column``, source line, caret, notes and help."""
+
+
+class SourceLine(Protocol):
+    """What :class:`VerifierError` carries of each stretch of instructions; ``spec.LineInfo`` has this shape."""
+
+    @property
+    def index(self) -> int:
+        """The first instruction, counted in the whole program."""
+
+    @property
+    def file(self) -> str:
+        """The source file's name."""
+
+    @property
+    def line(self) -> int:
+        """From 1."""
+
+    @property
+    def column(self) -> int:
+        """From 1; 0: not known."""
+
+    @property
+    def text(self) -> str:
+        """The line itself."""
 
 
 class BeespaceError(Exception):
@@ -118,16 +143,32 @@ class VerifierError(KernelError):
     """The kernel's verifier refused ``program``.
 
     ``log`` is the whole verifier log; ``reason`` its decisive line; ``source`` the line of the
-    probe's source (``file:line: text``) that the log points at, if it has one.
+    probe's source (``file:line: text``) that the log points at, if it has one.  ``lines`` is the source of the
+    program's instructions; ``explanation`` is the message, where the program's source could be shown in it.
     """
 
-    def __init__(self, program: str, *, errno: int, log: str, reason: str, source: str | None) -> None:
+    explanation: str | None = None
+
+    def __init__(
+        self,
+        program: str,
+        *,
+        errno: int,
+        log: str,
+        reason: str,
+        source: str | None,
+        lines: Sequence[SourceLine] = (),
+    ) -> None:
         where = f" at {source}" if source else ""
         super().__init__(f"the kernel refused program {program!r}{where}: {reason}", call="BPF_PROG_LOAD", errno=errno)
         self.program = program
         self.log = log
         self.reason = reason
         self.source = source
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return self.explanation or super().__str__()
 
 
 class NotSupported(KernelError):

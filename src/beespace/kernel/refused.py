@@ -74,5 +74,6 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
                 help=f"{hint}beespace doctor says what is missing here",
             )
     return missing_instruction(error, image.code) or VerifierError(
-        error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source
-    )
+        error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source,
+        lines=image.lines,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from beespace.elf import read
-from beespace.errors import UsageError
+from beespace.errors import UsageError, VerifierError
 from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
 from beespace.schema.codec import pack
@@ -59,21 +59,27 @@ class KernelDriver:
         absent = absent_hooks(declaration)
         groups = [names for method in declaration.sections if len(names := declaration.variants(method)) > 1]
         alternatives = {name for group in groups for name in group}
-        loaded = load(
-            spec,
-            variables={name: pack(declaration.options[name].kind, value) for name, value in program.options.items()},
-            max_entries=sizes,
-            programs=[
-                *(
-                    name
-                    for name, each in declaration.programs.items()
-                    if each.method not in absent and name not in alternatives
-                ),
-                *spec.struct_ops,
-            ],
-            either=groups,
-            targets=replaced(declaration, where),
-        )
+        options = {name: pack(declaration.options[name].kind, value) for name, value in program.options.items()}
+        try:
+            loaded = load(
+                spec,
+                variables=options,
+                max_entries=sizes,
+                programs=[
+                    *(
+                        name
+                        for name, each in declaration.programs.items()
+                        if each.method not in absent and name not in alternatives
+                    ),
+                    *spec.struct_ops,
+                ],
+                either=groups,
+                targets=replaced(declaration, where),
+            )
+        except VerifierError as error:
+            from beespace.session.refusals import explained  # reads sources: only who is refused needs it
+
+            raise explained(error, declaration) from None
         return RunningProgram(loaded, declaration, absence_notes(declaration, absent))
 
     def start(self, program: Program, where: Mapping[str, object]) -> RunningProgram:

@@ -1,0 +1,130 @@
+"""A program that the kernel refused, shown at the line of Python that it is about.
+
+The verifier speaks of instructions and registers.  The object's line records lead from an instruction to a place in
+the source; the trace in the log leads from a register back to the instruction that filled it, and so to the name of
+what it holds.  Nothing here changes the error: its ``reason`` and ``log`` stay the kernel's own words.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from beespace.compiler.diagnostics import Diagnostic, Span
+from beespace.compiler.source import SourceFile, Sources
+from beespace.errors import CompileError, SourceLine, VerifierError
+from beespace.kernel.meanings import Meaning, meaning_of, register_in
+from beespace.kernel.trace import origin, steps
+from beespace.kernel.verdict import read_log
+from beespace.lang import Declaration
+from beespace.record import dataclass
+
+__all__ = ["explain", "explained", "files_of"]
+
+_LONGEST = 40  # of a name: longer expressions are not repeated in the message
+_NAMED = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
+
+
+@dataclass(frozen=True)
+class Refused(Diagnostic):
+    title = "the kernel refused {program}(): {what}"
+    label = "{name}"
+    note = "{kernel}\n{rule}"
+    help = "{suggestion}"
+    program: str
+    what: str
+    name: str
+    kernel: str
+    rule: str
+    suggestion: str
+
+
+def explained(error: VerifierError, declaration: Declaration) -> VerifierError:
+    """``error`` with an explanation that shows the program's source; as it is, if there is none to show."""
+    error.explanation = explain(error, files_of(declaration))
+    return error
+
+
+def files_of(declaration: Declaration) -> tuple[SourceFile, ...]:
+    """The source files of a program's methods."""
+    sources = Sources()
+    for function in declaration.functions.values():
+        try:
+            sources.function(function)
+        except CompileError:
+            continue  # a shipped object runs where its source is not
+    return sources.files()
+
+
+def explain(error: VerifierError, files: Iterable[SourceFile]) -> str | None:
+    """The message, or ``None`` if no line of ``files`` is behind the instruction that was refused."""
+    verdict = read_log(error.log)
+    by_name = {file.name: file for file in files}
+    if verdict.index is None:
+        return None
+    place = _line_at(error.lines, verdict.index)
+    if place is None or place.file not in by_name:
+        return None
+    file = by_name[place.file]
+    register = register_in(verdict.reason)
+    node = _node_at(file, place)
+    value = _value(error, register, verdict.index, by_name) if register is not None else ""
+    if not value and "mem access" in verdict.reason and isinstance(node, (ast.Attribute, ast.Subscript)):
+        value = ast.unparse(node.value)  # a parameter, or what else no line of the source is behind
+    meaning = meaning_of(verdict.reason, value) or Meaning(_short(verdict.reason), "", "")
+    span = Span.of(file, node) if node is not None else Span(file, place.line, max(place.column, 1), place.line, 0)
+    name = f"`{value}`" if value and value not in meaning.title else ""
+    return Refused(
+        span, error.program, meaning.title, name, f"the kernel says: {verdict.reason}", meaning.note, meaning.help
+    ).render()
+
+
+def _short(reason: str) -> str:
+    return reason.partition(";")[0]
+
+
+def _line_at(lines: Iterable[SourceLine], index: int) -> SourceLine | None:
+    known = sorted((line for line in lines if line.line), key=lambda line: line.index)
+    at = bisect_right([line.index for line in known], index) - 1
+    return known[at] if at >= 0 else None
+
+
+def _value(error: VerifierError, register: int, index: int, files: dict[str, SourceFile]) -> str:
+    """The source of what ``register`` holds when instruction ``index`` is reached."""
+    found = origin(steps(error.log), register, index)
+    place = _line_at(error.lines, found.index) if found is not None else None
+    if place is None or place.file not in files:
+        return ""
+    node = _node_at(files[place.file], place)
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        text = ast.unparse(target)
+    elif isinstance(node, (*_NAMED, ast.BinOp)):
+        text = ast.unparse(node)
+    elif isinstance(node, ast.FunctionDef):
+        return ""
+    else:
+        return ""
+    return text if len(text) <= _LONGEST else ""
+
+
+def _node_at(file: SourceFile, place: SourceLine) -> ast.AST | None:
+    """The widest expression that begins at a place; else the statement."""
+    try:
+        tree = ast.parse(file.text)
+    except SyntaxError:  # a notebook cell with magic commands in it
+        return None
+    statement: ast.AST | None = None
+    best: ast.expr | None = None
+    for node in ast.walk(tree):
+        if getattr(node, "lineno", 0) != place.line:
+            continue
+        if file.column(place.line, getattr(node, "col_offset", 0)) != place.column:
+            continue
+        if isinstance(node, ast.expr):
+            if best is None and isinstance(node, _NAMED):
+                best = node
+        elif statement is None and isinstance(node, ast.stmt):
+            statement = node
+    return best or statement
