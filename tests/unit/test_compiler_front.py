@@ -13,10 +13,8 @@ from beespace import types as kinds
 from beespace.btf import Btf
 from beespace.compiler import ir, lost_index, lower, statements
 from beespace.compiler.ir_walk import walk
-from beespace.compiler.kernel_calls import NUMBERS
 from beespace.compiler.words import WORDS
 from beespace.errors import CompileError, InternalError, UsageError
-from beespace.isa.helpers import HELPERS
 from beespace.lang import Array, Counter, Hash, Interval, Program, Ring, Struct, bpf, function, raw_tracepoint
 from beespace.types import u32, u64
 
@@ -63,11 +61,6 @@ def test_words_are_those_of_the_language() -> None:
     assert set(WORDS) == public
     for name, (count, _) in WORDS.items():
         assert len(inspect.signature(getattr(bpf, name)).parameters) == count, name
-
-
-def test_helper_numbers_are_the_kernels() -> None:
-    for name, number in NUMBERS.items():
-        assert HELPERS[name].number == number
 
 
 def test_the_same_source_gives_the_same_module(btf: Btf) -> None:

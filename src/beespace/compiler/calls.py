@@ -31,7 +31,7 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Value
-from beespace.compiler.words import WORDS, word
+from beespace.compiler.words import word
 from beespace.lang import bpf
 from beespace.schema import ArrayKind, BoolKind, IntKind, Struct
 from beespace.schema.kinds import as_kind
@@ -56,7 +56,7 @@ def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
 
 
 def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | None) -> Value:
-    if isinstance(target, FunctionType) and target.__module__ == bpf.__name__ and target.__name__ in WORDS:
+    if isinstance(target, FunctionType) and target.__module__ == bpf.__name__:
         return word(frame, target.__name__, node)
     if isinstance(target, IntKind):
         (argument,) = arguments_of(frame, node, target.name, 1)

@@ -39,6 +39,20 @@ def walk(tree: Any) -> Iterator[Any]:
                 yield from walk(child)
 
 
+def placed(tree: Any, span: ir.Span | None = None) -> Iterator[tuple[Any, ir.Span | None]]:
+    """The same with the place of each node: its own, or that of the nearest node around it which has one."""
+    if isinstance(tree, tuple):
+        for node in tree:
+            yield from placed(node, span)
+    elif _is_record(tree) and not isinstance(tree, _LEAVES):
+        span = getattr(tree, "span", None) or span
+        yield tree, span
+        for name in _names(tree.__class__):
+            child = getattr(tree, name)
+            if isinstance(child, tuple) or _is_record(child):
+                yield from placed(child, span)
+
+
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
     """``tree`` with ``change`` applied to every node, children first.
 

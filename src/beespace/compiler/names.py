@@ -175,15 +175,22 @@ def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
     found = getattr(owner, node.attr, _MISSING)
     if found is _MISSING:
         if owner is bpf:
-            words = [name for name, value in vars(bpf).items() if isinstance(value, FunctionType) and name[0] != "_"]
-            suggestion = did_you_mean(node.attr, words) or f"the words are {', '.join(sorted(words))}"
-            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=suggestion)
+            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=_nearest_word(node.attr))
         name = getattr(owner, "__name__", type(owner).__name__)
         members = list(owner.__members__) if isinstance(owner, EnumType) else dir(owner)
         raise frame.error(
             rules.NoAttribute, node, owner=name, name=node.attr, suggestion=did_you_mean(node.attr, members)
         )
     return captured(frame, found, node, f"{ast.unparse(node.value)}.{node.attr}")
+
+
+def _nearest_word(name: str) -> str:
+    """What of bpf may have been meant."""
+    words = [word for word in dir(bpf) if word[0] != "_"]
+    plain = name.removeprefix("bpf_")
+    if plain != name and plain in words:
+        return f"helpers are written without bpf_: bpf.{plain}()"
+    return did_you_mean(plain, words) or "dir(bpf) lists the words; docs/language.md has them by subject"
 
 
 def self_attribute(frame: Frame, node: ast.Attribute) -> Value:

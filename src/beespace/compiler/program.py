@@ -14,6 +14,7 @@ from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
+from beespace.compiler.permitted import check_permitted
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
 from beespace.compiler.usdt import FUNCTION as USDT_FUNCTION
@@ -97,6 +98,8 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
     unit.subprograms = subprograms
     _check_all_called(unit)
     implementation = interfaces.definition(unit)
+    unit.diagnostics.raise_any()
+    check_permitted(unit, {name: each.section for name, each in declaration.programs.items()})
     unit.diagnostics.raise_any()
     module = _module(unit)
     if implementation is not None:

@@ -3,15 +3,20 @@
 To Python and to type checkers they are ordinary functions.  The compiler replaces each by a helper
 call, whose number and rules stand in include/uapi/linux/bpf.h; called outside they raise
 :class:`~beespace.errors.UsageError`.
+
+Besides the words that are written here, every helper of the kernel is a word by its own name without ``bpf_``, as
+``bpf.skb_ecn_set_ce(ctx)``; ``help(bpf.skb_ecn_set_ce)`` says what it takes.  Kernel functions (kfuncs) are found by
+their names, too.  ``bpf.pyi`` beside this file lists all of them for editors and type checkers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from beespace.errors import UsageError
 from beespace.schema import Struct
-from beespace.types import Address, CgroupId, Cookie, Gid, Pid, Text, Tid, Timestamp, Uid, u32, u64
+from beespace.types import Address, CgroupId, Cookie, Gid, Pid, Text, Tid, Timestamp, Uid, i32, i64, u16, u32, u64
 
 _S = TypeVar("_S", bound=Struct)
 
@@ -135,3 +140,126 @@ def user_text(address: Any) -> Text:
 def user_bytes(address: u64, size: u32) -> bytes:
     """``size`` bytes of user memory, cut at the field; zeroes if not readable.  bpf_probe_read_user, 5.5."""
     _kernel_only("user_bytes")
+
+
+def monotonic() -> u64:
+    """Nanoseconds since the system started, without the time it slept (CLOCK_MONOTONIC).  bpf_ktime_get_ns, 4.1."""
+    _kernel_only("monotonic")
+
+
+def coarse() -> u64:
+    """The same as of the last timer tick: less exact, and cheaper.  bpf_ktime_get_coarse_ns, 5.11."""
+    _kernel_only("coarse")
+
+
+def tai() -> u64:
+    """Nanoseconds of International Atomic Time (CLOCK_TAI).  bpf_ktime_get_tai_ns, 6.1."""
+    _kernel_only("tai")
+
+
+def jiffies() -> u64:
+    """The kernel's timer ticks since it started.  bpf_jiffies64, 5.5."""
+    _kernel_only("jiffies")
+
+
+def numa_node() -> u32:
+    """Number of the NUMA node of the CPU that runs this.  bpf_get_numa_node_id, 4.10."""
+    _kernel_only("numa_node")
+
+
+def ancestor_cgroup_id(level: i32) -> CgroupId:
+    """Id of an ancestor of the current task's cgroup; 0 is the root.  bpf_get_current_ancestor_cgroup_id, 5.6."""
+    _kernel_only("ancestor_cgroup_id")
+
+
+def signal(number: u32) -> i64:
+    """Send a signal to the current process; 0, or a negative error number.  bpf_send_signal, 5.3."""
+    _kernel_only("signal")
+
+
+def signal_thread(number: u32) -> i64:
+    """Send a signal to the current thread; 0, or a negative error number.  bpf_send_signal_thread, 5.5."""
+    _kernel_only("signal_thread")
+
+
+def ctx() -> Any:
+    """The program's context, where the parameters are the event's own arguments."""
+    _kernel_only("ctx")
+
+
+def cookie() -> u64:
+    """The number that was given when the program was attached, or 0.  bpf_get_attach_cookie, 5.15."""
+    _kernel_only("cookie")
+
+
+def function_address() -> u64:
+    """Address of the function that the program is attached to.  bpf_get_func_ip, 5.15."""
+    _kernel_only("function_address")
+
+
+def load_bytes(ctx: Any, header: type[_S], offset: u32) -> _S | None:
+    """A copy of the packet's bytes at ``offset``, wherever they lie; None if the packet is shorter.
+
+    bpf_skb_load_bytes, 4.5; for XDP bpf_xdp_load_bytes, 5.18.
+    """
+    _kernel_only("load_bytes")
+
+
+def store_bytes(ctx: Any, header: Struct, offset: u32) -> bool:
+    """Write a struct into the packet at ``offset``; whether the packet is that long.
+
+    bpf_skb_store_bytes, 4.1; for XDP bpf_xdp_store_bytes, 5.18.  Checksums are not mended.
+    """
+    _kernel_only("store_bytes")
+
+
+def network16(number: u16) -> u16:
+    """A number with its bytes in network order, as they stand in a packet; the same takes it back."""
+    _kernel_only("network16")
+
+
+def network32(number: u32) -> u32:
+    """A number with its bytes in network order, as they stand in a packet; the same takes it back."""
+    _kernel_only("network32")
+
+
+def network64(number: u64) -> u64:
+    """A number with its bytes in network order, as they stand in a packet; the same takes it back."""
+    _kernel_only("network64")
+
+
+def read_user(address: u64, struct: type[_S]) -> _S | None:
+    """A copy of what stands in the current process's memory; None if it cannot be read.  bpf_probe_read_user, 5.5."""
+    _kernel_only("read_user")
+
+
+def read_kernel(address: Any, struct: type[_S]) -> _S | None:
+    """A copy of what stands in the kernel's memory; None if it cannot be read.  bpf_probe_read_kernel, 5.5."""
+    _kernel_only("read_kernel")
+
+
+def path(path: Any) -> Text:
+    """The full path of a ``struct path`` (``file.f_path``), empty if it is longer than its place.  bpf_d_path, 5.10.
+
+    Only where the kernel allows it: LSM programs that may sleep and iterators, and some functions of the file system.
+    """
+    _kernel_only("path")
+
+
+# --- every other helper --------------------------------------------------------------------------
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """A helper by its name; the table is read only when somebody asks."""
+    if not name.startswith("_"):
+        from beespace.lang.bpf_helpers import helper_names, helper_word
+
+        if name in helper_names():
+            return helper_word(name, __name__, _kernel_only)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from beespace.lang.bpf_helpers import helper_names
+
+    return sorted({*globals(), *helper_names()})

@@ -20,6 +20,16 @@ from beespace.compiler.rules.flow import (
     Unreachable,
     VerdictRange,
 )
+from beespace.compiler.rules.helpers import (
+    HelperMaySleep,
+    HelperNeedsGpl,
+    HelperNotHere,
+    MemorySize,
+    MustBeGivenBack,
+    NotMemory,
+    OtherSpelling,
+    WrongMap,
+)
 from beespace.compiler.rules.kernel import (
     ContextOnly,
     ContextReadOnly,
@@ -92,16 +102,17 @@ from beespace.compiler.rules.typing import (
 )
 
 __all__ = [
-    "AliasInLoop", "ArgumentCount", "ArgumentNames", "ArgumentRange", "AssignTarget", "AtomicWidth",
-    "BadConstant", "BoolAsNumber", "CallDisagrees", "Comparison", "ContextOnly", "ContextReadOnly",
-    "DeleteTarget", "DivisorMayBeZero", "EnumMismatch", "IndexOutOfRange", "JumpTarget", "KernelReadOnly",
-    "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue", "MayBeNone", "MemberKind",
-    "MissingReturn", "MixedSigns", "Narrowing", "NeverNone", "NoAttribute", "NoContextField", "NoEffect",
-    "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoMapWord", "NoRecord", "NoSuchEvent",
-    "NoSuchMember", "NoWord", "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant",
-    "NotKernelSide", "NotSupported", "NumberAsBool", "ParameterShape", "ParameterUntyped", "PlainSubscript",
-    "ReadOnly", "Recursion", "ReturnMismatch", "SharedRecord", "ShiftMayBeNegative", "StackEscapes",
-    "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch", "UncalledFunction", "UncheckedField",
-    "UndefinedName", "UnionFields", "UnknownAnnotation", "Unpacking", "Unreachable", "UnreadableField",
-    "VariableType", "VerdictRange", "WrongEvent", "WrongPointer", "WrongSign",
+    "AliasInLoop", "ArgumentCount", "ArgumentNames", "ArgumentRange", "AssignTarget", "AtomicWidth", "BadConstant",
+    "BoolAsNumber", "CallDisagrees", "Comparison", "ContextOnly", "ContextReadOnly", "DeleteTarget",
+    "DivisorMayBeZero", "EnumMismatch", "HelperMaySleep", "HelperNeedsGpl", "HelperNotHere", "IndexOutOfRange",
+    "JumpTarget", "KernelReadOnly", "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue", "MayBeNone",
+    "MemberKind", "MemorySize", "MissingReturn", "MixedSigns", "MustBeGivenBack", "Narrowing", "NeverNone",
+    "NoAttribute", "NoContextField", "NoEffect", "NoField", "NoIncrement", "NoKernelField", "NoKernelName",
+    "NoMapWord", "NoRecord", "NoSuchEvent", "NoSuchMember", "NoWord", "NotANumber", "NotAssigned", "NotAtomic",
+    "NotCallable", "NotConstant", "NotKernelSide", "NotMemory", "NotSupported", "NumberAsBool", "OtherSpelling",
+    "ParameterShape", "ParameterUntyped", "PlainSubscript", "ReadOnly", "Recursion", "ReturnMismatch", "SharedRecord",
+    "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
+    "UncalledFunction", "UncheckedField", "UndefinedName", "UnionFields", "UnknownAnnotation", "Unpacking",
+    "Unreachable", "UnreadableField", "VariableType", "VerdictRange", "WrongEvent", "WrongMap", "WrongPointer",
+    "WrongSign",
 ]  # fmt: skip

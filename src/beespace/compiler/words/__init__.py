@@ -1,17 +1,22 @@
-"""The words of ``beespace.lang.bpf``: what each takes, and the helper calls that it becomes.
+"""The words of ``beespace.lang.bpf``: what each takes, and the calls of the kernel that it becomes.
 
-Invariant: one entry in :data:`WORDS` for each function of that module; a test holds the two together.
+Invariant: one entry in :data:`WORDS` for each function that the module defines; a test holds the two together.  Every
+other name is that of a helper (:mod:`.helpers`).
 """
 
 from __future__ import annotations
 
 import ast
+from typing import Any
 
-from beespace.compiler import rules
+from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
+from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.values import Value
 from beespace.compiler.words import current, memory, packets, sockets
+from beespace.compiler.words.helpers import helper_call
 from beespace.compiler.words.word import Word
+from beespace.record import replace
 
 __all__ = ["WORDS", "word"]
 
@@ -21,10 +26,29 @@ WORDS: dict[str, tuple[int, Word]] = {**current.WORDS, **packets.WORDS, **socket
 
 def word(frame: Frame, name: str, node: ast.Call) -> Value:
     """``bpf.name(...)``."""
+    if name not in WORDS:
+        return helper_call(frame, name, node)
     takes, rule = WORDS[name]
     if node.keywords:
         raise frame.error(rules.ArgumentNames, node.keywords[0], function=f"bpf.{name}()", problem="takes no names")
     if len(node.args) != takes:
         expected = f"{takes} argument{'' if takes == 1 else 's'}" if takes else "no arguments"
         raise frame.error(rules.ArgumentCount, node, function=f"bpf.{name}()", expected=expected, found=len(node.args))
-    return rule(frame, node)
+    return _placed(rule(frame, node), frame.code_span(node))
+
+
+def _placed(value: Value, span: ir.Span) -> Value:
+    """``value`` whose calls of the kernel come from ``span``."""
+
+    def change(node: Any) -> Any:
+        return replace(node, span=span) if isinstance(node, (ir.Helper, ir.KernelFunction)) and not node.span else node
+
+    recipe = value.recipe
+    if recipe is not None:
+
+        def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
+            block: ir.Block = rewrite(recipe.fill(target, size, align), change)
+            return block
+
+        return replace(value, recipe=replace(recipe, fill=fill, prepare=rewrite(recipe.prepare, change)))
+    return value if value.code is None else replace(value, code=rewrite(value.code, change))

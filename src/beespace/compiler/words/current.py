@@ -1,14 +1,16 @@
-"""Words about whoever runs: the current task, its CPU, the time."""
+"""Words about whoever runs: the current task, its CPU, the time, where the program is attached."""
 
 from __future__ import annotations
 
 import ast
 
 from beespace.btf import Kind
-from beespace.compiler import ir
+from beespace.compiler import ir, rules
+from beespace.compiler.contexts import context_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
-from beespace.compiler.types import U32, U64, Int, KernelPointer, Text
+from beespace.compiler.numbers import fit
+from beespace.compiler.types import I32, I64, U32, U64, Int, KernelPointer, Text
 from beespace.compiler.values import Recipe, Value, number
 from beespace.compiler.words.word import Word
 
@@ -49,6 +51,42 @@ def _task(frame: Frame, node: ast.Call) -> Value:
     return Value(KernelPointer(target, "struct task_struct", True), call("get_current_task_btf", _KERNEL))
 
 
+def _named(word: str, helper: str, type_: Int, argument: Int) -> Word:
+    """A helper that takes one number."""
+
+    def named(frame: Frame, node: ast.Call) -> Value:
+        value = frame.value(node.args[0], argument)
+        code = fit(frame, value, argument, node.args[0], f"bpf.{word}()")
+        return Value(type_, call(helper, type_.code, code, span=frame.code_span(node)))
+
+    return named
+
+
+def _context(frame: Frame, word: str, node: ast.Call) -> Value:
+    """The program's context, which sub-programs have only if it is passed to them."""
+    if frame.attachment is None:
+        raise frame.error(
+            rules.NotSupported, node, what=f"bpf.{word}() in a function",
+            suggestion="call it in the program, and pass what it gives",
+        )  # fmt: skip
+    type_ = context_of(frame, frame.attachment, node)
+    return Value(type_, ir.Local("ctx", ir.PointerType(ir.Region.CONTEXT)))
+
+
+def _ctx(frame: Frame, node: ast.Call) -> Value:
+    return _context(frame, "ctx", node)
+
+
+def _of_context(word: str, helper: str) -> Word:
+    """A helper that takes the context and gives a number."""
+
+    def of_context(frame: Frame, node: ast.Call) -> Value:
+        context = _context(frame, word, node)
+        return Value(U64, call(helper, ir.U64, context.expression, span=frame.code_span(node)))
+
+    return of_context
+
+
 WORDS: dict[str, tuple[int, Word]] = {
     "pid": (0, _half("get_current_pid_tgid", upper=True)),
     "tid": (0, _half("get_current_pid_tgid", upper=False)),
@@ -60,4 +98,15 @@ WORDS: dict[str, tuple[int, Word]] = {
     "cpu": (0, _helper("get_smp_processor_id", U32)),
     "random": (0, _helper("get_prandom_u32", U32)),
     "task": (0, _task),
+    "monotonic": (0, _helper("ktime_get_ns", U64)),
+    "coarse": (0, _helper("ktime_get_coarse_ns", U64)),
+    "tai": (0, _helper("ktime_get_tai_ns", U64)),
+    "jiffies": (0, _helper("jiffies64", U64)),
+    "numa_node": (0, _helper("get_numa_node_id", U32)),
+    "ancestor_cgroup_id": (1, _named("ancestor_cgroup_id", "get_current_ancestor_cgroup_id", U64, I32)),
+    "signal": (1, _named("signal", "send_signal", I64, U32)),
+    "signal_thread": (1, _named("signal_thread", "send_signal_thread", I64, U32)),
+    "ctx": (0, _ctx),
+    "cookie": (0, _of_context("cookie", "get_attach_cookie")),
+    "function_address": (0, _of_context("function_address", "get_func_ip")),
 }

@@ -10,10 +10,11 @@ from beespace.compiler.contexts import packet_bounds
 from beespace.compiler.contexts_structs import PACKETS
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
+from beespace.compiler.memory import SLOT_ALIGN, located
 from beespace.compiler.names import annotation
 from beespace.compiler.numbers import fit, known, present
 from beespace.compiler.texts import write_constant
-from beespace.compiler.types import ADDRESS, U32, U64, Context, Literal, Optional, StructType
+from beespace.compiler.types import ADDRESS, BOOL, U32, U64, Context, Int, Literal, Optional, StructType
 from beespace.compiler.values import Recipe, Value, null, number, offset, sequence
 from beespace.compiler.words.word import Word
 from beespace.schema.kinds import kind_align, kind_size
@@ -111,9 +112,76 @@ def _packet_length(frame: Frame, node: ast.Call) -> Value:
 _LENGTHS = {"__sk_buff": "len", "sk_msg_md": "size", "sk_reuseport_md": "len", "bpf_sock_ops": "skb_len"}
 
 
+# By the context's struct: how bytes are read and written, wherever they lie.
+_LOADING = {
+    "__sk_buff": "skb_load_bytes", "xdp_md": "xdp_load_bytes", "sk_reuseport_md": "skb_load_bytes",
+}  # fmt: skip
+_STORING = {"__sk_buff": "skb_store_bytes", "xdp_md": "xdp_store_bytes"}
+
+
+def _bytes_context(frame: Frame, word: str, node: ast.expr, known: dict[str, str]) -> tuple[ir.Expression, str]:
+    """The context, and the helper for packets of its kind."""
+    value = present(frame, frame.value(node), node)
+    if not isinstance(value.type, Context) or value.type.name not in known:
+        raise frame.error(
+            rules.ContextOnly, node, word=f"bpf.{word}()", expected="the context of a packet hook", found=value.type
+        )
+    return value.expression, known[value.type.name]
+
+
+def _load_bytes(frame: Frame, node: ast.Call) -> Value:
+    """``bpf.load_bytes(ctx, Header, offset)``: a copy of the packet's bytes; None if it is shorter."""
+    context, helper = _bytes_context(frame, "load_bytes", node.args[0], _LOADING)
+    type_ = annotation(frame, node.args[1])
+    if not isinstance(type_, StructType):
+        raise frame.error(
+            rules.TypeMismatch, node.args[1], place="bpf.load_bytes()", expected="a Struct class", found=type_
+        )
+    at = fit(frame, frame.value(node.args[2], U32), U32, node.args[2], "an offset")
+    before, at = frame.bind(at)
+    size = kind_size(type_.cls)
+    slot = frame.scope.own_slot("header", size)
+    between, result = frame.bind(call(helper, ir.I64, context, at, slot, number(size, U32), span=frame.code_span(node)))
+    read = ir.Compare(ir.CompareOp.EQ, result, ir.Const(0, ir.I64))
+    found = ir.Select(read, slot, null(ir.Region.STACK))
+    return Value(Optional(type_), sequence(before + between, found), align=SLOT_ALIGN)
+
+
+def _store_bytes(frame: Frame, node: ast.Call) -> Value:
+    """``bpf.store_bytes(ctx, header, offset)``: whether the packet had room."""
+    context, helper = _bytes_context(frame, "store_bytes", node.args[0], _STORING)
+    value = present(frame, frame.value(node.args[1]), node.args[1])
+    if not isinstance(value.type, StructType):
+        raise frame.error(
+            rules.TypeMismatch, node.args[1], place="bpf.store_bytes()", expected="a struct", found=value.type
+        )
+    before, pointer = located(frame, value, value.type.cls, node.args[1], "the bytes")
+    between, at = frame.bind(fit(frame, frame.value(node.args[2], U32), U32, node.args[2], "an offset"))
+    codes = (context, at, pointer, number(kind_size(value.type.cls), U32))
+    flags = (ir.Const(0, ir.U64),) if helper == "skb_store_bytes" else ()
+    result = call(helper, ir.I64, *codes, *flags, span=frame.code_span(node))
+    return Value(BOOL, sequence(before + between, ir.Compare(ir.CompareOp.EQ, result, ir.Const(0, ir.I64))))
+
+
+def _network(bits: int) -> Word:
+    """A host number as it stands in a packet, and back."""
+
+    def network(frame: Frame, node: ast.Call) -> Value:
+        type_ = Int(bits)
+        value = frame.value(node.args[0], type_)
+        return Value(type_, ir.ByteSwap(fit(frame, value, type_, node.args[0], f"bpf.network{bits}()")))
+
+    return network
+
+
 WORDS: dict[str, tuple[int, Word]] = {
     "packet": (3, _packet),
     "packet_length": (1, _packet_length),
     "v4": (1, _v4),
     "packet_cgroup_id": (1, _packet_cgroup_id),
+    "load_bytes": (3, _load_bytes),
+    "store_bytes": (3, _store_bytes),
+    "network16": (1, _network(16)),
+    "network32": (1, _network(32)),
+    "network64": (1, _network(64)),
 }
