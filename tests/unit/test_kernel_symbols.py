@@ -243,14 +243,14 @@ def test_a_weak_function_that_is_called() -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "hint"),
+    ("log", "since", "hint"),
     [
-        ("invalid func unknown#158", "Linux 6.1 has it"),
-        ("unknown func bpf_get_current_task_btf#158", "programs of this kind"),  # older words for it
-        ("program of this type cannot use helper bpf_get_current_task_btf#158", "programs of this kind"),
+        ("invalid func unknown#158", "5.11", "beespace doctor"),
+        ("unknown func bpf_get_current_task_btf#158", None, "programs of this kind"),  # older words for it
+        ("program of this type cannot use helper bpf_get_current_task_btf#158", None, "programs of this kind"),
     ],
 )
-def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, hint: str) -> None:
+def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, since: str | None, hint: str) -> None:
     made = image(CALL + EXIT, lines=(LineInfo(0, "p.py", "  bpf.task()", 4, 1),))
     text = f"0: (85) call unknown#158\n{log}\nprocessed 1 insns (limit 1000000)\n"
     error = explain(VerifierError("entry", errno=22, log=text, reason=log, source=None), made, Report())
@@ -258,7 +258,9 @@ def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, hint
     assert error.exit_status == 3
     assert error.message == (
         "this kernel does not support bpf_get_current_task_btf() in program 'entry', at p.py:4: bpf.task()"
+        + ("" if since is None else f" (needs Linux {since})")
     )
+    assert error.since == since
     assert error.help is not None
     assert error.help.startswith(hint)
 

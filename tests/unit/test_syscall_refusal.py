@@ -169,7 +169,7 @@ def test_what_a_token_carries(
     mask: str, asked: dict[str, int], missing: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text = f"pos:\t0\nallowed_cmds:\t{mask}\nallowed_maps:\t0x6\nallowed_progs:\t0x40\nallowed_attachs:\tany\n"
-    monkeypatch.setattr(Path, "read_text", lambda path: text)
+    monkeypatch.setattr(token, "read_text", lambda path: text)
     command = Command(asked["command"])
     said = token.not_delegated(7, command)
     assert said == (missing and f"the BPF token does not delegate {missing}")

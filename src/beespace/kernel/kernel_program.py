@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from beespace.errors import UsageError
@@ -230,7 +229,7 @@ def open_program(which: int | str | os.PathLike[str], *, section: str | None = N
     with ExitStack() as undo:
         descriptor = bpf.prog_get_fd_by_id(which) if isinstance(which, int) else bpf.obj_get(which)
         undo.callback(descriptor.close)
-        kind = Path(f"/proc/self/fd/{descriptor.fileno()}").readlink().name
+        kind = os.readlink(f"/proc/self/fd/{descriptor.fileno()}")
         if not kind.endswith("bpf-prog"):
             raise UsageError(f"{which} is no program: it is {kind.rpartition(':')[2]}")
         name = bpf.prog_info(descriptor).name

@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, overload
 
 from beespace.btf import Btf
@@ -15,13 +14,14 @@ from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf
+from beespace.syscall.small_files import read_bytes
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["Found", "KernelTypes", "kernel_types"]
 
-_DIRECTORY = Path("/sys/kernel/btf")
+_DIRECTORY = "/sys/kernel/btf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Modules(Mapping[str, Btf]):
     def __iter__(self) -> Iterator[str]:
         if self._names is None:
             try:
-                self._names = tuple(sorted(file.name for file in _DIRECTORY.iterdir() if file.name != "vmlinux"))
+                self._names = tuple(sorted(name for name in os.listdir(_DIRECTORY) if name != "vmlinux"))
             except OSError:  # no sysfs here, or a kernel that tells nothing
                 self._names = ()
         return iter(self._names)
@@ -56,7 +56,7 @@ class Modules(Mapping[str, Btf]):
         if name not in self._read:
             if name not in tuple(self):
                 raise KeyError(f"no module {name!r} with type information is loaded")
-            self._read[name] = Btf((_DIRECTORY / name).read_bytes(), self._types.vmlinux)
+            self._read[name] = Btf(read_bytes(f"{_DIRECTORY}/{name}"), self._types.vmlinux)
         return self._read[name]
 
     def readable(self) -> Iterator[tuple[str, Btf]]:
@@ -184,7 +184,7 @@ def kernel_types(custom: str | os.PathLike[str] | bytes | Btf | None = None) -> 
     if isinstance(custom, bytes | bytearray | memoryview):
         return KernelTypes(parse(bytes(custom), what="the BTF"))
     try:
-        data = Path(custom).read_bytes()
+        data = read_bytes(custom)
     except OSError as error:
         raise UsageError(f"{os.fspath(custom)}: no BTF can be read there ({os.strerror(error.errno or 0)})") from None
     return KernelTypes(parse(data, what=os.fspath(custom)))

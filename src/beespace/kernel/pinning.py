@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
+from contextlib import suppress
 
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
@@ -13,6 +13,7 @@ from beespace.kernel.maps.map import is_map
 from beespace.record import dataclass, replace
 from beespace.spec import MapSpec
 from beespace.syscall import Descriptor, HasFileno, bpf, mounts
+from beespace.syscall.small_files import read_text
 
 __all__ = ["DEFAULT_DIRECTORY", "Directory", "Pin", "adopt", "check_fits"]
 
@@ -42,13 +43,13 @@ class Pin:
 
     def __str__(self) -> str:
         if isinstance(self.directory, str | os.PathLike):
-            return str(Path(self.directory) / self.name)
+            return os.path.join(self.directory, self.name)
         return f"{self.name} in the given directory"
 
     @property
     def _place(self) -> tuple[str, HasFileno | None]:
         if isinstance(self.directory, str | os.PathLike):
-            return os.fspath(Path(self.directory) / self.name), None
+            return os.path.join(self.directory, self.name), None
         return self.name, self.directory
 
     def open(self, spec: MapSpec) -> Map | None:
@@ -70,8 +71,8 @@ class Pin:
         try:
             live.pin(path, directory=directory)
         except NotPermitted as error:
-            if directory is None and not _in_bpffs(Path(path).parent):
-                raise _no_bpffs(live.name, Path(path).parent) from error
+            if directory is None and not _in_bpffs(os.path.dirname(path)):
+                raise _no_bpffs(live.name, os.path.dirname(path)) from error
             raise
         except KernelError as error:
             if error.errno != errno.EEXIST:
@@ -81,15 +82,16 @@ class Pin:
 
     def _make_directory(self) -> None:
         """The directory itself is made (libbpf does), but only inside of a bpf file system."""
-        wanted = Path(os.fspath(self.directory))  # type: ignore[arg-type]  # a path, or we were not called
-        if not wanted.exists() and _in_bpffs(wanted.parent):
-            wanted.mkdir(0o700, exist_ok=True)
+        wanted = os.fspath(self.directory)  # type: ignore[arg-type]  # a path, or we were not called
+        if not os.path.exists(wanted) and _in_bpffs(os.path.dirname(wanted.rstrip("/"))):
+            with suppress(FileExistsError):
+                os.mkdir(wanted, 0o700)
 
     def remove(self) -> None:
         """Take the pin away; what holds the map keeps it."""
         path, directory = self._place
-        below = Path() if directory is None else Path(f"/proc/self/fd/{directory.fileno()}")
-        (below / path).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(path, dir_fd=None if directory is None else directory.fileno())
 
 
 def adopt(descriptor: Descriptor, spec: MapSpec, what: str, *, exactly: bool) -> Map:
@@ -135,22 +137,22 @@ def _shown(attribute: str, value: int) -> str:
 
 def _is_frozen(live: Map) -> bool:
     """Only this file says whether a map is frozen (Linux 5.2)."""
-    return "frozen:\t1" in Path(f"/proc/self/fdinfo/{live.fileno()}").read_text()
+    return "frozen:\t1" in read_text(f"/proc/self/fdinfo/{live.fileno()}")
 
 
-def _in_bpffs(directory: Path) -> bool:
+def _in_bpffs(directory: str) -> bool:
     """Whether a directory is in a bpf file system that this process sees mounted."""
     try:
-        device = directory.stat().st_dev
-        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        device = os.stat(directory or ".").st_dev
+        text = read_text("/proc/self/mountinfo")
     except OSError:
         return False
     return any(mount.kind == "bpf" and mount.device == device for mount in mounts.parse_mountinfo(text))
 
 
-def _no_bpffs(name: str, directory: Path) -> NotSupported:
+def _no_bpffs(name: str, directory: str) -> NotSupported:
     return NotSupported(
-        f"sharing map {name!r} by its name: {str(directory)!r} is in no bpf file system",
+        f"sharing map {name!r} by its name: {directory!r} is in no bpf file system",
         help="mount one (mount -t bpf bpf /sys/fs/bpf), or give pin_path= a directory of one; "
         "beespace.syscall.mounts.bpffs() makes one that nobody else sees",
     )

@@ -18,7 +18,7 @@ class KernelFunctions:
 
     def __init__(self) -> None:
         found: list[tuple[int, str]] = []
-        with open(KALLSYMS, "rb") as lines:  # noqa: PTH123 - no path to work with
+        with open(KALLSYMS, "rb") as lines:
             for line in lines:
                 address, kind, name = line.split(None, 3)[:3]
                 if kind in b"tTwW":

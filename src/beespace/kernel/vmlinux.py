@@ -10,18 +10,23 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from beespace.btf import Btf
 from beespace.errors import KernelError, NotSupported
 from beespace.syscall import Descriptor
 from beespace.syscall.memory import map_memory
+from beespace.syscall.small_files import read_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["cache_directory", "vmlinux_btf"]
 
-VMLINUX = Path("/sys/kernel/btf/vmlinux")
-_NOTES = Path("/sys/kernel/notes")
+VMLINUX = "/sys/kernel/btf/vmlinux"
+_NOTES = "/sys/kernel/notes"
 _NT_GNU_BUILD_ID = 3
 
 
@@ -48,7 +53,7 @@ def _data() -> memoryview | bytes:
                 # Mapped until the process ends; the kernel's types do not change.
                 return map_memory(file, os.fstat(file.fileno()).st_size, 0, writable=False, shared=False).view
             except KernelError:
-                return VMLINUX.read_bytes()
+                return read_bytes(VMLINUX)
     except OSError as error:
         raise NotSupported(
             f"type information about itself: {VMLINUX} cannot be read ({os.strerror(error.errno or 0)})",
@@ -61,25 +66,34 @@ def _data() -> memoryview | bytes:
 
 def cache_directory() -> Path | None:
     """``$XDG_CACHE_HOME/beespace`` or ``~/.cache/beespace``; ``None`` if there is no home."""
+    from pathlib import Path
+
+    directory = _directory()
+    return None if directory is None else Path(directory)
+
+
+def _directory() -> str | None:
     root = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        return (Path(root) if root.startswith("/") else Path.home() / ".cache") / "beespace"
-    except RuntimeError:
-        return None
+    if not root.startswith("/"):
+        home = os.path.expanduser("~")
+        if not home.startswith("/"):
+            return None
+        root = f"{home}/.cache"
+    return os.path.join(root, "beespace")
 
 
-def _kept_index(data: memoryview | bytes) -> Path | None:
+def _kept_index(data: memoryview | bytes) -> str | None:
     """Where the index of these types is kept: the name says which kernel's."""
-    directory = cache_directory()
+    directory = _directory()
     if directory is None:
         return None
     try:
-        notes = _NOTES.read_bytes()
+        notes = read_bytes(_NOTES)
     except OSError:
         notes = b""
     build = _build_id(notes) or _digest(notes or bytes(data))
     # The header says how much there is of types and of strings.
-    return directory / f"vmlinux-{build}-{bytes(data[8:24]).hex()}.index"
+    return f"{directory}/vmlinux-{build}-{bytes(data[8:24]).hex()}.index"
 
 
 def _build_id(notes: bytes) -> str | None:
@@ -100,7 +114,7 @@ def _digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
     """A kept index that nobody else could have written (``sudo`` may keep the user's home); Btf sees if it is whole."""
     try:
         with Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "index") as file:
@@ -113,18 +127,18 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _write(path: Path, index: bytes) -> None:
+def _write(path: str, index: bytes) -> None:
     """Keep an index; whoever reads meanwhile sees the old one or the whole new one."""
-    import tempfile
-
+    unfinished = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"  # tempfile costs 10 ms to import
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
         return  # no room, no right: the next start indexes again
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(index)
-        Path(name).replace(path)
+        os.replace(unfinished, path)
     except OSError:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(unfinished)

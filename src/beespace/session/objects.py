@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from beespace.session.event_types import Choice, choose
 from beespace.session.records import Events
 from beespace.session.waiting import Reader
 from beespace.spec import ObjectSpec
+from beespace.syscall.small_files import read_bytes
 
 if TYPE_CHECKING:
     from beespace.kernel.either import Alternative
@@ -97,18 +97,18 @@ class Object(LoadedObject):
             super().close()
 
 
-def read_object(path: str | Path) -> ObjectSpec:
+def read_object(path: str | os.PathLike[str]) -> ObjectSpec:
     """The object file ``path`` as a spec, not loaded.  :class:`FormatError` says what is wrong with it, and where."""
-    file = Path(path)
+    file = os.fspath(path)
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    return read(data, file.name.partition(".")[0])
+    return read(data, os.path.basename(file).partition(".")[0])
 
 
 def open(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     variables: Mapping[str, Any] = _NOTHING,
     max_entries: Mapping[str, int] = _NOTHING,

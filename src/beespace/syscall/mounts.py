@@ -11,12 +11,12 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported
 from beespace.record import dataclass
 from beespace.syscall import capabilities, door, refusal
 from beespace.syscall.descriptor import Descriptor, Fd, number
+from beespace.syscall.small_files import read_text
 
 # include/uapi/linux/mount.h
 _FSOPEN_CLOEXEC = 1
@@ -59,7 +59,7 @@ def _unescape(text: str) -> str:
 def visible_mounts(kind: str) -> list[Mount]:
     """The mounts of a file system type that this process can reach: whole ones, not covered by another mount."""
     try:
-        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        text = read_text("/proc/self/mountinfo")
     except OSError:
         return []
     return [mount for mount in parse_mountinfo(text) if mount.kind == kind and mount.root == "/" and _reaches(mount)]
@@ -67,7 +67,7 @@ def visible_mounts(kind: str) -> list[Mount]:
 
 def _reaches(mount: Mount) -> bool:
     try:
-        return Path(mount.path).stat().st_dev == mount.device
+        return os.stat(mount.path).st_dev == mount.device
     except OSError:
         return False
 
@@ -152,7 +152,7 @@ def read_at(directory: Fd, path: str) -> bytes:
 def list_at(directory: Fd, path: str = ".") -> list[str]:
     """The sorted names in the directory ``path`` relative to ``directory``."""
     with open_at(directory, path, _DIRECTORY) as opened:
-        return sorted(os.listdir(opened.fileno()))  # noqa: PTH208 - a descriptor, not a path
+        return sorted(os.listdir(opened.fileno()))
 
 
 def lockdown() -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import resource
 from functools import cache
-from pathlib import Path
 
 from beespace.record import dataclass
+from beespace.syscall.small_files import read_text
 
 # include/uapi/linux/capability.h, in order of their bit
 CAPABILITIES = (
@@ -33,7 +33,7 @@ class Usage:
 def usage() -> Usage:
     """What this process has used so far."""
     own = resource.getrusage(resource.RUSAGE_SELF)
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(read_text("/proc/self/statm").split()[1])
     return Usage(own.ru_utime + own.ru_stime, pages * resource.getpagesize(), own.ru_maxrss * 1024)
 
 
@@ -102,7 +102,7 @@ def _status() -> dict[str, str]:
 
 def _text(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return read_text(path)
     except OSError:
         return ""  # no /proc: nothing is known, which callers read as the ordinary case
 
@@ -125,12 +125,12 @@ def parse_cpus(text: str) -> tuple[int, ...]:
 @cache
 def possible_cpus() -> tuple[int, ...]:
     """The CPUs that the machine may ever have: per-CPU maps have a value for each of them."""
-    return parse_cpus(Path("/sys/devices/system/cpu/possible").read_text())
+    return parse_cpus(read_text("/sys/devices/system/cpu/possible"))
 
 
 def online_cpus() -> tuple[int, ...]:
     """The CPUs that run now."""
-    return parse_cpus(Path("/sys/devices/system/cpu/online").read_text())
+    return parse_cpus(read_text("/sys/devices/system/cpu/online"))
 
 
 def kernel_release() -> str:

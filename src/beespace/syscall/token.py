@@ -6,11 +6,10 @@ Source: Documentation/bpf, kernel commit 35f96de04127 (``BPF_TOKEN_CREATE``); th
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.request import ask
+from beespace.syscall.small_files import read_text
 
 __all__ = ["not_delegated", "token_create", "token_flag"]
 
@@ -47,7 +46,7 @@ def not_delegated(
     if token is None:
         return None
     try:
-        lines = Path(f"/proc/self/fdinfo/{number(token)}").read_text().splitlines()
+        lines = read_text(f"/proc/self/fdinfo/{number(token)}").splitlines()
     except OSError:
         return None
     carried = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -92,7 +92,7 @@ def _clean(netlink: Netlink, key: tuple[int, int]) -> None:
 
 def _namespace(at: Port) -> int:
     """The inode number of the interface's network namespace."""
-    return (os.stat("/proc/thread-self/ns/net") if at.netns is None else os.fstat(at.netns.fileno())).st_ino  # noqa: PTH116
+    return (os.stat("/proc/thread-self/ns/net") if at.netns is None else os.fstat(at.netns.fileno())).st_ino
 
 
 def _explained(error: KernelError, program: Attachable, at: Port, direction: str, where: Where) -> KernelError:

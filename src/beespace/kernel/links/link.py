@@ -219,7 +219,7 @@ class Link:
         while self._pins:
             path = self._pins.pop()
             try:
-                os.unlink(path)  # noqa: PTH108 - the path is the caller's, of any kind
+                os.unlink(path)
             except FileNotFoundError:
                 continue  # somebody else removed it
 

@@ -144,7 +144,7 @@ def _threads(where: Where) -> list[int]:
     if where.tid:
         return [where.tid]
     try:
-        return sorted(int(each) for each in os.listdir(f"/proc/{where.pid}/task"))  # noqa: PTH208 - names, not paths
+        return sorted(int(each) for each in os.listdir(f"/proc/{where.pid}/task"))
     except OSError:
         raise UsageError(
             f"there is no process {where.pid}", help="it ended, or lives in another pid namespace"

@@ -30,7 +30,7 @@ def open_pinned(path: str | os.PathLike[str]) -> Link:
 
 
 def _info(descriptor: Descriptor, path: str | os.PathLike[str]) -> LinkInfo:
-    kind = os.readlink(f"/proc/self/fd/{descriptor.fileno()}")  # noqa: PTH115 - no file is there
+    kind = os.readlink(f"/proc/self/fd/{descriptor.fileno()}")
     if "bpf_link" not in kind and "bpf-link" not in kind:
         raise UsageError(f"{os.fspath(path)} is a pinned {kind.rpartition(':')[2]}, not a link")
     return link_info(descriptor)

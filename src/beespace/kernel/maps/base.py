@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from beespace.isa.constants import UpdateFlag
@@ -83,8 +82,7 @@ class Container:
 
     def unpin(self, path: str | os.PathLike[str], *, directory: HasFileno | None = None) -> None:
         """Remove a name that :meth:`pin` gave.  ``FileNotFoundError`` if there is none."""
-        below = Path() if directory is None else Path(f"/proc/self/fd/{directory.fileno()}")
-        (below / path).unlink()
+        os.unlink(path, dir_fd=None if directory is None else directory.fileno())
 
     def close(self) -> None:
         """Close the map; the kernel keeps it while a program or a pin holds it.  Calling it again does nothing."""

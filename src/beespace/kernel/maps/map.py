@@ -49,7 +49,7 @@ _FULL = (errno.E2BIG, errno.ENOSPC)
 def is_map(fd: HasFileno) -> bool:
     """Whether a descriptor is of a map; the kernel's answer about any other kind would be read as if it were one."""
     try:
-        return os.readlink(f"/proc/self/fd/{fd.fileno()}") == "anon_inode:bpf-map"  # noqa: PTH115 - no file's name
+        return os.readlink(f"/proc/self/fd/{fd.fileno()}") == "anon_inode:bpf-map"
     except OSError:
         return True  # without /proc nothing is known
 
