@@ -63,14 +63,29 @@ def with_type(frame: Frame, value: Value, declared: Type, node: ast.AST, name: s
         return Value(declared, fit(frame, value, declared, node, name), bounds)
     found = value.type
     if _answers(declared, found):
-        return value
+        return replace(value, type=_viewed(declared, found))
     raise frame.error(rules.TypeMismatch, node, place=name, expected=declared, found=found)
+
+
+def _viewed(declared: Type, found: Type) -> Type:
+    """A pointer to a kernel struct of which the author declares the fields."""
+    if isinstance(declared, Optional) and isinstance(found, Optional):
+        return replace(found, inner=_viewed(declared.inner, found.inner))
+    wanted = declared.inner if isinstance(declared, Optional) else declared
+    if isinstance(wanted, KernelPointer) and isinstance(found, KernelPointer) and wanted.view is not None:
+        return replace(wanted, trusted=found.trusted)
+    return found
 
 
 def _answers(declared: Type, found: Type) -> bool:
     """Whether something found to be ``found`` can be called ``declared``."""
     if isinstance(declared, (Text, Bytes)) and declared.size is None:
         return isinstance(found, (type(declared), TextLiteral, KernelObject, KernelPointer))
+    if isinstance(declared, KernelPointer):
+        return isinstance(found, KernelPointer) and found.target == declared.target
+    if isinstance(declared, Optional) and isinstance(declared.inner, KernelPointer):
+        inner = found.inner if isinstance(found, Optional) else found
+        return inner == NONE or _answers(declared.inner, inner)
     if isinstance(declared, Optional):
         inner = found.inner if isinstance(found, Optional) else found
         return inner in (declared.inner, NONE)

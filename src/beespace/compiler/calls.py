@@ -18,6 +18,7 @@ from beespace.compiler.functions import call_subprogram
 from beespace.compiler.methods import method
 from beespace.compiler.names import kind_named
 from beespace.compiler.numbers import convert
+from beespace.compiler.questions import QUESTIONS
 from beespace.compiler.structs import construct, zeroed
 from beespace.compiler.types import (
     Array,
@@ -58,6 +59,8 @@ def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
 def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | None) -> Value:
     if isinstance(target, FunctionType) and target.__module__ == bpf.__name__:
         return word(frame, target.__name__, node)
+    if isinstance(target, FunctionType) and target in QUESTIONS:
+        return QUESTIONS[target](frame, node)
     if isinstance(target, IntKind):
         (argument,) = arguments_of(frame, node, target.name, 1)
         return convert(frame, frame.value(argument, Int(target.bits, target.signed)), target, argument)

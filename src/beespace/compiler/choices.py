@@ -41,6 +41,9 @@ __all__ = ["conditional", "either"]
 def conditional(frame: Frame, node: ast.IfExp, expected: Type | None) -> Value:
     """``a if condition else b``."""
     test = frame.condition(node.test)
+    if not test.when_true.reachable or not test.when_false.reachable:
+        frame.state = test.when_true if test.when_true.reachable else test.when_false
+        return frame.value(node.body if test.when_true.reachable else node.orelse, expected)
     frame.state = test.when_true
     then = frame.value(node.body, expected)
     after_then = frame.state
@@ -173,6 +176,8 @@ def _bools(frame: Frame, node: ast.BoolOp, result: Condition) -> Value:
     conjunction = isinstance(node.op, ast.And)
     for operand in node.values[1:]:
         frame.state = result.when_true if conjunction else result.when_false
+        if not frame.state.reachable:
+            break  # settled by the types that were compiled with
         if _is_truth(operand):
             right = frame.condition(operand)
         else:

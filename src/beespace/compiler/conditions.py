@@ -87,6 +87,8 @@ def condition(frame: Frame, node: ast.expr) -> Condition:
 def _bool_op(frame: Frame, node: ast.BoolOp) -> Condition:
     result = frame.condition(node.values[0])
     for operand in node.values[1:]:
+        if not (result.when_true if isinstance(node.op, ast.And) else result.when_false).reachable:
+            return result  # settled by the types that were compiled with: what follows is never evaluated
         if isinstance(node.op, ast.And):
             frame.state = result.when_true
             right = frame.condition(operand)
@@ -107,6 +109,8 @@ def truth(frame: Frame, value: Value, node: ast.AST) -> Condition:
     if isinstance(type_, Poison):
         raise Failure(None)
     if isinstance(type_, Bool):
+        if type_.settled is not None:
+            return Condition(value.expression, *((state, state.dead()) if type_.settled else (state.dead(), state)))
         return Condition(value.expression, state, state.copy())
     if isinstance(type_, Literal):
         return Condition(ir.Const(int(type_.value != 0), ir.BOOL), state, state.copy())

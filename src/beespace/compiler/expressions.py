@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from beespace.compiler import contexts, ir, kernel_types, rules
+from beespace.compiler import contexts, ir, kernel_elements, kernel_types, rules, views
 from beespace.compiler.assignments import assign_local
 from beespace.compiler.calls import call
 from beespace.compiler.choices import conditional, either
@@ -87,6 +87,10 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
     owner = present(frame, owner, node.value)
     if isinstance(type_, StructType):
         return read_field(frame, materialise(frame, owner, type_.cls, node.value), node.attr, node)
+    if isinstance(type_, KernelPointer) and type_.view is not None:
+        return views.field(frame, owner, node.attr, node)
+    if isinstance(type_, KernelPointer) and node.attr == "value" and kernel_types.is_plain(frame, type_):
+        return kernel_elements.pointed(frame, owner, node)
     if isinstance(type_, (KernelPointer, KernelObject)):
         return kernel_types.field(frame, owner, node.attr, node)
     if isinstance(type_, Context):
@@ -135,16 +139,16 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     if isinstance(owner.type, Array):
         pointer, kind = array_element(frame, owner, node)
         return load(pointer, kind, kind_align(kind))
-    if isinstance(owner.type, KernelObject):
+    if isinstance(owner.type, KernelObject) and isinstance(owner.code, ir.ContextField):
         index = frame.value(node.slice)
         if not isinstance(index.type, Literal):
             raise frame.error(
-                rules.NotConstant, node.slice, what="the index of an array in the kernel",
+                rules.NotConstant, node.slice, what="the index of an array of the context",
                 suggestion="write a number, or one branch for each index",
             )  # fmt: skip
-        if isinstance(owner.code, ir.ContextField):
-            return contexts.element(frame, owner, index.type.value, node)
-        return kernel_types.element(frame, owner, index.type.value, node)
+        return contexts.element(frame, owner, index.type.value, node)
+    if isinstance(owner.type, (KernelObject, KernelPointer)):
+        return kernel_elements.subscript(frame, owner, node)
     raise frame.error(
         rules.NotSupported, node, what=f"an element of {owner.type}", suggestion="only arrays and maps have elements"
     )

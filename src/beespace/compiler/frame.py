@@ -70,6 +70,7 @@ class Unit:
     calling: list[str] = field(default_factory=list)
     suffix: str = ""  # of the names of sub-programs, while an alternative of a program is compiled
     constants: dict[tuple[Kind, bytes], str] = field(default_factory=dict)  # tables in the object, with their names
+    left_out: list[tuple[ir.Span, str]] = field(default_factory=list)  # branches that the kernel's types rule out
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
 
 

@@ -249,12 +249,13 @@ class CoreInfo:
 class CoreEnumValue:
     """The value that ``enumerator`` of ``enum name`` has on the running kernel, as a u64.
 
-    ``value`` is the one known while compiling.
+    ``value`` is the one known while compiling.  ``exists``: not the value, but whether there is one (1 or 0).
     """
 
     name: str
     enumerator: str
     value: int
+    exists: bool = False
     span: Span | None = None
     type: ClassVar[Type] = U64
 

@@ -87,7 +87,7 @@ def expression_text(node: ir.Expression) -> str:
         case ir.CoreInfo():
             return f"{node.question.name.lower()}({access_text(node.access)})"
         case ir.CoreEnumValue():
-            return f"{node.name}.{node.enumerator}"
+            return f"{node.name}.{node.enumerator}{' exists' * node.exists}"
         case ir.StackSlot():
             return f"&{node.name}"
         case ir.MapAddress():

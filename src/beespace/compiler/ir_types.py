@@ -189,6 +189,7 @@ class CoreAccess:
 class CoreQuestion(Enum):
     """What :class:`CoreInfo` asks; the numbers are ``enum bpf_core_relo_kind``."""
 
+    FIELD_OFFSET = 0
     FIELD_SIZE = 1
     FIELD_EXISTS = 2
     FIELD_SIGNED = 3

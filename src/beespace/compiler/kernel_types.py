@@ -22,6 +22,7 @@ __all__ = [
     "core_kind",
     "element",
     "field",
+    "is_plain",
     "is_network_order",
     "member_names",
     "pointer_type",
@@ -64,6 +65,11 @@ def char_array(frame: Frame, type_: KernelObject) -> int | None:
         return None
     of = frame.unit.btf.type(frame.unit.btf.resolve(target.type))
     return target.count if isinstance(of, kernel.Int) and of.size == 1 else None
+
+
+def is_plain(frame: Frame, type_: KernelPointer) -> bool:
+    """Whether it points to a number or to another pointer."""
+    return isinstance(frame.unit.btf.type(type_.target), (kernel.Int, kernel.Enum, kernel.Pointer))
 
 
 def member_names(btf: kernel.Btf, struct_id: int) -> list[str]:
@@ -161,6 +167,11 @@ def read(
     target = btf.type(resolved)
     place = ir.KernelField(base, access)
     if bits:
+        if base.type == ir.PointerType(ir.Region.USER):
+            raise frame.error(
+                rules.UnreadableField, node, name=name, found="a bit-field", why="in memory of a process",
+                suggestion="read the number that it is part of: bpf.user(address, u32)",
+            )  # fmt: skip
         signed = _is_signed(target)
         width = next(width for width in (8, 16, 32, 64) if bits <= width)
         type_ = Int(width, signed)
@@ -175,15 +186,21 @@ def read(
         return Value(type_, load)
     if isinstance(target, kernel.Pointer):
         pointer: Type = pointer_type(btf, resolved, trusted=trusted)
-        region = ir.Region.KERNEL_TRUSTED if trusted else ir.Region.KERNEL_UNTRUSTED
         if may_be_null:
             pointer = Optional(pointer)
-        return Value(pointer, ir.Load(place, ir.PointerType(region), span=frame.code_span(node)))
+        return Value(pointer, ir.Load(place, _like(base, trusted), span=frame.code_span(node)))
     if isinstance(target, (kernel.Struct, kernel.Array)):
         return Value(KernelObject(resolved, btf.describe(resolved), trusted, access), base)
     raise frame.error(
         rules.UnreadableField, node, name=name, found=btf.describe(type_id), why="no number, pointer, struct or array",
     )  # fmt: skip
+
+
+def _like(base: ir.Expression, trusted: bool) -> ir.PointerType:
+    """A pointer that is found in user memory points to user memory."""
+    if base.type == ir.PointerType(ir.Region.USER):
+        return ir.PointerType(ir.Region.USER)
+    return ir.PointerType(ir.Region.KERNEL_TRUSTED if trusted else ir.Region.KERNEL_UNTRUSTED)
 
 
 def argument(

@@ -17,6 +17,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.constants import constant_struct, is_constant
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_names import enumerator, is_kernel_type, pointer_to
 from beespace.compiler.memory import SLOT_ALIGN, load
 from beespace.compiler.types import (
     BOOL,
@@ -40,7 +41,7 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Value
-from beespace.lang import Map, bpf
+from beespace.lang import KernelType, Map, bpf
 from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
 from beespace.record import replace
@@ -154,6 +155,8 @@ def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
         return Value(TextLiteral(found, raw=True))
     if isinstance(found, Struct):
         return constant_struct(found)
+    if is_kernel_type(found):
+        return Value(Static(found))
     if isinstance(found, (ModuleType, type, FunctionType, *KINDS)) or callable(found) or is_constant(found):
         return Value(Static(found))
     what = type(found).__name__
@@ -171,7 +174,9 @@ def _constant_help(found: Any) -> str:
 
 
 def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
-    """``owner.name`` of a compile-time object: a module's or class's attribute, a word."""
+    """``owner.name`` of a compile-time object: a module's or class's attribute, a word, a member of a kernel's enum."""
+    if isinstance(owner, KernelType):
+        return enumerator(frame, owner.name, node.attr, node)
     found = getattr(owner, node.attr, _MISSING)
     if found is _MISSING:
         if owner is bpf:
@@ -241,6 +246,8 @@ def annotation(frame: Frame, node: ast.expr) -> Type:
         return StructType(found)
     if isinstance(found, (TextKind, BytesKind)) and not found.size:
         return Text(None) if isinstance(found, TextKind) else Bytes(None)
+    if is_kernel_type(found):
+        return pointer_to(frame, found, node)
     kind = as_kind(found)
     if kind is not None:
         return of_kind(kind)

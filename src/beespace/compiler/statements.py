@@ -322,10 +322,10 @@ def _if(frame: Frame, node: ast.If) -> ir.Block:
     # What the condition needed in memory is free again in the branches.
     frame.scope.release(keep=frame.keep_slots)
     frame.state = test.when_true
-    then = frame.block(node.body)
+    then = frame.block(node.body) if test.when_true.reachable else ()
     after_then = frame.state
     frame.state = test.when_false
-    otherwise = frame.block(node.orelse)
+    otherwise = frame.block(node.orelse) if test.when_false.reachable else ()
     frame.state = after_then.join(frame.state)
     return (ir.If(test.code, then, otherwise),)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from beespace import hooks
 from beespace.compiler import ir
-from beespace.lang import Map
+from beespace.lang import KernelStruct, Map
 from beespace.record import dataclass, field
 from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import kind_name
@@ -57,7 +57,9 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Bool:
-    """True or False."""
+    """True or False; ``settled``: which of them, because the types that were compiled with say so."""
+
+    settled: bool | None = field(default_factory=lambda: None, compare=False)
 
     def __str__(self) -> str:
         return "bool"
@@ -151,11 +153,15 @@ class StructType:
 
 @dataclass(frozen=True, slots=True)
 class KernelPointer:
-    """A pointer to a kernel object; ``target`` is the resolved BTF id (0: ``void``), ``trusted``: direct loads work."""
+    """A pointer to a kernel object; ``target`` is the resolved BTF id (0: ``void``), ``trusted``: direct loads work.
+
+    ``view``: its fields are those that the author declared, not those of ``target``.
+    """
 
     target: int
     name: str
     trusted: bool
+    view: type[KernelStruct] | None = None
 
     def __str__(self) -> str:
         return f"{self.name} *"

@@ -8,6 +8,7 @@ What not every program needs is imported when it is asked for.
 """
 
 from importlib import import_module
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 from beespace.kernel.loader import load
@@ -49,8 +50,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    """What is imported when it is asked for; any other name is that of a type of the kernel, ``task_struct``."""
     for home, names in _HOMES.items():
         if name in names:
             found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
             return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if (name.startswith("__") and name.endswith("__")) or PathFinder.find_spec(f"{__name__}.{name}", __path__):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("beespace.lang.kernel_types").KernelType(name)

@@ -57,6 +57,7 @@ from beespace.lang.attach import (
     usdt,
     xdp,
 )
+from beespace.lang.kernel_types import KernelStruct, KernelType, exists, offsetof, sizeof
 from beespace.lang.maps import (
     Array,
     Counter,
@@ -110,7 +111,12 @@ __all__ = [
     "StructOps",
     "TaskStorage",
     "Union",
+    "KernelStruct",
+    "KernelType",
     "bpf",
+    "exists",
+    "offsetof",
+    "sizeof",
     "btf_tracepoint",
     "cgroup_device",
     "cgroup_skb",

@@ -19,6 +19,7 @@ from beespace.schema import Struct
 from beespace.types import Address, CgroupId, Cookie, Gid, Pid, Text, Tid, Timestamp, Uid, i32, i64, u16, u32, u64
 
 _S = TypeVar("_S", bound=Struct)
+_T = TypeVar("_T")
 
 
 def _kernel_only(word: str) -> NoReturn:
@@ -263,3 +264,32 @@ def __dir__() -> list[str]:
     from beespace.lang.bpf_helpers import helper_names
 
     return sorted({*globals(), *helper_names()})
+
+
+def cast(address: Any, type: type[_T]) -> _T:
+    """``address`` (a number or pointer) as a pointer to a kernel type, ``bpf.cast(ctx.skaddr, sock)``.
+
+    Fields are read safely: what is not there reads as zero.  bpf_probe_read_kernel, 5.5.
+    """
+    _kernel_only("cast")
+
+
+def container(pointer: Any, type: type[_T], member: str) -> _T:
+    """The kernel struct that has ``pointer`` as its ``member`` (``"a.b"``): the kernel's container_of()."""
+    _kernel_only("container")
+
+
+def read(address: Any, type: type[_T]) -> _T:
+    """A copy of kernel memory as a number, text(n), raw(n), array(t, n) or Struct; zeroes if not readable.
+
+    bpf_probe_read_kernel, 5.5.
+    """
+    _kernel_only("read")
+
+
+def user(address: Any, type: type[_T]) -> _T:
+    """The same of memory of the current process; of a kernel type (``sockaddr_in``) its fields are read by name.
+
+    Zeroes if not readable, as what was swapped out is not.  bpf_probe_read_user, 5.5.
+    """
+    _kernel_only("user")

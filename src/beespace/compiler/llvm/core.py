@@ -35,6 +35,7 @@ class Relocation(IntEnum):
     RIGHT_SHIFT = 5
     TYPE_EXISTS = 8
     TYPE_SIZE = 9
+    ENUM_EXISTS = 10
     ENUM_VALUE = 11
 
 
@@ -250,10 +251,11 @@ class Core:
         return self._global(access.root, relocation, local, "0", self._composite(struct))
 
     def enumerator(self, node: ir.CoreEnumValue) -> str:
-        """The value of an enumerator."""
+        """The value of an enumerator, or whether it exists."""
         size = 4 if -(1 << 31) <= node.value < 1 << 32 else 8
         enum = self._enum(node.name, size, {node.enumerator: node.value})
-        return self._global(node.name, Relocation.ENUM_VALUE, node.value, "0", enum, node.enumerator)
+        relocation, local = (Relocation.ENUM_EXISTS, 1) if node.exists else (Relocation.ENUM_VALUE, node.value)
+        return self._global(node.name, relocation, local, "0", enum, node.enumerator)
 
     def _global(self, root: str, relocation: Relocation, local: int, access: str, type: str, mark: str = "") -> str:
         name = "@" + quoted(f"llvm.{root}{'.' * bool(mark)}{mark}:{int(relocation)}:{local}${access}")

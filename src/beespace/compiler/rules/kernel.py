@@ -31,6 +31,49 @@ class NoKernelField(Diagnostic):
 
 
 @dataclass(frozen=True)
+class NoKernelType(Diagnostic):
+    title = "this kernel has no type {name}"
+    label = "not in its type information"
+    help = "{suggestion}"
+    name: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class NoEnumerator(Diagnostic):
+    title = "enum {enum} has no member {name} on this kernel"
+    label = "not a member"
+    help = "{suggestion}"
+    enum: str
+    name: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class ViewField(Diagnostic):
+    title = "{name} of {view} is no type that a field of the kernel is read as"
+    label = "it is declared as {found}"
+    note = (
+        "fields of a KernelStruct are integers, bool, enumerations, text(n), raw(n), Address, array(u32, n), kernel "
+        "types and KernelStruct classes, both for pointers"
+    )
+    view: str
+    name: str
+    found: Any
+
+
+@dataclass(frozen=True)
+class Question(Diagnostic):
+    title = "{word} takes {expected}"
+    label = "this is {found}"
+    help = "{suggestion}"
+    word: str
+    expected: str
+    found: Any
+    suggestion: str = ""
+
+
+@dataclass(frozen=True)
 class UnreadableField(Diagnostic):
     title = "{name} is {found}, which can not be read"
     label = "{why}"
