@@ -15,6 +15,7 @@ TYPES = Path(__file__).parent / "kernel.btf"
 
 # Types, and of each the members (None: all of them).
 MENTIONED: dict[str, set[str] | None] = {
+    "bpf_attach_type": None,
     "__sk_buff": None,
     "bpf_sock": None,
     "bpf_tcp_sock": None,

@@ -103,7 +103,7 @@ def report_of(compiled: Compiled) -> BuildReport:
     maps = tuple(_map(each) for name, each in spec.maps.items() if name not in spec.data)
     return BuildReport(
         spec.name, spec.license, len(compiled.object), tuple(programs), tuple(functions), maps,
-        tuple(_notes(programs, compiled.report.spills)),
+        (*compiled.module.notes, *_notes(programs, compiled.report.spills)),
     )  # fmt: skip
 
 

@@ -205,8 +205,11 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
         passed.append((_passable(frame, value, parameter.arg, type_, argument), argument))
     compiled = unit.subprograms.get(callee.name)  # an argument may have been its first call
     _check_typed(frame, compiled, parameters, passed)
+    variant = _variant(compiled, [value for value, _ in passed])
+    if variant:
+        compiled = unit.subprograms.get(callee.name + variant)
     if compiled is None:
-        compiled = _compile(frame, callee, source, parameters, [value for value, _ in passed], node)
+        compiled = _compile(frame, callee, source, parameters, [value for value, _ in passed], node, variant)
     codes = tuple(
         _agreeing(frame, callee.name, parameter.arg, value, expected, argument)
         for parameter, (value, argument), expected in zip(parameters, passed, compiled.parameters, strict=False)
@@ -216,6 +219,28 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
     return replace(result, code=ir.Call(compiled.name, codes, type_code, span=frame.code_span(node)))
+
+
+_LETTERS = {ir.Region.KERNEL_TRUSTED: "t", ir.Region.KERNEL_UNTRUSTED: "u", ir.Region.USER: "p"}
+
+
+def _variant(compiled: CompiledFunction | None, passed: list[Value]) -> str:
+    """What to add to the name where kernel pointers are read in another way than in the first call: ``__tu``."""
+    if compiled is None or compiled.failed or len(compiled.parameters) != len(passed):
+        return ""
+    known, letters = _regions(list(compiled.parameters)), _regions(passed)
+    same = all(ours == theirs or "_" in (ours, theirs) for ours, theirs in zip(known, letters, strict=True))
+    return "" if same else f"__{letters}"
+
+
+def _regions(values: list[Value]) -> str:
+    """A letter for each value, how its memory is read; ``_`` for anything but kernel pointers."""
+    letters = ""
+    for value in values:
+        inner = value.type.inner if isinstance(value.type, Optional) else value.type
+        pointer = value.code.type if isinstance(inner, KernelPointer) and value.code is not None else None
+        letters += _LETTERS.get(pointer.region, "_") if isinstance(pointer, ir.PointerType) else "_"
+    return letters
 
 
 def _check_typed(
@@ -336,9 +361,9 @@ def _agreeing(frame: Frame, function: str, name: str, value: Value, expected: Va
 
 def _compile(
     caller: Frame, callee: SubProgram, source: FunctionSource, parameters: list[ast.arg], passed: list[Value],
-    node: ast.Call,
+    node: ast.Call, variant: str,
 ) -> CompiledFunction:  # fmt: skip
-    """Compile a sub-program for the arguments of its first call."""
+    """Compile a sub-program for the arguments of its first call, or of the first that reads memory in another way."""
     unit = caller.unit
     if callee.name in unit.calling:
         chain = " calls ".join([*unit.calling[unit.calling.index(callee.name) :], callee.name])
@@ -366,7 +391,7 @@ def _compile(
             for parameter, value in zip(parameters, incoming, strict=True)
         )
         result_code = result.code.type if result.code is not None else ir.VOID
-        name = callee.name + unit.suffix
+        name = callee.name + variant + unit.suffix
         _finish(frame, name, code, result_code, body, None)
         compiled = CompiledFunction(name, tuple(incoming), result)
     except Failure as failure:
@@ -376,7 +401,7 @@ def _compile(
         unit.calling.pop()
     if unit.diagnostics.mark() > mark:
         compiled = replace(compiled, failed=True)
-    unit.subprograms[callee.name] = compiled
+    unit.subprograms[callee.name + variant] = compiled
     return compiled
 
 

@@ -123,7 +123,8 @@ class Module:
     """One BPF object.
 
     ``sources`` has every file that a span names; the first is the module's own.  ``events`` are
-    the structs that reach user space through rings; their layout is kept in the object's BTF.
+    the structs that reach user space through rings; their layout is kept in the object's BTF.  ``notes``
+    say in sentences what the author may want to know, and are no part of the object.
     """
 
     name: str
@@ -134,3 +135,4 @@ class Module:
     events: tuple[type[Struct], ...] = ()
     license: str = "GPL"
     struct_ops: tuple[StructOpsDefinition, ...] = ()
+    notes: tuple[str, ...] = ()

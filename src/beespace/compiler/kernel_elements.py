@@ -57,18 +57,14 @@ def _at(frame: Frame, base: ir.Expression, target: int, index: Value, node: ast.
         )  # fmt: skip
     size = btf.size(resolved)
     region = _USER if base.type == _USER else _KERNEL
-    place = base if base.type == region else ir.Convert(base, region)
+    place: ir.Expression = base if base.type == region else ir.Convert(base, region)
     if isinstance(index.type, Literal):
         place = offset(place, index.type.value * size)
     else:
         assert isinstance(index.type, Int)
         if index.type.signed and index.range.low < 0:
-            text = ast.unparse(node)
-            raise frame.error(
-                rules.IndexOutOfRange, node, found=f"this {index.type} may be negative", length="any number of",
-                suggestion=f"check it first, or convert it: {text}",
-            )  # fmt: skip
-        wide = index.expression if index.type == U64 else ir.Convert(index.expression, ir.U64)
+            raise frame.error(rules.WrongSign, node, expected=U64, found=index.type)
+        wide: ir.Expression = index.expression if index.type == U64 else ir.Convert(index.expression, ir.U64)
         place = ir.Offset(place, ir.Binary(ir.BinaryOp.MUL, wide, number(size, U64)) if size != 1 else wide)
     span = frame.code_span(node)
     if isinstance(found, kernel.Int) and found.encoding & kernel.IntEncoding.BOOL:
@@ -81,5 +77,6 @@ def _at(frame: Frame, base: ir.Expression, target: int, index: Value, node: ast.
     if isinstance(found, kernel.Struct):
         return Value(KernelPointer(resolved, btf.describe(resolved), False), place)
     raise frame.error(
-        rules.UnreadableField, node, name="an element", found=btf.describe(resolved), why="no number, pointer or struct",
+        rules.UnreadableField, node, name="an element", found=btf.describe(resolved),
+        why="no number, pointer or struct",
     )  # fmt: skip

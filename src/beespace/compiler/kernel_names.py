@@ -82,7 +82,8 @@ def view_members(frame: Frame, view: type[KernelStruct], node: ast.AST) -> dict[
                 found = _named(found, scope, view, frame)
             kind = found if is_kernel_type(found) else as_kind(found)
             if kind is None:
-                raise frame.error(rules.ViewField, node, view=view.__name__, name=name, found=annotation)
+                shown = getattr(annotation, "__name__", annotation)
+                raise frame.error(rules.ViewField, node, view=view.__name__, name=name, found=shown)
             members[name] = kind
     return members
 

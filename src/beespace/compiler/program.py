@@ -142,6 +142,7 @@ def _module(unit: Unit) -> ir.Module:
         tuple(ir.Source(file.name, file.text) for file in _unique(files)),
         tuple(events),
         declaration.license,
+        notes=tuple(dict.fromkeys(f"{at.file}:{at.line}: {why}; what asks is left out" for at, why in unit.left_out)),
     )
 
 

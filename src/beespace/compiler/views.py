@@ -58,9 +58,7 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     return Value(Array(kind), recipe=copying)
 
 
-def _declared(
-    frame: Frame, view: type[KernelStruct], name: str, node: ast.AST
-) -> Declared:
+def _declared(frame: Frame, view: type[KernelStruct], name: str, node: ast.AST) -> Declared:
     members = view_members(frame, view, node)
     if name not in members:
         raise frame.error(
@@ -70,9 +68,7 @@ def _declared(
     return members[name]
 
 
-def _core(
-    frame: Frame, kind: Declared, view: type[KernelStruct], name: str, node: ast.AST
-) -> ir.CoreKind:
+def _core(frame: Frame, kind: Declared, view: type[KernelStruct], name: str, node: ast.AST) -> ir.CoreKind:
     """What CO-RE compares a declared field with the kernel's by."""
     if is_kernel_type(kind):
         return ir.CorePointer()
