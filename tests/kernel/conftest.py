@@ -23,7 +23,7 @@ import c_objects
 import fd_tracer
 
 from beespace.elf import read
-from beespace.errors import KernelError, NotSupported
+from beespace.errors import KernelError, NotPermitted, NotSupported
 from beespace.kernel import vmlinux_btf
 from beespace.lang import Program
 from beespace.record import replace
@@ -50,10 +50,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _skipped_if_not_supported() -> Iterator[None]:
     """A feature that the kernel refused, and since when kernels have it: that is a skip, found by trying.
 
-    The kernel matrix (tests/vm) fails it where the kernel is new enough.
+    The kernel matrix (tests/vm) fails it where the kernel is new enough.  So is what a kernel that is locked down
+    (security.lockdown, Linux 5.4) keeps from everybody.
     """
     try:
         yield
+    except NotPermitted as error:
+        if "locked down" not in error.message:
+            raise
+        pytest.skip(error.message)
     except NotSupported as error:
         if error.since is None:
             raise

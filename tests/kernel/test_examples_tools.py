@@ -34,6 +34,29 @@ def mine(events: Any, **wanted: Any) -> list[Any]:
     return [event for event in events if all(getattr(event, name) == value for name, value in wanted.items())]
 
 
+def allocations(probe: Any, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import ctypes; m = ctypes.CDLL(None).malloc\nfor _ in range(300): m(100_000)"]
+    )
+    assert process.wait() == 0
+    buckets = {bucket.low: bucket.count for bucket in probe.sizes[process.pid].buckets}
+    assert buckets[65_536] >= 300  # 65536 to 131071
+
+
+def connects(probe: Any, tmp_path: Path) -> None:
+    before, failed = probe.latency.total, probe.failed.value
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(7):
+            socket.create_connection(server.getsockname()).close()
+        nobody = server.getsockname()
+    for _ in range(3):
+        with socket.socket() as client:
+            assert client.connect_ex(nobody) == errno.ECONNREFUSED
+    assert probe.latency.total - before >= 7
+    assert probe.failed.value - failed >= 3
+    assert probe.latency.percentile(50) < 10_000_000
+
+
 def drops(probe: Any, tmp_path: Path) -> None:
     def to_nobody() -> int:
         return sum(count for drop, count in probe.drops.items() if drop.protocol == 0x0800)
@@ -71,6 +94,14 @@ def faults(probe: Any, tmp_path: Path) -> None:
     assert probe.faults["bee_faults"] >= pages
 
 
+def function_latency(probe: Any, tmp_path: Path) -> None:
+    before = probe.latency.total
+    with Path("/dev/zero").open("rb", buffering=0) as zeroes:
+        for _ in range(100):
+            zeroes.read(10)
+    assert probe.latency.total - before >= 100
+
+
 def mounts(probe: Any, tmp_path: Path) -> None:
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "bee-source", str(tmp_path)]
     subprocess.run(command, check=True)
@@ -80,6 +111,35 @@ def mounts(probe: Any, tmp_path: Path) -> None:
     assert [(event.target, event.type, event.result, event.comm) for event in found] == [
         (str(tmp_path), "tmpfs", 0, "mount")
     ]
+
+
+def names(probe: Any, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", "import socket; socket.getaddrinfo('localhost', 80)"], check=True)
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("name.invalid.", 80, flags=socket.AI_NUMERICHOST)
+    found = list(probe.lookups.available())
+    assert any(event.result == 0 for event in mine(found, name="localhost"))
+    (failed,) = mine(found, name="name.invalid.", pid=os.getpid())
+    assert failed.result == socket.EAI_NONAME and 0 < failed.took < 60e9
+
+
+def off_cpu(probe: Any, tmp_path: Path) -> None:
+    began = time.monotonic_ns()
+    time.sleep(0.4)
+    slept = time.monotonic_ns() - began
+    mine = {place: time for place, time in probe.times.items() if place.pid == os.getpid()}
+    place = max(mine, key=lambda each: mine[each])
+    assert 0.39e9 <= mine[place] <= slept
+    assert any(symbol.startswith("schedule") for symbol in probe.stacks.symbols(place.kernel))
+    assert len(probe.stacks[place.user]) >= 1
+
+
+def on_cpu(probe: Any, tmp_path: Path) -> None:
+    naming = "open('/proc/self/comm', 'w').write('bee_turns')"
+    code = f"import time; {naming}\nfor _ in range(50): time.sleep(0.001)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert probe.times["bee_turns"].total >= 50
+    assert 0 < probe.times["bee_turns"].sum < 60e6
 
 
 def open_files(probe: Any, tmp_path: Path) -> None:
@@ -104,6 +164,36 @@ def opens(probe: Any, tmp_path: Path) -> None:
     assert results[str(tmp_path / "missing")] == -errno.ENOENT
 
 
+def profile(probe: Any, tmp_path: Path) -> None:
+    process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    time.sleep(0.7)
+    process.kill()
+    process.wait()
+    samples = sum(count for place, count in probe.samples.items() if place.pid == process.pid)
+    assert 5 <= samples <= 99
+
+
+def reads(probe: Any, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb", buffering=0) as file:
+        for _ in range(40):
+            file.write(b"x" * 100)
+    with path.open("rb", buffering=0) as file:
+        while file.read(100):
+            pass
+    traffic = probe.traffic[os.getpid()]
+    assert traffic.writes >= 40 and traffic.reads >= 41 and traffic.read_bytes >= 4000
+    assert "on_write" in probe.explain()
+
+
+def run_queue(probe: Any, tmp_path: Path) -> None:
+    before = probe.waits.total
+    for _ in range(20):
+        time.sleep(0.001)
+    assert probe.waits.total - before >= 20
+    assert probe.waits.mean < 10_000_000
+
+
 def signals(probe: Any, tmp_path: Path) -> None:
     target = subprocess.Popen(["sleep", "60"])
     while Path(f"/proc/{target.pid}/comm").read_text() != "sleep\n":
@@ -120,6 +210,18 @@ def softirqs(probe: Any, tmp_path: Path) -> None:
     time.sleep(0.3)
     assert probe.count[timer] > before
     assert 0 < probe.time[timer] < 60e9
+
+
+def system_calls_by_cgroup(probe: Any, tmp_path: Path) -> None:
+    libc = ctypes.CDLL(None)
+    for _ in range(700):
+        libc.getppid()
+    totals = [sum(table.values()) for table in (probe.calls, probe.getppid, probe.others)]
+    assert totals[1] >= 700
+    assert totals[2] > 0
+    again = [sum(table.values()) for table in (probe.calls, probe.getppid, probe.others)]
+    assert totals[1] + totals[2] <= again[0]  # each call went one way or the other
+    assert totals[0] <= again[1] + again[2] + 2 * (os.cpu_count() or 1)
 
 
 def syscalls(probe: Any, tmp_path: Path) -> None:
@@ -149,7 +251,8 @@ def tcp_states(probe: Any, tmp_path: Path) -> None:
 CHECKS: dict[str, Callable[[Any, Path], None]] = {
     check.__name__: check
     for check in (
-        drops, exits, faults, mounts, open_files, opens, signals, softirqs, syscalls, tcp_states,
+        allocations, connects, drops, exits, faults, function_latency, mounts, names, off_cpu, on_cpu, open_files,
+        opens, profile, reads, run_queue, signals, softirqs, syscalls, system_calls_by_cgroup, tcp_states,
     )
 }  # fmt: skip
 

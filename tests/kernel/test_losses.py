@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from beespace import Counter, Event, Hash, Program, Ring, bpf, raw_tracepoint
+from beespace import Counter, Event, Hash, Program, Ring, bpf
+from beespace.lang import raw_tracepoint
 from beespace.probes.execs import Execs
 from beespace.session.watch import Watch, WatchOptions
 from beespace.types import Pid, Text, text, u32, u64

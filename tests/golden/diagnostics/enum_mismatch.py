@@ -1,6 +1,7 @@
 from enum import IntEnum, IntFlag
 
-from beespace import Hash, Program, Struct, raw_tracepoint
+from beespace import Hash, Program, Struct
+from beespace.lang import raw_tracepoint
 from beespace.types import u64
 
 

@@ -1,4 +1,5 @@
-from beespace import Hash, Program, raw_tracepoint
+from beespace import Hash, Program
+from beespace.lang import raw_tracepoint
 from beespace.lang import Union
 from beespace.types import Raw, be32, raw, u64
 

@@ -1,16 +1,19 @@
-"""Examples that attach to a cgroup: each runs at a cgroup of the test's own, and what happens in it is checked."""
+"""Examples of the network and of policies: each runs at a cgroup or interface of the test's own."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Wire
 
 from beespace.session.files import program_of
 
@@ -42,6 +45,34 @@ class Inside:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+def exec_guard(probe: Any, inside: Inside) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="beespace-test-") as folder:
+        program = Path(folder) / "true"
+        shutil.copy("/bin/true", program)
+        folders = (Path(folder), program)
+        for each in folders:
+            each.chmod(0o755)
+        assert subprocess.run([program], check=False).returncode == 0
+        with pytest.raises(PermissionError):
+            subprocess.run([program], user=47_811, check=False)
+        assert subprocess.run(["/bin/true"], user=47_811, check=False).returncode == 0
+    assert probe.refused.value == 1
+
+
+def secret(probe: Any, inside: Inside) -> None:
+    with tempfile.TemporaryDirectory(prefix="beespace-test-") as folder:
+        Path(folder).chmod(0o755)
+        names = [Path(folder) / name for name in ("bee-secret", "bee-public")]
+        for name in names:
+            name.write_text("honey")
+            name.chmod(0o644)
+        assert names[0].read_text() == "honey"
+        reading = [subprocess.run(["cat", name], user=47_811, capture_output=True, check=False) for name in names]
+    assert [done.returncode for done in reading] == [1, 0]
+    assert b"not permitted" in reading[0].stderr
+    assert probe.denied.value == 1
 
 
 def devices(probe: Any, inside: Inside) -> None:
@@ -87,18 +118,56 @@ def sockets(probe: Any, inside: Inside) -> None:
         assert probe.states[listening] >= 1
 
 
-CHECKS: dict[str, Callable[[Any, Inside], None]] = {
-    check.__name__: check for check in (devices, no_binding, services, sysctls, sockets)
+CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
+    check.__name__: check for check in (devices, exec_guard, no_binding, secret, services, sockets, sysctls)
 }
+
+
+def datagrams(wire: Wire, count: int, size: int) -> None:
+    """Packets from left to right."""
+    with wire.left.socket(socket.SOCK_DGRAM) as sender:
+        for _ in range(count):
+            sender.sendto(bytes(size), (wire.right.address, 7000))
+
+
+def firewall(probe: Any, wire: Wire) -> None:
+    datagrams(wire, 5, 10)
+    assert probe.dropped.value == 5
+    network = type(probe).allowed.value_kind
+    probe.allowed["10.0.0.0/8"] = network()
+    probe.allowed["10.77.0.0/24"] = network()
+    datagrams(wire, 3, 10)
+    assert probe.dropped.value == 5
+    counts = {str(network): entry.packets for network, entry in probe.allowed.items()}
+    assert counts == {"10.0.0.0/8": 0, "10.77.0.0/24": 3}
+
+
+def marks(probe: Any, wire: Wire) -> None:
+    datagrams(wire, 4, 100)
+    assert dict(probe.protocols.items()) == {17: 4}
+    small, big = (b"\0" * 12 + b"\x08\0" + bytes(size) for size in (100, 1200))
+    ran = [probe.test_run("on_packet", packet, context={"mark": 0}) for packet in (small, big)]
+    assert [each.context["mark"] for each in ran] == [0, 7]
+
+
+WIRES: dict[str, Callable[[Any, Wire], None]] = {check.__name__: check for check in (firewall, marks)}
 
 FILES = sorted([*(EXAMPLES / "network").glob("*.py"), *(EXAMPLES / "policies").glob("*.py")])
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [file for file in FILES if file.stem not in WIRES], ids=lambda file: file.stem)
 @pytest.mark.usefixtures("no_leaks")
-def test_example(file: Path, cgroup: Path) -> None:
-    assert file.stem in CHECKS, f"{file.name} has no test: add what it should do to CHECKS"
+def test_at_a_cgroup(file: Path, cgroup: Path) -> None:
+    assert file.stem in CGROUPS, f"{file.name} has no test: add what it should do to CGROUPS or WIRES"
     program: Any = program_of(file)
     needs_cgroup = any("cgroup" in section for section in program.declaration().sections.values())
     with program().start(**({"cgroup": cgroup} if needs_cgroup else {})) as probe:
-        CHECKS[file.stem](probe, Inside(cgroup))
+        CGROUPS[file.stem](probe, Inside(cgroup))
+
+
+@pytest.mark.parametrize("name", sorted(WIRES))
+def test_at_an_interface(name: str, wire: Wire) -> None:
+    program: Any = program_of(EXAMPLES / "network" / f"{name}.py")
+    side = wire.left if name == "marks" else wire.right
+    with program().start(interface=side.interface, netns=side.netns) as probe:
+        WIRES[name](probe, wire)
