@@ -1,4 +1,5 @@
-from beespace import Counter, Program, bpf, function, raw_tracepoint
+from beespace import Counter, Program, bpf, function
+from beespace.lang import raw_tracepoint
 from beespace.kernel import bpf_attach_type, file, task_strukt, task_struct
 from beespace.lang import exists, offsetof
 

@@ -1,4 +1,5 @@
-from beespace import Counter, Program, bpf, function, raw_tracepoint
+from beespace import Counter, Program, bpf, function
+from beespace.lang import raw_tracepoint
 from beespace.types import u64
 
 

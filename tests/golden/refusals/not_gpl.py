@@ -1,4 +1,5 @@
-from beespace import Hash, Program, raw_tracepoint
+from beespace import Hash, Program
+from beespace.lang import raw_tracepoint
 from beespace.types import text, u64
 
 

@@ -1,4 +1,5 @@
-from beespace import Counter, Program, bpf, raw_tracepoint
+from beespace import Counter, Program, bpf
+from beespace.lang import raw_tracepoint
 
 
 class Probe(Program):

@@ -1,4 +1,5 @@
-from beespace import Counter, Program, raw_tracepoint
+from beespace import Counter, Program
+from beespace.lang import raw_tracepoint
 from beespace.types import u64
 
 
