@@ -1,5 +1,4 @@
-from beespace import Counter, Program, bpf, function
-from beespace.lang import raw_tracepoint
+from beespace.lang import Counter, Program, bpf, function, raw_tracepoint
 from beespace.types import u64
 
 

@@ -1,5 +1,4 @@
-from beespace import Hash, Program
-from beespace.lang import raw_tracepoint
+from beespace.lang import Hash, Program, raw_tracepoint
 from beespace.types import text, u64
 
 

@@ -1,5 +1,4 @@
-from beespace import Counter, Program, bpf
-from beespace.lang import raw_tracepoint
+from beespace.lang import Counter, Program, bpf, raw_tracepoint
 
 
 class Probe(Program):

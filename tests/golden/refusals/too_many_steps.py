@@ -1,5 +1,4 @@
-from beespace import Counter, Program
-from beespace.lang import raw_tracepoint
+from beespace.lang import Counter, Program, raw_tracepoint
 from beespace.types import u64
 
 
