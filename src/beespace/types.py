@@ -22,20 +22,27 @@ text(n)             char[n]                  UTF-8, cut at n
 raw(n)              unsigned char[n]
 array(t, n)         t[n]
 an IntEnum, IntFlag unsigned int             user space gets members; stored(E, u8) says another size
+SpinLock            struct bpf_spin_lock     `lock: SpinLock = spin_lock()`, in a map's value
+Timer               struct bpf_timer         `timer: Timer = timer()`, in a map's value
+WorkQueue           struct bpf_wq            `work: WorkQueue = work_queue()`, in a map's value
 ==================  =======================  ========================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum, IntFlag
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from beespace.errors import UsageError
 from beespace.schema.kinds import (
     AddressKind,
     ArrayKind,
     BoolKind,
     BytesKind,
     IntKind,
+    ResourceKind,
     TextKind,
     as_kind,
     enum_kind,
@@ -45,6 +52,7 @@ __all__ = [
     "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64", "boolean",
     "Timestamp", "Duration", "Pid", "Tid", "Uid", "Gid", "CgroupId", "Cookie", "Port", "Address",
     "Text", "Raw", "text", "raw", "array", "stored",
+    "SpinLock", "Timer", "WorkQueue", "spin_lock", "timer", "work_queue",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -118,6 +126,61 @@ def stored(enum: Any, of: Any) -> Any:
     if not isinstance(of, IntKind) or not (isinstance(enum, type) and issubclass(enum, IntEnum | IntFlag)):
         raise TypeError(f"stored() takes an IntEnum or IntFlag and an integer type, not {enum!r} and {of!r}")
     return enum_kind(enum, of)
+
+
+class SpinLock:
+    """A lock in a map's value: ``with value.lock:``.  One a value; Hash, Array, storages.  Linux 5.1."""
+
+    def __enter__(self) -> None:
+        raise _kernel_only("a SpinLock")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        raise _kernel_only("a SpinLock")
+
+
+class Timer:
+    """A timer in a map's value; one a value; Hash, LruHash, Array.  Linux 5.15."""
+
+    def start(self, callback: Callable[[Any, Any], None], delay: Duration, *, absolute: bool = False) -> i64:
+        """Call ``callback(key, value)`` once, ``delay`` nanoseconds from now; 0, or a negative error.
+
+        ``callback`` is a method marked ``@function``, and may start the timer again.  A timer that runs already is set
+        anew.  ``absolute``: ``delay`` is a time of ``bpf.now()`` (CLOCK_BOOTTIME).
+        """
+        raise _kernel_only("a Timer")
+
+    def cancel(self) -> i64:
+        """Stop it, and wait until its callback has ended: 1 if it ran, 0 if not, or a negative error."""
+        raise _kernel_only("a Timer")
+
+
+class WorkQueue:
+    """Work for later, in a context that may sleep; in a map's value; one a value; Hash, LruHash, Array.  Linux 6.10."""
+
+    def start(self, callback: Callable[[Any, Any], None]) -> i64:
+        """Call ``callback(key, value)`` soon, in process context; 0, or a negative error."""
+        raise _kernel_only("a WorkQueue")
+
+
+def spin_lock() -> Any:
+    """A lock as a field: ``lock: SpinLock = spin_lock()``."""
+    return ResourceKind("SpinLock", "bpf_spin_lock", 4, 4)
+
+
+def timer() -> Any:
+    """A timer as a field: ``timer: Timer = timer()``."""
+    return ResourceKind("Timer", "bpf_timer", 16, 8)
+
+
+def work_queue() -> Any:
+    """Work as a field: ``work: WorkQueue = work_queue()``."""
+    return ResourceKind("WorkQueue", "bpf_wq", 16, 8)
+
+
+def _kernel_only(what: str) -> UsageError:
+    return UsageError(f"{what} is of the kernel side", help="use it inside a method with a hook decorator")
 
 
 def _positive(size: int, what: str) -> int:

@@ -12,7 +12,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load, store
-from beespace.compiler.numbers import default_type, fit, present
+from beespace.compiler.numbers import default_type, fit, not_a_value, present
 from beespace.compiler.scope import Variable
 from beespace.compiler.structs import assign, materialise
 from beespace.compiler.texts import as_bytes, as_text, copied
@@ -26,12 +26,14 @@ from beespace.compiler.types import (
     KernelObject,
     KernelPointer,
     Literal,
+    Manager,
     MapObject,
     MapWord,
     NoneType,
     Optional,
     Poison,
     Program,
+    Resource,
     Socket,
     Static,
     StructType,
@@ -99,6 +101,8 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
     type_ = value.type
     if isinstance(type_, Poison):
         raise Failure(None)
+    if isinstance(type_, (Resource, Manager)):
+        raise not_a_value(frame, type_, node)
     if isinstance(type_, Void):
         raise frame.error(rules.TypeMismatch, node, place=target.id, expected="a value", found="a call that gives none")
     if isinstance(type_, (MapObject, MapWord)):

@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from beespace import types as kinds
-from beespace.compiler import maps, rules
+from beespace.compiler import maps, resources, rules
 from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, truth_call
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
@@ -19,6 +19,7 @@ from beespace.compiler.methods import method
 from beespace.compiler.names import kind_named
 from beespace.compiler.numbers import convert
 from beespace.compiler.questions import QUESTIONS
+from beespace.compiler.reservations import discard, is_discard
 from beespace.compiler.structs import construct, zeroed
 from beespace.compiler.types import (
     Array,
@@ -26,6 +27,7 @@ from beespace.compiler.types import (
     Int,
     Literal,
     MapWord,
+    ResourceWord,
     Static,
     SubProgram,
     Text,
@@ -43,12 +45,16 @@ __all__ = ["call"]
 def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     """Lower a call."""
     if isinstance(node.func, ast.Attribute):
+        if is_discard(frame, node.func):
+            return discard(frame, node, node.func)
         found = method(frame, node, node.func)
         if found is not None:
             return found
     target = frame.value(node.func)
     if isinstance(target.type, MapWord):
         return maps.map_call(frame, target, node)
+    if isinstance(target.type, ResourceWord):
+        return resources.word(frame, target, node)
     if isinstance(target.type, SubProgram):
         return call_subprogram(frame, target.type, node)
     if isinstance(target.type, Static):

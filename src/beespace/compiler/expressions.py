@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from beespace.compiler import contexts, ir, kernel_elements, kernel_types, rules, views
+from beespace.compiler import contexts, ir, kernel_elements, kernel_types, resources, rules, views
 from beespace.compiler.assignments import assign_local
 from beespace.compiler.calls import call
 from beespace.compiler.choices import conditional, either
@@ -35,6 +35,7 @@ from beespace.compiler.types import (
     MapObject,
     MapWord,
     Program,
+    Resource,
     Socket,
     Static,
     StructType,
@@ -84,6 +85,8 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
         return _of_member(frame, owner, node)
     if isinstance(type_, MapObject):
         return _map_attribute(frame, owner, type_, node)
+    if isinstance(type_, Resource):
+        return resources.attribute(frame, owner, node)
     owner = present(frame, owner, node.value)
     if isinstance(type_, StructType):
         return read_field(frame, materialise(frame, owner, type_.cls, node.value), node.attr, node)

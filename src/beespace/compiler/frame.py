@@ -72,6 +72,7 @@ class Unit:
     constants: dict[tuple[Kind, bytes], str] = field(default_factory=dict)  # tables in the object, with their names
     left_out: list[tuple[ir.Span, str]] = field(default_factory=list)  # branches that the kernel's types rule out
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
+    callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
 
 
 @dataclass(slots=True)
@@ -105,6 +106,8 @@ class Frame:
     held: ast.expr | None = None  # the call whose result a `with` block holds
     parameter_names: frozenset[str] = frozenset()  # names of the parameters in the IR
     returns: list[ast.Return] = field(default_factory=list)  # those without a value
+    ended: dict[str, str] = field(default_factory=dict)  # locals that refer to nothing any more, and why
+    records: dict[str, str] = field(default_factory=dict)  # locals that are records of a ring: the flag to discard
 
     # --- lowering ---
 

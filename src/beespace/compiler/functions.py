@@ -7,6 +7,7 @@ its result is known before the call that asked for it goes on.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from beespace import hooks
 from beespace.compiler import interfaces, ir, rules
@@ -48,7 +49,7 @@ from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 
-__all__ = ["call_subprogram", "compile_program", "parameters_of"]
+__all__ = ["call_subprogram", "compile_callback", "compile_program", "parameters_of"]
 
 MAX_PARAMETERS = 5
 _LITERAL_SIZE = 16  # of a text parameter whose first call passes a shorter text that is written out
@@ -361,7 +362,7 @@ def _agreeing(frame: Frame, function: str, name: str, value: Value, expected: Va
 
 def _compile(
     caller: Frame, callee: SubProgram, source: FunctionSource, parameters: list[ast.arg], passed: list[Value],
-    node: ast.Call, variant: str,
+    node: ast.expr, variant: str,
 ) -> CompiledFunction:  # fmt: skip
     """Compile a sub-program for the arguments of its first call, or of the first that reads memory in another way."""
     unit = caller.unit
@@ -433,6 +434,45 @@ def _result(frame: Frame) -> Value:
         raise frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=type_)
     placeholder = null(code.region) if isinstance(code, ir.PointerType) else ir.Const(0, code)
     return Value(type_, placeholder)
+
+
+def compile_callback(
+    frame: Frame, callee: SubProgram, given: Sequence[tuple[str, Value]], what: str, node: ast.expr
+) -> CompiledFunction:
+    """A sub-program as the kernel calls it, with ``given``; it may be the one that is being compiled."""
+    unit = frame.unit
+    source = unit.sources.function(callee.function)
+    probe = Frame(unit, source, None)
+    parameters = parameters_of(probe)
+    words = " and ".join(f"{name} ({value.type})" for name, value in given)
+    shape = {"name": callee.name, "what": what, "given": words}
+    if len(parameters) != len(given):
+        names = ", ".join(name.removeprefix("the ") for name, _ in given)
+        raise frame.error(
+            rules.CallbackShape, node, problem=f"it takes {len(parameters)} parameters besides self",
+            suggestion=f"write def {callee.name}(self, {names})", **shape,
+        )  # fmt: skip
+    for parameter, (name, value) in zip(parameters, given, strict=True):
+        declared = annotation(probe, parameter.annotation) if parameter.annotation is not None else value.type
+        if declared != value.type:
+            raise frame.error(
+                rules.CallbackShape, node, problem=f"its {parameter.arg} is {declared}, and {name} is {value.type}",
+                suggestion=f"write {parameter.arg}: {value.type}", **shape,
+            )  # fmt: skip
+    if callee.name in unit.calling:
+        return CompiledFunction(callee.name + unit.suffix, tuple(value for _, value in given), Value(VOID))
+    compiled = unit.subprograms.get(callee.name)
+    if compiled is None:
+        compiled = _compile(frame, callee, source, parameters, [value for _, value in given], node, "")
+    for parameter, (_, value), expected in zip(parameters, given, compiled.parameters, strict=False):
+        if (expected.type, expected.expression.type) != (value.type, value.expression.type):
+            raise frame.error(
+                rules.CallbackShape, node, problem=f"its {parameter.arg} was another {expected.type} before",
+                suggestion="make a method for each", **shape,
+            )  # fmt: skip
+    if compiled.failed:
+        raise Failure(None)
+    return compiled
 
 
 # --- both ----------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from beespace.compiler.types import (
     Array,
     Bytes,
     KernelObject,
+    Resource,
     StructType,
     Text,
     TextLiteral,
@@ -29,11 +30,12 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
-from beespace.schema import AddressKind, BoolKind, BytesKind, Field, IntKind, Kind, Struct, TextKind
+from beespace.schema import AddressKind, BoolKind, BytesKind, Field, IntKind, Kind, ResourceKind, Struct, TextKind
 from beespace.schema.kinds import kind_size
 
 __all__ = [
-    "SLOT_ALIGN", "address_bytes", "compared", "field_of", "load", "located", "memory_align", "read_field", "store",
+    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "load", "located", "memory_align",
+    "read_field", "resource_in", "store",
 ]  # fmt: skip
 
 SLOT_ALIGN = 8
@@ -71,6 +73,8 @@ def read_field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     """``value.name`` of a struct of the author's."""
     assert isinstance(value.type, StructType)
     field = field_of(frame, value.type.cls, name, node)
+    if isinstance(field.kind, ResourceKind):
+        return Value(Resource(field.kind, value.type.cls), offset(value.expression, field.offset))
     return load(offset(value.expression, field.offset), field.kind, memory_align(value.align, field.offset))
 
 
@@ -100,12 +104,30 @@ def store(
         return fill_bytes(frame, target, size, align, value, node, place)
     if isinstance(kind, AddressKind):
         value = _as_address(frame, value, node)
+    check_copied(frame, kind, node, value.code, target)
     if value.type != of_kind(kind):
         raise frame.error(rules.TypeMismatch, node, place=place, expected=of_kind(kind), found=value.type)
     if value.recipe is not None:
         return value.recipe.prepare + value.recipe.fill(target, size, align)
     before, source = frame.bind_address(value.expression)
     return before + copied(target, size, align, source, size, value.align)
+
+
+def check_copied(frame: Frame, kind: Kind, node: ast.AST, *places: ir.Expression | None) -> None:
+    """A mistake if a lock or timer of a map would be read or written with the rest of its struct."""
+    in_map = any(place is not None and place.type == ir.PointerType(ir.Region.MAP_VALUE) for place in places)
+    held = resource_in(kind) if in_map else None
+    if held is not None:
+        raise frame.error(rules.ResourceCopied, node, type=of_kind(kind), what=held.name)
+
+
+def resource_in(kind: Kind) -> ResourceKind | None:
+    """What a struct has of the kernel's own."""
+    if isinstance(kind, ResourceKind):
+        return kind
+    if not isinstance(kind, type):
+        return None
+    return next(filter(None, (resource_in(field.kind) for field in kind.layout.fields)), None)
 
 
 def _as_address(frame: Frame, value: Value, node: ast.AST) -> Value:
@@ -127,6 +149,7 @@ def _as_address(frame: Frame, value: Value, node: ast.AST) -> Value:
 def located(frame: Frame, value: Value, kind: Kind, node: ast.AST, place: str) -> tuple[ir.Block, ir.Expression]:
     """The address of memory that holds ``value`` as ``kind``, for a helper to read."""
     present(frame, value, node)
+    check_copied(frame, kind, node, value.code)
     region = value.code.type.region if value.code and isinstance(value.code.type, ir.PointerType) else None
     direct = value.type == of_kind(kind) and not isinstance(kind, (IntKind, BoolKind))
     if direct and region in (ir.Region.STACK, ir.Region.MAP_VALUE):
@@ -153,6 +176,7 @@ def compared(frame: Frame, left: Value, right: Value, node: ast.Compare, operato
         else:
             kind = left.type.kind if isinstance(left.type, Array) else AddressKind()
         size = kind_size(kind)
+        check_copied(frame, kind, node, left.code, right.code)
         before, ours, align = _in_memory(frame, left, size)
         between, theirs, other = _in_memory(frame, right, size)
         return ir.Sequence(before + between, equal_bytes(ours, theirs, size, min(align, other)))

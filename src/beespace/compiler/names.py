@@ -106,6 +106,8 @@ def local(frame: Frame, node: ast.Name) -> Value:
     type_ = frame.state.names.get(node.id)
     if type_ is None:
         known = node.id in frame.scope.variables
+        if node.id in frame.ended:
+            raise frame.error(rules.HeldNoMore, node, name=node.id, manager=frame.ended[node.id])
         why = "not on every path to here" if known else "not assigned before this"
         raise frame.error(rules.NotAssigned, node, name=node.id, why=why)
     if isinstance(type_, Poison):

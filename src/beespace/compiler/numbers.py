@@ -23,9 +23,11 @@ from beespace.compiler.types import (
     Int,
     KernelPointer,
     Literal,
+    Manager,
     NoneType,
     Optional,
     Poison,
+    Resource,
     Type,
     of_int,
 )
@@ -84,7 +86,16 @@ def present(frame: Frame, value: Value, node: ast.AST) -> Value:
         if value.path is None and isinstance(node, ast.Attribute):
             raise frame.error(rules.UncheckedField, node, what=text, name=node.attr)
         raise frame.error(rules.MayBeNone, node, what=text, found=value.type)
+    if isinstance(value.type, (Resource, Manager)):
+        raise not_a_value(frame, value.type, node)
     return value
+
+
+def not_a_value(frame: Frame, type_: Resource | Manager, node: ast.AST) -> Exception:
+    """The mistake of using what the kernel keeps, or what only a ``with`` takes, as a value."""
+    if isinstance(type_, Manager):
+        return frame.error(rules.OnlyInWith, node, what=type_, text=ast.unparse(node))
+    return frame.error(rules.ResourceValue, node, what=type_)
 
 
 def known(frame: Frame, value: Value, node: ast.AST, what: str) -> Value:

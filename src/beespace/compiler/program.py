@@ -11,6 +11,7 @@ from beespace.compiler.diagnostics import Diagnostics
 from beespace.compiler.frame import Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
+from beespace.compiler.holding import check_holders
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
@@ -97,6 +98,7 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
         compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), resolve(each.section))
     unit.subprograms = subprograms
     _check_all_called(unit)
+    check_holders(unit, {name: resolve(each.section) for name, each in declaration.programs.items()})
     implementation = interfaces.definition(unit)
     unit.diagnostics.raise_any()
     check_permitted(unit, {name: each.section for name, each in declaration.programs.items()})

@@ -77,6 +77,12 @@ class Scope:
         self.slots[unique] = ir.Slot(unique, size)
         return ir.StackSlot(unique)
 
+    def fixed_slot(self, name: str, size: int) -> ir.StackSlot:
+        """Memory for the whole function that never leaves the stack."""
+        unique = self.fresh(name)
+        self.slots[unique] = ir.Slot(unique, size, fixed=True)
+        return ir.StackSlot(unique)
+
     def release(self, *, keep: bool = False) -> None:
         """The statement is over; ``keep``: a local may still refer to its temporaries."""
         if not keep:

@@ -19,7 +19,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.loops import for_loop
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
-from beespace.compiler.numbers import binary, default_type, fit, known, present
+from beespace.compiler.numbers import binary, default_type, fit, known, not_a_value, present
 from beespace.compiler.returns import return_statement
 from beespace.compiler.structs import assign, assign_field, check_writable
 from beespace.compiler.types import (
@@ -28,6 +28,7 @@ from beespace.compiler.types import (
     Context,
     Int,
     Literal,
+    Manager,
     MapObject,
     Poison,
     Static,
@@ -36,6 +37,7 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Value, number, offset
+from beespace.compiler.with_blocks import with_block
 from beespace.lang import Global
 from beespace.record import replace
 from beespace.schema import Kind
@@ -345,6 +347,8 @@ def _expression(frame: Frame, node: ast.Expr) -> ir.Block:
     frame.unused = None
     if isinstance(value.type, Poison):
         raise Failure(None)
+    if isinstance(value.type, Manager):
+        raise not_a_value(frame, value.type, node.value)
     if value.code is None:
         raise frame.error(rules.NoEffect, node, suggestion="assign the value, or remove the line")
     if isinstance(value.code, ir.Sequence) and isinstance(value.code.value, ir.Const):
@@ -459,13 +463,13 @@ NODES: dict[type[ast.stmt], Callable[[Frame, Any], ir.Block]] = {
     ast.Expr: _expression,
     ast.Delete: _delete,
     ast.Pass: _pass,
+    ast.With: with_block,
 }
 
 _REFUSED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("try", "nothing raises in the kernel: what may be missing is None, and is checked for it"),
     ast.Raise: ("raise", "return early; count what went wrong in a Counter"),
     ast.Assert: ("assert", "write `if not ...: return`"),
-    ast.With: ("with", "write the steps out; records are submitted by emit()"),
     ast.FunctionDef: ("a function inside a function", "make it a method and mark it with @function"),
     ast.AsyncFunctionDef: ("an async function", "the kernel side runs to its end at once"),
     ast.AsyncFor: ("async for", "the kernel side runs to its end at once"),

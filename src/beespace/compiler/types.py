@@ -15,14 +15,26 @@ from beespace import hooks
 from beespace.compiler import ir
 from beespace.lang import KernelStruct, Map
 from beespace.record import dataclass, field
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, Struct, TextKind
+from beespace.schema import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    EnumKind,
+    IntKind,
+    Kind,
+    ResourceKind,
+    Struct,
+    TextKind,
+)
 from beespace.schema.kinds import kind_name
 
 __all__ = [
     "ADDRESS", "BOOL", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
     "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "KernelObject", "KernelPointer", "Literal",
-    "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Socket", "Static", "StructType",
-    "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory", "of_int", "of_kind",
+    "Manager", "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Resource",
+    "ResourceWord", "Socket", "Static", "StructType", "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory",
+    "of_int", "of_kind",
 ]  # fmt: skip
 
 
@@ -291,6 +303,50 @@ class SubProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """A lock, timer or the like, inside a struct of class ``owner``; the code is its address."""
+
+    kind: ResourceKind
+    owner: type[Struct]
+
+    def __str__(self) -> str:
+        return self.kind.name
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceWord:
+    """A method of a resource, as ``value.timer.start``; the code is the resource's address."""
+
+    resource: Resource
+    word: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}.{self.word}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """What only a ``with`` takes: code to begin and to end it, and what its ``as`` names.
+
+    ``early``, if given, ends it when its block is left before the end.  ``discard`` is the local that says that a
+    record is not to be sent; ``atomic``: nothing may be called inside.
+    """
+
+    what: str
+    enter: ir.Block
+    exit: ir.Block
+    early: ir.Block | None = None
+    held: Type | None = None
+    code: ir.Expression | None = None
+    align: int = 1
+    discard: str | None = None
+    atomic: bool = False
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """``range(...)``; only a ``for`` takes it."""
 
@@ -302,6 +358,7 @@ Type: TypeAlias = (
     Int | Bool | Literal | NoneType | Void | Text | TextLiteral | Bytes | Address | Array | StructType
     | KernelPointer | KernelObject | Socket | Context | Optional | Poison
     | Static | Program | MapObject | MapWord | SubProgram | Range
+    | Resource | ResourceWord | Manager
 )  # fmt: skip
 
 U8, U16, U32, U64 = (Int(bits) for bits in (8, 16, 32, 64))
@@ -327,6 +384,8 @@ def of_kind(kind: Kind) -> Type:
         return ADDRESS
     if isinstance(kind, ArrayKind):
         return Array(kind)
+    if isinstance(kind, ResourceKind):
+        return Resource(kind, Struct)
     return StructType(kind)
 
 

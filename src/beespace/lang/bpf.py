@@ -12,6 +12,7 @@ their names, too.  ``bpf.pyi`` beside this file lists all of them for editors an
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
 from beespace.errors import UsageError
@@ -293,3 +294,18 @@ def user(address: Any, type: type[_T]) -> _T:
     Zeroes if not readable, as what was swapped out is not.  bpf_probe_read_user, 5.5.
     """
     _kernel_only("user")
+
+
+def rcu() -> AbstractContextManager[None]:
+    """``with bpf.rcu():`` what kernel pointers point to stays there.  bpf_rcu_read_lock, bpf_rcu_read_unlock, 6.2."""
+    _kernel_only("rcu")
+
+
+def preempt_disabled() -> AbstractContextManager[None]:
+    """``with bpf.preempt_disabled():`` no other task runs on this CPU.  bpf_preempt_disable, 6.10."""
+    _kernel_only("preempt_disabled")
+
+
+def irqs_disabled() -> AbstractContextManager[None]:
+    """``with bpf.irqs_disabled():`` nothing interrupts this CPU.  bpf_local_irq_save, bpf_local_irq_restore, 6.14."""
+    _kernel_only("irqs_disabled")

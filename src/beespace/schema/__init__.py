@@ -7,7 +7,17 @@ A class body of sized fields becomes a :class:`Layout` with the C rules (natural
 declaration order); compiler, NumPy, Arrow and SQL shapes all derive from it.
 """
 
-from beespace.schema.kinds import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, TextKind
+from beespace.schema.kinds import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    EnumKind,
+    IntKind,
+    Kind,
+    ResourceKind,
+    TextKind,
+)
 from beespace.schema.struct import Event, Field, Layout, Struct, layout_of
 from beespace.schema.union import Union
 
@@ -22,6 +32,7 @@ __all__ = [
     "IntKind",
     "Kind",
     "Layout",
+    "ResourceKind",
     "Struct",
     "TextKind",
     "Union",

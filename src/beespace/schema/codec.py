@@ -19,6 +19,7 @@ from beespace.schema.kinds import (
     EnumKind,
     IntKind,
     Kind,
+    ResourceKind,
     kind_name,
     kind_size,
 )
@@ -46,6 +47,8 @@ def pack(kind: Kind, value: Any) -> bytes:
         if len(value) != kind.length:
             raise UsageError(f"a {kind.name} takes {kind.length} values, not {len(value)}")
         return b"".join(pack(kind.element, element) for element in value)
+    if isinstance(kind, ResourceKind):
+        return bytes(kind.size)  # the kernel's own; it takes no notice
     if isinstance(value, int):
         raise UsageError(f"{value!r} is no {kind_name(kind)}")
     data = value.encode() if isinstance(value, str) else bytes(value)
@@ -76,6 +79,8 @@ def unpack(kind: Kind, data: bytes | memoryview) -> Any:
     if isinstance(kind, ArrayKind):
         size = kind_size(kind.element)
         return [unpack(kind.element, raw[at : at + size]) for at in range(0, kind.size, size)]
+    if isinstance(kind, ResourceKind):
+        return None
     if isinstance(kind, BytesKind):
         return raw[: kind.size]
     return raw[: kind.size].split(b"\0", 1)[0].decode(errors="replace")

@@ -144,10 +144,26 @@ class ArrayKind:
         return value
 
 
-Kind: TypeAlias = "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | type[Struct]"
+@dataclass(frozen=True, slots=True)
+class ResourceKind:
+    """Something of the kernel's own inside a map's value: a lock, a timer, a pointer that it counts.
+
+    ``struct`` is its C type, which the kernel finds by name (``btf_get_field_type()`` in kernel/bpf/btf.c).
+    ``target`` is the kernel struct that a ``kptr`` points to.  Programs use it by its own words alone; outside it
+    reads as None.
+    """
+
+    name: str
+    struct: str
+    size: int
+    align: int
+    target: str = ""
 
 
-KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind)
+Kind: TypeAlias = "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | ResourceKind | type[Struct]"
+
+
+KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind, ResourceKind)
 
 
 def enum_kind(enum: type[IntEnum] | type[IntFlag], of: IntKind | None = None) -> EnumKind:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, ClassVar, dataclass_transform
 
+from beespace.errors import UsageError
 from beespace.record import dataclass
 from beespace.schema.kinds import (
     KINDS,
@@ -21,6 +22,7 @@ from beespace.schema.kinds import (
     EnumKind,
     IntKind,
     Kind,
+    ResourceKind,
     TextKind,
     as_kind,
     kind_align,
@@ -117,6 +119,8 @@ def zero(kind: Kind) -> Any:
         return bytes(kind.size)
     if isinstance(kind, ArrayKind):
         return [zero(kind.element) for _ in range(kind.length)]
+    if isinstance(kind, ResourceKind):
+        return None
     return "::" if isinstance(kind, AddressKind) else ""
 
 
@@ -171,3 +175,7 @@ class Event(Struct):
 
     Type checkers ask for every field when one is made: a row with a field forgotten is a mistake.
     """
+
+    def discard(self) -> None:
+        """Kernel only, of a record that a ring's ``reserve()`` gave: do not send it when its ``with`` ends."""
+        raise UsageError("discard() is of the kernel side", help="use it inside a method with a hook decorator")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from beespace.errors import FormatError
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, TextKind
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, ResourceKind, TextKind
 from beespace.stream.dtype import DURATION, TIME, arrow_schema_of, arrow_type_of, dtype_of
 from beespace.stream.text import address_column, binary_column, octets, text_column
 
@@ -76,6 +76,7 @@ def _column(values: Values, kind: Kind, boot_offset: int) -> pa.Array:
 _BYTES: dict[type, Callable[[NDArray[np.uint8]], pa.Array]] = {
     TextKind: text_column,
     BytesKind: binary_column,
+    ResourceKind: binary_column,
     AddressKind: address_column,
 }
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, TextKind
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, ResourceKind, TextKind
 from beespace.schema.kinds import kind_size
 
 TIME = pa.timestamp("ns", "UTC")
@@ -85,7 +85,7 @@ def arrow_type_of(kind: Kind) -> pa.DataType:
         return pa.bool_()
     if isinstance(kind, (TextKind, AddressKind)):
         return pa.string()
-    if isinstance(kind, BytesKind):
+    if isinstance(kind, (BytesKind, ResourceKind)):
         return pa.binary()
     return pa.list_(arrow_type_of(kind.element), kind.length)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.llvm.metadata import Metadata, quoted
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, TextKind
+from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, ResourceKind, TextKind
 
 __all__ = ["Debug"]
 
@@ -42,6 +42,7 @@ class Debug:
         }
         self.main_file = self._files[sources[0].file]
         self._structs: dict[type, str] = {}
+        self._resources: dict[str, str] = {}
         self._globals: list[str] = []
         self.unit = metadata.reserve()
 
@@ -96,6 +97,8 @@ class Debug:
                 return self._typedef("Address", self.array(self.integer(8, False), 16, 16))
             case ArrayKind():
                 return self.array(self.kind(kind.element), kind.length, kind.size)
+            case ResourceKind():
+                return self._resource(kind)
             case _:
                 return self._struct(kind)
 
@@ -109,6 +112,18 @@ class Debug:
             f"!DICompositeType(tag: DW_TAG_enumeration_type, name: {quoted(kind.name)}, file: {self.main_file}, "
             f"baseType: {self.integer(kind.bits, False)}, size: {kind.bits}, elements: {self.metadata.tuple(members)})"
         )
+
+    def _resource(self, kind: ResourceKind) -> str:
+        """A struct that the kernel knows by its name; what is inside is its own."""
+        unit = 8 * kind.align
+        count = kind.size // kind.align
+        type = self.integer(unit, False)
+        if count > 1:
+            type = self.array(type, count, kind.size)
+        if kind.struct not in self._resources:
+            members = [self.member("opaque", type, offset=0, size=kind.size)]
+            self._resources[kind.struct] = self.composite(kind.struct, members, kind.size)
+        return self._resources[kind.struct]
 
     def _typedef(self, name: str, target: str) -> str:
         return self.metadata.node(

@@ -11,7 +11,7 @@ from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.adding import addable, amount, atomic_add
 from beespace.compiler.maps.lookups import NOEXIST, VALUE, created, found_or_created, lookup, optional, update
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.memory import located
+from beespace.compiler.memory import check_copied, located
 from beespace.compiler.types import BOOL, VOID, of_kind
 from beespace.compiler.values import Value, is_null, not_null, sequence
 from beespace.schema import Kind
@@ -91,6 +91,7 @@ def pop(frame: Frame, place: Place, node: ast.Call) -> Value:
     removal = call("map_delete_elem", ir.I64, place.address, key)
     if node is frame.unused:
         return Value(VOID, sequence(before, removal))
+    check_copied(frame, kind, node, ir.Local("", VALUE))
     slot = frame.scope.slot(kind_size(kind))
     entry, result = frame.scope.fresh(), frame.scope.fresh()
     taken: ir.Block = (

@@ -16,7 +16,7 @@ from beespace.compiler.values import Value
 from beespace.lang import Map
 from beespace.record import dataclass
 
-__all__ = ["Key", "Operations", "Place", "Word", "arguments", "default_definition"]
+__all__ = ["Key", "Operations", "Place", "Word", "argument_nodes", "arguments", "default_definition"]
 
 #: The key of an entry in memory: code that goes before, and the address.
 Key: TypeAlias = Callable[[Frame, Map, ast.expr], tuple[ir.Block, ir.Expression]]
@@ -69,7 +69,13 @@ class Operations:
 def arguments(frame: Frame, place: Place, node: ast.Call, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:
     """The nodes of a call's arguments, by position or name; those of ``optional`` that are not given are None."""
     assert isinstance(node.func, ast.Attribute)
-    function = f"{place.name}.{node.func.attr}()"
+    return argument_nodes(frame, node, f"{place.name}.{node.func.attr}()", *names, optional=optional)
+
+
+def argument_nodes(
+    frame: Frame, node: ast.Call, function: str, *names: str, optional: tuple[str, ...] = ()
+) -> list[Any]:
+    """The same for any call; ``function`` is for messages."""
     known = [*names, *optional]
     found: dict[str, ast.expr] = dict(zip(known, node.args, strict=False))
     starred = any(isinstance(argument, ast.Starred) for argument in node.args)

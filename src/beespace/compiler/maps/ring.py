@@ -15,12 +15,12 @@ from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.numbers import present
-from beespace.compiler.types import U64, VOID, StructType
+from beespace.compiler.types import U64, VOID, Manager, Optional, StructType
 from beespace.compiler.values import Value, not_null, number
 from beespace.lang import Map, Ring
 from beespace.schema.kinds import kind_size
 
-__all__ = ["define", "emit"]
+__all__ = ["define", "emit", "reserve"]
 
 _RECORD = ir.PointerType(ir.Region.RING)
 
@@ -60,3 +60,27 @@ def emit(frame: Frame, place: Place, call_node: ast.Call) -> Value:
         ir.If(not_null(record), (*filling, submit), count_lost(frame, place.name)),
     )
     return Value(VOID, ir.Sequence(block, ir.Const(0, ir.U64)))
+
+
+def reserve(frame: Frame, place: Place, node: ast.Call) -> Value:
+    """``with self.events.reserve() as event:``: a record of zeroes, submitted at the end of the block."""
+    ring = place.map
+    assert isinstance(ring, Ring)
+    arguments(frame, place, node)
+    size = kind_size(ring.event)
+    name, unwanted = frame.scope.fresh(), frame.scope.fresh("unwanted")
+    record = ir.Local(name, _RECORD)
+    taking = call("ringbuf_reserve", _RECORD, place.address, number(size, U64), number(0, U64))
+    submit, discard = (
+        ir.Evaluate(call(word, ir.VOID, record, number(0, U64))) for word in ("ringbuf_submit", "ringbuf_discard")
+    )
+    enter: ir.Block = (
+        ir.Declare(unwanted, ir.BOOL),
+        ir.Declare(name, _RECORD, taking, span=frame.code_span(node)),
+        ir.If(not_null(record), (ir.Zero(record, size, SLOT_ALIGN),), count_lost(frame, place.name)),
+    )
+    end = ir.If(not_null(record), (ir.If(ir.Local(unwanted, ir.BOOL), (discard,), (submit,)),))
+    early = ir.If(not_null(record), (discard,))
+    held = Optional(StructType(ring.event))
+    what = f"{place.name}.reserve()"
+    return Value(Manager(what, enter, (end,), (early,), held, record, SLOT_ALIGN, discard=unwanted))

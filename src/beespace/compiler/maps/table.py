@@ -100,7 +100,7 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     ),
     Counter: Operations(count=variables.count, operators="self.{0} += n"),
     Global: Operations(attributes={"value": variables.value}, operators="self.{0}.value", define=variables.undefined),
-    Ring: Operations(words={"emit": ring.emit}, define=ring.define),
+    Ring: Operations(words={"emit": ring.emit, "reserve": ring.reserve}, define=ring.define),
     SocketStorage: _STORAGE,
     TaskStorage: _STORAGE,
 })  # fmt: skip

@@ -13,7 +13,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.values import Value
-from beespace.compiler.words import current, memory, packets, sockets, typed
+from beespace.compiler.words import current, memory, packets, sections, sockets, typed
 from beespace.compiler.words.helpers import helper_call
 from beespace.compiler.words.word import Word
 from beespace.record import replace
@@ -21,7 +21,14 @@ from beespace.record import replace
 __all__ = ["WORDS", "word"]
 
 # Each word, with how many arguments it takes.
-WORDS: dict[str, tuple[int, Word]] = {**current.WORDS, **packets.WORDS, **sockets.WORDS, **memory.WORDS, **typed.WORDS}
+WORDS: dict[str, tuple[int, Word]] = {
+    **current.WORDS,
+    **packets.WORDS,
+    **sockets.WORDS,
+    **memory.WORDS,
+    **sections.WORDS,
+    **typed.WORDS,
+}
 
 
 def word(frame: Frame, name: str, node: ast.Call) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from beespace.lang.maps.declaration import Map, kernel_only
@@ -43,6 +44,14 @@ class Ring(Map, Generic[E]):
     def emit(self, event: E) -> None:
         """Kernel only: send ``event``, built in place in the ring."""
         raise kernel_only("emit")
+
+    def reserve(self) -> AbstractContextManager[E | None]:
+        """Kernel only: ``with self.events.reserve() as event:``, a record of zeroes in the ring, to be filled in place.
+
+        It is sent at the end of the block, and discarded if the block is left by return, break or continue, or after
+        ``event.discard()``.  None, and counted in ``lost``, if the ring is full.
+        """
+        raise kernel_only("reserve")
 
     @property
     def lost(self) -> int:

@@ -1,0 +1,25 @@
+from beespace.lang import Counter, Hash, Program, bpf, cgroup_skb, function
+from beespace.schema import Struct
+from beespace.types import SpinLock, Timer, spin_lock, timer, u32, u64
+
+
+class Entry(Struct):
+    lock: SpinLock = spin_lock()
+    timer: Timer = timer()
+    count: u64
+
+
+class Probe(Program):
+    entries = Hash(key=u32, value=Entry)
+    others = Hash(key=u32, value=Entry)
+
+    @cgroup_skb("egress")
+    def on_packet(self, ctx):
+        entry = self.entries.get(1)
+        if entry is None:
+            return
+        entry.timer.start(self.on_timer, 1000)
+
+    @function
+    def on_timer(self, key: u32, entry: Entry):
+        entry.count += 1
