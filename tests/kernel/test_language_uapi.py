@@ -1,0 +1,20 @@
+"""The constants of ``beespace.lang.uapi`` are this kernel's, as far as it has them in its type information."""
+
+from __future__ import annotations
+
+from beespace.btf import Enum, Kind
+from beespace.kernel.vmlinux import vmlinux_btf
+from beespace.lang import uapi
+
+
+def test_numbers_are_the_kernels() -> None:
+    btf = vmlinux_btf()
+    ours = {name: value for name, value in vars(uapi).items() if name.isupper()}
+    known = {}
+    for number in btf.ids(Kind.ENUM, Kind.ENUM64):
+        found = btf.type(number)
+        assert isinstance(found, Enum)
+        known |= {each.name: each.value & 0xFFFFFFFFFFFFFFFF for each in found.values if each.name in ours}
+    width = {name: 0xFFFFFFFF if value <= 0xFFFFFFFF else 0xFFFFFFFFFFFFFFFF for name, value in ours.items()}
+    assert len(known) > 100
+    assert {n: ours[n] & width[n] for n in known} == {n: known[n] & width[n] for n in known}
