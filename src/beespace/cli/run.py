@@ -12,7 +12,7 @@ from typing import Any
 
 from beespace.cli.own_options import print_content, words_of
 from beespace.errors import UsageError
-from beespace.lang import Counter, Global, Interval, Map, Program, Ring, SocketStorage
+from beespace.lang import Program, Ring
 from beespace.schema import Event
 from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
@@ -89,19 +89,13 @@ def _value(value: Any) -> Any:
 
 def _print_maps(probe: Program, as_json: bool) -> None:
     for name, live in probe.live_maps():
-        shown = _contents(live)
+        picture = None if as_json else live.render()
+        shown = live.plain() if picture is None else None
         lost = live.lost if isinstance(live, Ring) else 0
         if lost:
             print(f"beespace: {lost} events of {name} were lost: the ring was full", file=sys.stderr)
+        if picture is not None:
+            print(f"\n{picture}")
         if shown is None:
             continue
         print_content("map", name, shown, as_json)
-
-
-def _contents(live: Map) -> Any:
-    """What a map holds at the end; None for those that cannot be listed."""
-    if isinstance(live, Counter | Global):
-        return live.value
-    if isinstance(live, Ring | SocketStorage | Interval):
-        return None
-    return [[_value(key), _value(value)] for key, value in live.items()]  # type: ignore[attr-defined]

@@ -105,7 +105,7 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
         raise not_a_value(frame, type_, node)
     if isinstance(type_, Void):
         raise frame.error(rules.TypeMismatch, node, place=target.id, expected="a value", found="a call that gives none")
-    if isinstance(type_, (MapObject, MapWord)):
+    if isinstance(type_, MapWord) or (isinstance(type_, MapObject) and not _is_inner(value)):
         raise frame.error(rules.MapNotAValue, node, map=type_, suggestion="name it where it is used: self.map")
     if isinstance(type_, (Static, SubProgram, Program)) or _is_context(value):
         raise frame.error(rules.NotSupported, node, what=f"a second name for {type_}", suggestion="use its own name")
@@ -128,6 +128,11 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
     if isinstance(value.type, (Text, Bytes, Address, TextLiteral)):
         return _assign_bytes(frame, target.id, variable, value, node)
     return _assign_reference(frame, target.id, variable, value, node)
+
+
+def _is_inner(value: Value) -> bool:
+    """A map that a lookup gave, and not one by its name."""
+    return value.code is not None and value.code.type == ir.PointerType(ir.Region.MAP)
 
 
 def _is_context(value: Value) -> bool:
@@ -267,7 +272,7 @@ def _assign_bytes(frame: Frame, name: str, variable: Variable | None, value: Val
 def _assign_reference(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.expr) -> ir.Block:
     """Structs, arrays, kernel pointers and sockets: another name for the same thing."""
     inner = value.type.inner if isinstance(value.type, Optional) else value.type
-    if not isinstance(inner, (StructType, Array, KernelPointer, KernelObject, Socket)):
+    if not isinstance(inner, (StructType, Array, KernelPointer, KernelObject, Socket, MapObject)):
         raise frame.error(rules.NotSupported, node, what=f"a local that is {inner}", suggestion="")
     block: ir.Block = ()
     if value.recipe is not None and isinstance(inner, (StructType, Array)):

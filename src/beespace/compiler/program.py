@@ -124,7 +124,7 @@ def _check_all_called(unit: Unit) -> None:
 
 def _module(unit: Unit) -> ir.Module:
     declaration = unit.declaration
-    maps = [made for name, map in declaration.maps.items() if (made := define(name, map)) is not None]
+    maps = [made for name, map in declaration.maps.items() for made in define(name, map)]
     if USDT_FUNCTION in unit.functions:
         maps.extend(USDT_MAPS)
     if unit.losing:

@@ -6,74 +6,26 @@ records are there.
 
 from __future__ import annotations
 
-import errno
-import struct
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import cached_property, partial
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from beespace.errors import InternalError, KernelError, UsageError
+from beespace.errors import InternalError, UsageError
 from beespace.kernel import LoadedObject, RingBuffer
 from beespace.kernel.links import Link
-from beespace.kernel.maps import Map
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Ring
 from beespace.schema import Layout
 from beespace.session.attaching import attach_all, attach_method
+from beespace.session.live_map import LiveMap, Losses
 from beespace.session.waiting import async_records, records
 from beespace.syscall.clock import boottime_offset_ns
 
 if TYPE_CHECKING:
-    from beespace.kernel.stacks import KernelFunctions
     from beespace.stream import Decoder
 
 LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
-
-
-class LiveMap:
-    """The bytes of one map, and how much was lost on the way into it."""
-
-    def __init__(self, live: Map, losses: Losses, index: int, container: Callable[[], Any]) -> None:
-        self.live = live
-        self.get = live.get
-        self.update = live.update
-        self.delete = live.delete
-        self.keys = live.keys
-        self.items = live.items
-        self.take = live.take
-        self.pop = live.pop
-        self._losses = losses
-        self._index = index
-        self._container = container
-        self._functions: KernelFunctions | None = None
-
-    def lost(self) -> int:
-        """Insertions that found the map full, since the start."""
-        return self._losses.of(self._index)
-
-    def put(self, key: bytes, value: bytes, flags: int) -> bool:
-        """Write an entry with ``BPF_NOEXIST`` or ``BPF_EXIST``; False if these forbid it."""
-        try:
-            self.live.update(key, value, flags)
-        except KernelError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOENT):
-                raise
-            return False
-        return True
-
-    @cached_property
-    def container(self) -> Any:
-        """The typed container of the map's type."""
-        return self._container()
-
-    def symbols(self, addresses: list[int]) -> list[str]:
-        """The functions of a stack, by name; read from the kernel when the first is asked for."""
-        if self._functions is None:
-            from beespace.kernel.stacks import KernelFunctions  # reads a list of 100,000 lines
-
-            self._functions = KernelFunctions()
-        return self._functions.names(addresses)
 
 
 class LiveVariable:
@@ -147,20 +99,6 @@ class LiveRing:
         return drain(self.ring, self._decoder, boot_offset=boot_offset)
 
 
-class Losses:
-    """The counters that the compiled code keeps beside every map that can be full."""
-
-    def __init__(self, live: Map | None) -> None:
-        self._live = live
-
-    def of(self, index: int) -> int:
-        """The sum over all CPUs for the map of that number."""
-        if self._live is None:
-            return 0
-        data = self._live.get(index.to_bytes(4, "little")) or b""
-        return sum(struct.unpack(f"={len(data) // 8}Q", data))
-
-
 class RunningProgram:
     """A program that is loaded and attached, with its maps by their names in the class."""
 
@@ -178,7 +116,9 @@ class RunningProgram:
                 self._rings.append(ring)
                 self._adapters[name] = LiveRing(ring, declared.event.layout, losses, index)
             elif live is not None:
-                self._adapters[name] = LiveMap(live, losses, index, partial(loaded.maps.__getitem__, name))
+                self._adapters[name] = LiveMap(
+                    live, losses, index, partial(loaded.maps.__getitem__, name), loaded.maps.raw
+                )
             elif name in loaded.variables:
                 self._adapters[name] = LiveVariable(loaded.variables[name])
             else:
@@ -232,4 +172,7 @@ class RunningProgram:
         for ring in self._rings:
             ring.close()
         self._rings.clear()
+        for adapter in self._adapters.values():
+            if isinstance(adapter, LiveMap):
+                adapter.close()
         self.loaded.close()

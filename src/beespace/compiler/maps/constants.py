@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps.operations import Place
 from beespace.compiler.types import Context, Literal
 
-__all__ = ["constant", "context", "flag"]
+__all__ = ["constant", "context", "context_of", "flag"]
 
 
 def constant(frame: Frame, node: ast.expr | None, what: str, *, default: int = 0, low: int = 0, high: int) -> int:
@@ -36,11 +37,25 @@ def flag(frame: Frame, node: ast.expr | None, what: str) -> bool:
 
 def context(frame: Frame, place: Place, call: ast.Call, node: ast.expr) -> ir.Expression:
     """The program's context, as the kernel wants it."""
+    return _context(frame, place, call, node, {})[0]
+
+
+def context_of(
+    frame: Frame, place: Place, call: ast.Call, node: ast.expr, hooks: Mapping[str, str]
+) -> tuple[ir.Expression, str]:
+    """The same of these structs alone, each with the hooks that have it; and which it is."""
+    return _context(frame, place, call, node, hooks)
+
+
+def _context(
+    frame: Frame, place: Place, call: ast.Call, node: ast.expr, hooks: Mapping[str, str]
+) -> tuple[ir.Expression, str]:
     value = frame.value(node)
-    if not isinstance(value.type, Context):
+    if not isinstance(value.type, Context) or (hooks and value.type.name not in hooks):
         assert isinstance(call.func, ast.Attribute)
+        expected = f"the context of {' or '.join(hooks.values())}" if hooks else "the program's ctx"
         raise frame.error(
-            rules.ContextOnly, node, word=f"{place.name}.{call.func.attr}()", expected="the program's ctx",
-            found=value.type, suggestion="pass the ctx of the program as it is",
+            rules.ContextOnly, node, word=f"{place.name}.{call.func.attr}()", expected=expected, found=value.type,
+            suggestion="" if isinstance(value.type, Context) else "pass the ctx of the program as it is",
         )  # fmt: skip
-    return value.expression
+    return value.expression, value.type.name

@@ -30,9 +30,10 @@ def words_of(map: Map) -> tuple[str, ...]:
     return tuple(operations(map).words)
 
 
-def define(name: str, map: Map) -> ir.MapDefinition | None:
-    """The map as the loader makes it; None for what is a variable of the object."""
-    return operations(map).define(name, map)
+def define(name: str, map: Map) -> tuple[ir.MapDefinition, ...]:
+    """The maps as the loader makes them; none for what is a variable of the object."""
+    made = operations(map).define(name, map)
+    return made if isinstance(made, tuple) else (made,)
 
 
 def unknown_word(frame: Frame, map: MapObject, word: str, node: ast.AST) -> Exception:

@@ -49,7 +49,7 @@ class Operations:
     """One row of :mod:`beespace.compiler.maps.table`; ``None``: the kernel has no such operation.
 
     ``attributes`` are places that are read, written and added to; ``operators`` is how messages list the
-    rest.  ``define`` gives the definition, or None for what is no map of the kernel.
+    rest.  ``define`` gives the definition, several for what is kept in several maps, or none.
     """
 
     words: Mapping[str, Word] = _NO_WORDS  # self.m.word(...)
@@ -63,7 +63,7 @@ class Operations:
     length: Callable[[Map], int] | None = None  # len(self.m)
     key: Key | None = None
     operators: str = ""
-    define: Callable[[str, Map], ir.MapDefinition | None] = default_definition
+    define: Callable[[str, Map], ir.MapDefinition | tuple[ir.MapDefinition, ...]] = default_definition
 
 
 def arguments(frame: Frame, place: Place, node: ast.Call, *names: str, optional: tuple[str, ...] = ()) -> list[Any]:

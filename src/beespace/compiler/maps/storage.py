@@ -1,8 +1,11 @@
-"""Storage that lives with a kernel object: a socket, a thread."""
+"""Storage that lives with a kernel object: a socket, a thread, a file, a cgroup."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from beespace import hooks
 from beespace.compiler import ir, rules
@@ -12,48 +15,71 @@ from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.lookups import VALUE, optional
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.numbers import present
-from beespace.compiler.types import U64, VOID, Context, KernelPointer, Socket
+from beespace.compiler.types import BOOL, U64, Context, KernelPointer, Socket
 from beespace.compiler.values import Value, is_null, null, number, sequence
-from beespace.lang import TaskStorage
+from beespace.lang import CgroupStorage, InodeStorage, SocketStorage, TaskStorage
+from beespace.lang.maps.storage import Storage
+from beespace.record import dataclass
 
 __all__ = ["SOCKETS", "delete", "get", "get_or_create"]
 
 # What the kernel takes as a socket (btf_sock_ids in net/core/filter.c).
-SOCKETS = {
+SOCKETS = frozenset(
     f"struct {name}"
     for name in ("sock", "sock_common", "inet_sock", "tcp_sock", "tcp6_sock", "udp_sock", "udp6_sock", "unix_sock",
                  "inet_connection_sock")
-}  # fmt: skip
+)  # fmt: skip
 _CREATE = 1  # BPF_SK_STORAGE_GET_F_CREATE, BPF_LOCAL_STORAGE_GET_F_CREATE
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of storage: its helpers, and what the kernel takes as an owner."""
+
+    helpers: str  # bpf_<helpers>_get(), bpf_<helpers>_delete()
+    owners: frozenset[str]
+    expected: str
+
+
+_KINDS: Mapping[type[Storage[Any]], _Kind] = MappingProxyType({
+    SocketStorage: _Kind("sk_storage", SOCKETS, "a socket"),
+    TaskStorage: _Kind("task_storage", frozenset({"struct task_struct"}), "a task, as bpf.task() gives"),
+    InodeStorage: _Kind("inode_storage", frozenset({"struct inode"}), "a struct inode, trusted"),
+    CgroupStorage: _Kind("cgrp_storage", frozenset({"struct cgroup"}), "a struct cgroup, trusted"),
+})  # fmt: skip
+
+
+def _kind(place: Place) -> _Kind:
+    return next(_KINDS[cls] for cls in type(place.map).__mro__ if cls in _KINDS)
+
+
 def _owner(frame: Frame, place: Place, word: str, node: ast.expr) -> ir.Expression:
-    """The socket or task that the storage belongs to."""
+    """The thing that the storage belongs to."""
     value = present(frame, frame.value(node), node)
     type_ = value.type
-    tasks = isinstance(place.map, TaskStorage)
-    expected = "a task, as bpf.task() gives" if tasks else "a socket"
+    kind = _kind(place)
     suggestion = ""
-    if isinstance(type_, KernelPointer):
-        if type_.name in ({"struct task_struct"} if tasks else SOCKETS):
-            if type_.trusted:
-                return value.expression
-            suggestion = "pointers of a raw tracepoint are not trusted by the kernel; use @btf_tracepoint"
-    elif not tasks and isinstance(type_, Socket):
-        if type_.full and type_.name == "bpf_sock":
+    if isinstance(type_, KernelPointer) and type_.name in kind.owners:
+        if type_.trusted:
             return value.expression
-        suggestion = "take bpf.full_socket(ctx), and check it for None"
-    elif not tasks and isinstance(type_, Context) and type_.name == "bpf_sock":
-        return value.expression
-    elif not tasks and isinstance(type_, Context) and type_.reading is hooks.Context.STRUCT:
-        suggestion = "pass ctx.sk" if type_.name == "bpf_sock_addr" else "pass bpf.full_socket(ctx)"
+        suggestion = "pointers of a raw tracepoint are not trusted by the kernel; use @btf_tracepoint"
+    elif kind.owners is SOCKETS:
+        if isinstance(type_, Socket):
+            if type_.full and type_.name == "bpf_sock":
+                return value.expression
+            suggestion = "take bpf.full_socket(ctx), and check it for None"
+        elif isinstance(type_, Context) and type_.name == "bpf_sock":
+            return value.expression
+        elif isinstance(type_, Context) and type_.reading is hooks.Context.STRUCT:
+            suggestion = "pass ctx.sk" if type_.name == "bpf_sock_addr" else "pass bpf.full_socket(ctx)"
     raise frame.error(
-        rules.WrongPointer, node, word=f"{place.name}.{word}()", expected=expected, found=type_, suggestion=suggestion
-    )
+        rules.WrongPointer, node, word=f"{place.name}.{word}()", expected=kind.expected, found=type_,
+        suggestion=suggestion,
+    )  # fmt: skip
 
 
 def _lookup(place: Place, owner: ir.Expression, flags: int) -> ir.Helper:
-    name = "task_storage_get" if isinstance(place.map, TaskStorage) else "sk_storage_get"
+    name = f"{_kind(place).helpers}_get"
     return call(name, VALUE, place.address, owner, null(ir.Region.MAP_VALUE), number(flags, U64))
 
 
@@ -80,7 +106,8 @@ def get_or_create(frame: Frame, place: Place, node: ast.Call) -> Value:
 
 def delete(frame: Frame, place: Place, node: ast.Call) -> Value:
     """``self.owners.delete(socket)``."""
-    name = "task_storage_delete" if isinstance(place.map, TaskStorage) else "sk_storage_delete"
+    name = f"{_kind(place).helpers}_delete"
     (wanted,) = arguments(frame, place, node, "owner")
     owner = _owner(frame, place, "delete", wanted)
-    return Value(VOID, call(name, ir.I64, place.address, owner))
+    done = ir.Compare(ir.CompareOp.EQ, call(name, ir.I64, place.address, owner), ir.Const(0, ir.I64))
+    return Value(BOOL, done)

@@ -8,26 +8,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from beespace.compiler import ir
 from beespace.compiler.maps import (
     array,
+    bloom_filter,
+    cgroup_array,
     hash,
     histogram,
     interval,
     lpm_trie,
+    of_maps,
     program_array,
+    queue,
+    redirect,
     ring,
+    sockets,
     stack_traces,
     storage,
+    top_k,
     variables,
 )
 from beespace.compiler.maps.lookups import index_key, value_key
-from beespace.compiler.maps.operations import Operations
+from beespace.compiler.maps.operations import Key, Operations
 from beespace.lang import (
     Array,
+    ArrayOfMaps,
+    BloomFilter,
+    CgroupArray,
+    CgroupStorage,
     Counter,
+    CpuMap,
+    DevMap,
     Global,
     Hash,
+    HashOfMaps,
     Histogram,
+    InodeStorage,
     Interval,
     LpmTrie,
     LruHash,
@@ -36,10 +52,17 @@ from beespace.lang import (
     PerCpuArray,
     PerCpuHash,
     ProgramArray,
+    Queue,
+    ReuseportArray,
     Ring,
     SocketStorage,
+    SockHash,
+    SockMap,
+    Stack,
     StackTraces,
     TaskStorage,
+    TopK,
+    XskMap,
 )
 
 __all__ = ["OPERATIONS", "operations"]
@@ -71,6 +94,22 @@ _ARRAY = Operations(
     key=index_key,
     operators="self.{0}[i], self.{0}[i] = value, self.{0}[i] += n",
 )
+_QUEUE = Operations(words={"push": queue.push, "pop": queue.pop, "peek": queue.peek})
+_REDIRECT = Operations(words={"redirect": redirect.redirect})
+_DEVICES = Operations(words={"redirect": redirect.redirect, "broadcast": redirect.broadcast})
+_SOCKETS = {"add": sockets.add, "redirect": sockets.redirect, "assign": sockets.assign}
+
+
+def _of_maps(key: Key) -> Operations:
+    def define_of_maps(name: str, map: Map) -> ir.MapDefinition:
+        assert isinstance(map, HashOfMaps)
+        inner = operations(map.inner).define(f"{name}_inner", map.inner)
+        assert isinstance(inner, ir.MapDefinition)
+        return of_maps.define(name, map, inner)
+
+    return Operations(words={"get": of_maps.get}, key=key, define=define_of_maps)
+
+
 _STORAGE = Operations(words={"get": storage.get, "get_or_create": storage.get_or_create, "delete": storage.delete})
 
 OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
@@ -103,6 +142,24 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Ring: Operations(words={"emit": ring.emit, "reserve": ring.reserve}, define=ring.define),
     SocketStorage: _STORAGE,
     TaskStorage: _STORAGE,
+    InodeStorage: _STORAGE,
+    CgroupStorage: _STORAGE,
+    Queue: _QUEUE,
+    Stack: _QUEUE,
+    BloomFilter: Operations(
+        words={"add": bloom_filter.add}, contains=bloom_filter.contains, operators="value in self.{0}",
+        define=bloom_filter.define,
+    ),
+    HashOfMaps: _of_maps(value_key),
+    ArrayOfMaps: _of_maps(index_key),
+    CgroupArray: Operations(words={"current_in": cgroup_array.current_in, "packet_in": cgroup_array.packet_in}),
+    DevMap: _DEVICES,
+    CpuMap: _REDIRECT,
+    XskMap: _REDIRECT,
+    SockMap: Operations(words=_SOCKETS, key=index_key),
+    SockHash: Operations(words=_SOCKETS, key=value_key),
+    ReuseportArray: Operations(words={"select": sockets.select}, key=index_key),
+    TopK: Operations(add=top_k.add, key=value_key, operators="self.{0}[key] += n", define=top_k.define),
 })  # fmt: skip
 
 

@@ -19,9 +19,9 @@ def value(frame: Frame, place: Place) -> tuple[ir.Block, ir.Expression]:
     return (), ir.GlobalAddress(place.name)
 
 
-def undefined(name: str, map: Map) -> None:
+def undefined(name: str, map: Map) -> tuple[ir.MapDefinition, ...]:
     """A global is a variable of the object, and no map of its own."""
-    return
+    return ()
 
 
 def count(frame: Frame, place: Place, node: ast.AugAssign) -> ir.Block:

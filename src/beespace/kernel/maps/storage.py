@@ -35,7 +35,8 @@ class Storage(Container):
         return None
 
     @contextmanager
-    def _key(self, owner: Any) -> Iterator[bytes]:
+    def key_of(self, owner: Any) -> Iterator[bytes]:
+        """The key that stands for ``owner`` while this lasts: the number of a descriptor of it."""
         if hasattr(owner, "fileno"):
             yield owner.fileno().to_bytes(4, sys.byteorder)
             return
@@ -53,12 +54,12 @@ class Storage(Container):
 
     def get(self, owner: Any, default: Any = None, *, locked: bool = False) -> Any:
         """The value of ``owner``, or ``default``; ``locked`` takes the value's ``bpf_spin_lock`` meanwhile."""
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             data = self.raw.get(key, UpdateFlag.LOCK if locked else 0)
         return default if data is None else self.value.decode(data)
 
     def __contains__(self, owner: object) -> bool:
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             return self.raw.get(key) is not None
 
     def __setitem__(self, owner: Any, value: Any) -> None:
@@ -66,7 +67,7 @@ class Storage(Container):
 
     def put(self, owner: Any, value: Any, *, locked: bool = False) -> None:
         """As ``storage[owner] = value``; ``locked`` holds the value's ``bpf_spin_lock`` meanwhile."""
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             self.raw.update(key, self.value.encode(value), write_flags(UpdateFlag.ANY, locked))
 
     def add(self, owner: Any, value: Any) -> bool:
@@ -78,7 +79,7 @@ class Storage(Container):
         return self._written(owner, value, UpdateFlag.EXIST, errno.ENOENT)
 
     def _written(self, owner: Any, value: Any, kind: UpdateFlag, refused: int) -> bool:
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             try:
                 self.raw.update(key, self.value.encode(value), int(kind))
             except KernelError as error:
@@ -88,13 +89,13 @@ class Storage(Container):
         return True
 
     def __delitem__(self, owner: Any) -> None:
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             if not self.raw.delete(key):
                 raise KeyError(owner)
 
     def pop(self, owner: Any, default: Any = _MISSING) -> Any:
         """Take a value out, else ``default``, else :class:`KeyError`.  Not in one step."""
-        with self._key(owner) as key:
+        with self.key_of(owner) as key:
             data = self.raw.get(key)
             if data is not None and self.raw.delete(key):
                 return self.value.decode(data)

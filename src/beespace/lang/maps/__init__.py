@@ -9,20 +9,30 @@ compiled code and shown as ``lost``.
 """
 
 from beespace.lang.maps.array import Array, PerCpuArray
+from beespace.lang.maps.bloom_filter import BloomFilter
+from beespace.lang.maps.cgroup_array import CgroupArray
 from beespace.lang.maps.counter import Counter
 from beespace.lang.maps.declaration import Map, RawMap
 from beespace.lang.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from beespace.lang.maps.histogram import Histogram, LinearHistogram
 from beespace.lang.maps.interval import Interval
 from beespace.lang.maps.lpm_trie import LpmTrie
+from beespace.lang.maps.of_maps import ArrayOfMaps, HashOfMaps
 from beespace.lang.maps.program_array import ProgramArray
+from beespace.lang.maps.queue import Queue, Stack
+from beespace.lang.maps.rate import Rate
+from beespace.lang.maps.redirect import CpuMap, DevHash, DevMap, XskMap
 from beespace.lang.maps.ring import RawRing, Ring
+from beespace.lang.maps.sockets import ReuseportArray, SockHash, SockMap
 from beespace.lang.maps.stack_traces import StackTraces
-from beespace.lang.maps.storage import SocketStorage, TaskStorage
+from beespace.lang.maps.storage import CgroupStorage, InodeStorage, SocketStorage, TaskStorage
+from beespace.lang.maps.top_k import TopK
 from beespace.lang.maps.variable import Global
 
 __all__ = [
-    "Array", "Counter", "Global", "Hash", "Histogram", "Interval", "LinearHistogram", "LpmTrie", "LruHash",
-    "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash", "ProgramArray", "RawMap", "RawRing", "Ring",
-    "SocketStorage", "StackTraces", "TaskStorage",
+    "Array", "ArrayOfMaps", "BloomFilter", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevHash",
+    "DevMap", "Global", "Hash", "HashOfMaps", "Histogram", "InodeStorage", "Interval", "LinearHistogram",
+    "LpmTrie", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash", "ProgramArray", "Queue", "Rate",
+    "RawMap", "RawRing", "ReuseportArray", "Ring", "SockHash", "SockMap", "SocketStorage", "Stack",
+    "StackTraces", "TaskStorage", "TopK", "XskMap",
 ]  # fmt: skip

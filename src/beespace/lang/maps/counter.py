@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 from beespace.lang.maps.declaration import Map, kernel_only
+from beespace.lang.maps.metrics import Sample
 from beespace.schema import IntKind
 
 __all__ = ["Counter"]
@@ -21,6 +23,13 @@ class Counter(Map):
 
     def __iadd__(self, amount: int) -> Self:
         raise kernel_only("+=")
+
+    def plain(self) -> Any:
+        return self.value
+
+    def metrics(self) -> Iterator[Sample]:
+        """The number as a Prometheus counter."""
+        yield Sample(f"{self.name}_total", {}, self.value)
 
     @property
     def value(self) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
-from beespace.schema import Kind
+from beespace.schema import Kind, Struct
 from beespace.schema.kinds import as_kind, kind_size
 
-__all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only"]
+__all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only", "plain"]
 
 BPF_F_NO_PREALLOC = 1
 
@@ -60,6 +60,14 @@ class Map:
         vars(other).update(vars(self), name=name)
         return other
 
+    def plain(self) -> Any:
+        """What it holds, as numbers, texts, lists and dicts; None if that cannot be listed."""
+        return None
+
+    def render(self) -> str | None:
+        """What it holds as a picture; None if it has none, so that :meth:`plain` is printed."""
+        return None
+
     def attach_backend(self, backend: Any) -> None:
         self._backend = backend
 
@@ -74,6 +82,15 @@ class Map:
                 help="use the program as a context manager: `with MyProgram() as probe:`",
             )
         return self._backend
+
+
+def plain(value: Any) -> Any:
+    """A key or value as JSON has it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Struct):
+        return {name: plain(part) for name, part in vars(value).items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def kernel_only(what: str) -> UsageError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries, kernel_only
+from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries, kernel_only, plain
 from beespace.lang.maps.distribution import Bucket, Distribution
 from beespace.lang.maps.metrics import Sample, labels_of
 from beespace.schema import ArrayKind, IntKind, Struct
@@ -171,19 +171,12 @@ class Histogram(Map, Generic[K]):
         """The content as numbers, texts, lists and dicts."""
         if not self.keyed:
             return self._only().plain()
-        return [{"key": plain_key(key), **entry.plain()} for key, entry in self.entries()]
+        return [{"key": plain(key), **entry.plain()} for key, entry in self.entries()]
 
     def metrics(self) -> Iterator[Sample]:
         """Samples of a Prometheus histogram: cumulative ``_bucket`` with ``le``, ``_sum`` and ``_count``."""
         for key, entry in self.entries():
             yield from entry.metrics(self.name, {} if key is None else labels_of(key))
-
-
-def plain_key(key: Any) -> Any:
-    """A key as JSON has it."""
-    if isinstance(key, bytes):
-        return key.hex()
-    return {name: plain_key(value) for name, value in vars(key).items()} if isinstance(key, Struct) else key
 
 
 class LinearHistogram(Histogram[K]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar, overload
 
-from beespace.lang.maps.declaration import Map, checked_kind, entries, kernel_only
+from beespace.lang.maps.declaration import Map, checked_kind, entries, kernel_only, plain
 from beespace.schema import IntKind, Kind
 from beespace.schema.codec import pack, unpack
 
@@ -72,6 +72,9 @@ class Keyed(Map, Generic[K, V]):
     def get_or_create(self, key: K) -> V | None:
         """Kernel only: the value in place, made of zeroes if it was missing; None if the map is full."""
         raise kernel_only("get_or_create")
+
+    def plain(self) -> Any:
+        return [[plain(key), plain(value)] for key, value in self.items()]
 
     @property
     def lost(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from beespace.errors import UsageError
-from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries
+from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries, plain
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, Struct
 from beespace.schema.codec import pack, unpack
 from beespace.schema.kinds import kind_size
@@ -106,6 +106,9 @@ class LpmTrie(Map, Generic[V]):
         """All prefixes with their values."""
         for key, value in self.backend.items():
             yield self._unpack(key), self._value(value)
+
+    def plain(self) -> Any:
+        return [[plain(key) if isinstance(key, tuple) else str(key), plain(value)] for key, value in self.items()]
 
     @property
     def lost(self) -> int:

@@ -71,6 +71,9 @@ class StackTraces(Map):
             if stack is not None:
                 yield number, stack
 
+    def plain(self) -> Any:
+        return [[number, self.symbols(number)] for number in self]
+
     def __delitem__(self, number: int) -> None:
         if not self.backend.delete(number.to_bytes(4, "little")):
             raise KeyError(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar, overload
 
-from beespace.lang.maps.declaration import Map, checked_kind
+from beespace.lang.maps.declaration import Map, checked_kind, plain
 from beespace.schema import IntKind
 from beespace.schema.codec import pack, unpack
 
@@ -36,3 +36,6 @@ class Global(Map, Generic[V]):
     def value(self, value: V) -> None:
         assert self.value_kind is not None
         self.backend.update(bytes(4), pack(self.value_kind, value))
+
+    def plain(self) -> Any:
+        return plain(self.value)
