@@ -222,3 +222,9 @@ def test_a_frame_that_turns_out_too_large_is_made_smaller(worker: Worker, monkey
     monkeypatch.setattr(worker_module, "BUDGETS", (1000,))
     with pytest.raises(InternalError, match="more than 512 bytes of stack"):
         worker.build(module)
+
+
+def test_an_object_carries_no_dwarf(worker: Worker) -> None:
+    code = worker.build(MODULE).object
+    assert b".debug" not in code
+    assert b".BTF.ext" in code

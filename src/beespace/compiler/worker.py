@@ -22,6 +22,7 @@ from beespace.compiler import ir, passes
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
+from beespace.elf import read, write
 from beespace.errors import BeespaceError, InternalError
 from beespace.record import dataclass
 
@@ -37,6 +38,7 @@ _KERNEL_STACK = 512  # MAX_BPF_STACK, over a whole chain of calls
 class Build:
     """An object, and what the compiler had to do to make it.
 
+    ``object`` is what a loader reads, without the DWARF that LLVM makes BTF from.
     ``stack`` is the deepest chain of frames of each program in bytes; ``spills`` are the slots that did not fit.
     ``module`` is the IR after its passes, ``text`` the LLVM assembly that was made of it.
     """
@@ -80,7 +82,7 @@ class Worker:
                 continue
             needed = depth_of(code, fitted)
             if max(needed.values(), default=0) <= _KERNEL_STACK:
-                return Build(code, needed, spills, fitted, text)
+                return Build(write(read(code, module.name)), needed, spills, fitted, text)
         raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
 
     def compile(self, text: str, name: str) -> bytes:
