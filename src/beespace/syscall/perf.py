@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from beespace.syscall import capabilities, door, refusal
+from beespace.syscall import capabilities, door, process, refusal
 from beespace.syscall._attributes import PERF_EVENT_ATTR
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Value
@@ -15,6 +15,7 @@ TYPE_TRACEPOINT = 2
 SOFTWARE_CPU_CLOCK = 0
 SOFTWARE_DUMMY = 9
 _FLAG_FD_CLOEXEC = 1 << 3
+_PARANOID = "kernel.perf_event_paranoid"
 _IOC_ENABLE = 0x2400
 _IOC_DISABLE = 0x2401
 _IOC_SET_BPF = 0x40042408
@@ -49,12 +50,17 @@ def perf_event_open(
             break
         memory = memory[:known]
     if result in (-errno.EPERM, -errno.EACCES):
-        raise refusal.not_permitted(
-            "perf_event_open", -result, what, needs=(capabilities.PERFMON,), sysctl="kernel.perf_event_paranoid"
-        )
+        raise refusal.not_permitted("perf_event_open", -result, what, needs=_needs(), sysctl=_PARANOID)
     if result < 0:
         raise refusal.error("perf_event_open", -result, what)
     return Descriptor(result, "perf event")
+
+
+def _needs() -> tuple[str, ...]:
+    """What a refused process lacks: above level 2, which only distributions have, CAP_PERFMON is not always enough."""
+    level = process.sysctl(_PARANOID)
+    perfmon = (capabilities.PERFMON,)
+    return perfmon if level is None or level <= 2 or process.rights().lacks(perfmon) else ("CAP_SYS_ADMIN",)
 
 
 def open_tracepoint(tracepoint_id: int) -> Descriptor:
