@@ -12,7 +12,20 @@ The dialect is libbpf's (``SEC()`` program sections, BTF-defined maps in ``.maps
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from beespace.elf.read import read
-from beespace.elf.write import write
+
+if TYPE_CHECKING:
+    from beespace.elf.writing import write
 
 __all__ = ["read", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    """What loading does not need is imported when it is asked for."""
+    if name == "write":
+        from beespace.elf.writing import write
+
+        return write
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
