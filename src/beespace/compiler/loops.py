@@ -12,6 +12,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.assignments import assign_local
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
+from beespace.compiler.maps import Entries, walk
 from beespace.compiler.numbers import fit, known
 from beespace.compiler.types import Int, Literal, Range, Type
 from beespace.compiler.values import Bounds, Value, number
@@ -39,8 +40,8 @@ class _Rounds:
 
 def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     """Lower a ``for``."""
-    rounds = _rounds(frame, node)
-    if not isinstance(node.target, ast.Name):
+    rounds: _Rounds | Entries = walk(frame, node) or _rounds(frame, node)
+    if isinstance(rounds, _Rounds) and not isinstance(node.target, ast.Name):
         raise frame.error(rules.AssignTarget, node.target, what="this", suggestion="a loop over range() has one name")
     frame.scope.release()
     assigned = {
@@ -67,7 +68,8 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
         for name in set(frame.unit.subprograms) - compiled:
             del frame.unit.subprograms[name]
         del frame.returns[seen:]
-    return rounds.before + _finished(frame, node, rounds, head, back, jumps, body)
+    before = rounds.before if isinstance(rounds, _Rounds) else ()
+    return before + _finished(frame, node, rounds, head, back, jumps, body)
 
 
 def _known_before(back: State, head: State) -> State:
@@ -77,11 +79,14 @@ def _known_before(back: State, head: State) -> State:
     return result
 
 
-def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir.Block, Jumps, State]:
+def _body(frame: Frame, node: ast.For, rounds: _Rounds | Entries, head: State) -> tuple[ir.Block, Jumps, State]:
     """One round: count, then the author's statements."""
-    assert isinstance(node.target, ast.Name)
     frame.state = head.copy()
     jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+    if isinstance(rounds, Entries):
+        body = rounds.opening(frame, node) + _statements(frame, node, jumps)
+        return (rounds.looped(body),), jumps, frame.state
+    assert isinstance(node.target, ast.Name)
     index = frame.scope.fresh("index")
     counted = _counted(rounds, index)
     opening: ir.Block = ()
@@ -95,14 +100,19 @@ def _body(frame: Frame, node: ast.For, rounds: _Rounds, head: State) -> tuple[ir
     type_ = _counter_type(rounds.bounds, variable.type if variable is not None else None)
     code = counted if type_.code == counted.type else ir.Convert(counted, type_.code)
     opening += assign_local(frame, node.target, Value(type_, code, rounds.bounds), node.iter)
-    frame.loops.append(jumps)
-    try:
-        body = frame.block(node.body)
-    finally:
-        frame.loops.pop()
+    body = _statements(frame, node, jumps)
     if rounds.limit > MAX_ROUNDS:
         return (_called(rounds, index, opening + body),), jumps, frame.state
     return (ir.Loop(opening + body, rounds.limit, index),), jumps, frame.state
+
+
+def _statements(frame: Frame, node: ast.For, jumps: Jumps) -> ir.Block:
+    """What the author wrote inside."""
+    frame.loops.append(jumps)
+    try:
+        return frame.block(node.body)
+    finally:
+        frame.loops.pop()
 
 
 def _called(rounds: _Rounds, index: str, body: ir.Block) -> ir.Each:
@@ -140,10 +150,10 @@ def _counted(rounds: _Rounds, index: str) -> ir.Expression:
 
 
 def _finished(
-    frame: Frame, node: ast.For, rounds: _Rounds, head: State, back: State, jumps: Jumps, loop: ir.Block
+    frame: Frame, node: ast.For, rounds: _Rounds | Entries, head: State, back: State, jumps: Jumps, loop: ir.Block
 ) -> ir.Block:
     """What holds after the loop, and its else."""
-    certain = rounds.limit > 0 and rounds.stop is None
+    certain = isinstance(rounds, _Rounds) and rounds.limit > 0 and rounds.stop is None
     exhausted = back if certain else head.join(back) if back.reachable else head
     if certain and not back.reachable:
         exhausted = back
@@ -169,7 +179,7 @@ def _rounds(frame: Frame, node: ast.For) -> _Rounds:
     is_range = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
     if not is_range or not isinstance(frame.value(call).type, Range):
         raise frame.error(
-            rules.NotSupported, node.iter, what="a `for` over anything but range()",
+            rules.NotSupported, node.iter, what="a `for` over anything but range() and maps",
             suggestion="write `for i in range(n):` and take the element by its index",
         )  # fmt: skip
     assert isinstance(call, ast.Call)

@@ -1,9 +1,9 @@
-from beespace.lang import Counter, Hash, Program, raw_tracepoint
-from beespace.types import u32, u64
+from beespace.lang import Counter, Program, TopK, raw_tracepoint
+from beespace.types import u32
 
 
 class Probe(Program):
-    counts = Hash(key=u32, value=u64)
+    counts = TopK(u32)
     total = Counter()
 
     @raw_tracepoint("sched_process_exit")

@@ -7,5 +7,4 @@ class Probe(Program):
 
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        for key, value in self.counts.items():
-            pass
+        self.counts.clear()

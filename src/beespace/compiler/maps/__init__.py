@@ -17,10 +17,13 @@ from beespace.compiler.maps.dispatch import (
     read_item,
     set_item,
     unknown_word,
+    walk,
     words_of,
 )
+from beespace.compiler.maps.walking import Entries
 
 __all__ = [
+    "Entries",
     "addable", "atomic_add", "attribute", "contains", "define", "delete", "increment_counter", "increment_item",
-    "length", "map_call", "read_item", "set_item", "unknown_word", "words_of",
+    "length", "map_call", "read_item", "set_item", "unknown_word", "walk", "words_of",
 ]  # fmt: skip

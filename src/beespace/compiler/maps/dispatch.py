@@ -13,6 +13,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.maps.lookups import value_key
 from beespace.compiler.maps.operations import Place
 from beespace.compiler.maps.table import operations
+from beespace.compiler.maps.walking import VIEWS, Entries, entries
 from beespace.compiler.numbers import SYMBOLS
 from beespace.compiler.types import MapObject, MapWord
 from beespace.compiler.values import Value
@@ -21,7 +22,7 @@ from beespace.schema import Kind
 
 __all__ = [
     "attribute", "contains", "define", "delete", "increment_counter", "increment_item", "length", "map_call",
-    "read_item", "set_item", "unknown_word", "words_of",
+    "read_item", "set_item", "unknown_word", "walk", "words_of",
 ]  # fmt: skip
 
 
@@ -119,6 +120,24 @@ def length(owner: Value) -> int | None:
     """``len(self.m)``; ``None`` if it is not known."""
     rule = operations(_object(owner).map).length
     return None if rule is None else rule(_object(owner).map)
+
+
+def walk(frame: Frame, node: ast.For) -> Entries | None:
+    """The loop over a map's entries; ``None`` if ``node`` is no such loop."""
+    over: ast.expr = node.iter
+    view = "keys"
+    if isinstance(over, ast.Call):
+        if not isinstance(over.func, ast.Attribute) or over.func.attr not in VIEWS or over.args or over.keywords:
+            return None
+        view, over = over.func.attr, over.func.value
+    if not isinstance(over, ast.Attribute | ast.Name):
+        return None
+    owner = frame.value(over)
+    if not isinstance(owner.type, MapObject):
+        return None
+    if not operations(owner.type.map).walked:
+        raise unknown_word(frame, owner.type, f"{view}()", node.iter)
+    return entries(frame, _place(owner), view, node)
 
 
 def increment_counter(frame: Frame, owner: Value, node: ast.AugAssign) -> ir.Block:

@@ -62,6 +62,7 @@ class Operations:
     count: Callable[[Frame, Place, ast.AugAssign], ir.Block] | None = None  # self.m += n
     length: Callable[[Map], int] | None = None  # len(self.m)
     key: Key | None = None
+    walked: bool = False  # for key, value in self.m.items()
     operators: str = ""
     define: Callable[[str, Map], ir.MapDefinition | tuple[ir.MapDefinition, ...]] = default_definition
 

@@ -83,7 +83,8 @@ _HASH = Operations(
     remove=hash.remove,
     contains=hash.contains,
     key=value_key,
-    operators="self.{0}[key] += n, self.{0}[key] = value, key in self.{0}, del self.{0}[key]",
+    walked=True,
+    operators="self.{0}[key] += n, self.{0}[key] = value, key in self.{0}, del self.{0}[key], `for` over .items()",
 )
 _ARRAY = Operations(
     words={"get": hash.get},
@@ -92,7 +93,8 @@ _ARRAY = Operations(
     add=array.add,
     length=lambda map: map.max_entries,
     key=index_key,
-    operators="self.{0}[i], self.{0}[i] = value, self.{0}[i] += n",
+    walked=True,
+    operators="self.{0}[i], self.{0}[i] = value, self.{0}[i] += n, `for` over .items()",
 )
 _QUEUE = Operations(words={"push": queue.push, "pop": queue.pop, "peek": queue.peek})
 _REDIRECT = Operations(words={"redirect": redirect.redirect})
