@@ -13,7 +13,7 @@ from beespace import lang
 from beespace import types as kinds
 from beespace.btf import Btf
 from beespace.compiler import expressions, lower, statements
-from beespace.lang import Program, packet
+from beespace.lang import Program, packet, verdicts
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docs" / "language.md").read_text()
@@ -30,7 +30,7 @@ def test_example(number: int, btf: Btf) -> None:
     text = EXAMPLES[number]
     file = f"<language.md {number}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(packet), **vars(kinds), **vars(lang), "beespace": beespace, "__name__": __name__}
+    scope = {**vars(verdicts), **vars(packet), **vars(kinds), **vars(lang), "beespace": beespace, "__name__": __name__}
     before = set(scope)
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     programs = [scope[name] for name in set(scope) - before if isinstance(scope[name], type)]

@@ -134,7 +134,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
     add("--program", metavar="NAME", help="of a Python file, which Program; of an object, which program to attach")
     add("--cgroup", metavar="DIR", help="the cgroup v2 that cgroup hooks attach to (default: the root)")
     add("--attach", action="append", default=[], metavar="NAME=VALUE",
-        help="objects: what a hook must be told, as interface=eth0; may be repeated")  # fmt: skip
+        help="what a hook must be told, as map=sockets or direction=egress; may be repeated")  # fmt: skip
+    add("--interface", metavar="NAME", help="the network interface that XDP and tc programs attach to")
+    add("--netns", metavar="NAME", help="the network namespace of that interface, and of programs of namespaces")
+    add("--pid", metavar="PID", help="only this process, of hooks that can be told")
+    add("--binary", metavar="FILE", help="the program or library that uprobes and static probes are in")
     add("--event", action="append", default=[], metavar="RING=STRUCT",
         help="objects: the struct of a ring's records (default: the one of its name, or the only one)")  # fmt: skip
     add("--only", action="append", default=[], metavar="PROGRAM",

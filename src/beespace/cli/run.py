@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from beespace.cli.own_options import print_content, words_of
+from beespace.cli.places import places
 from beespace.errors import UsageError
 from beespace.lang import Program, Ring
 from beespace.schema import Event
@@ -29,9 +30,10 @@ def run(options: argparse.Namespace) -> int:
     if options.help:
         return _help(options)
     program = program_of(options.file, options.program)
+    where = places(options, program.declaration().options)
     probe = program(**_options(program, options.rest))
     show = _print_json if options.output == "json" else _print_text
-    with probe.start(cgroup=options.cgroup):
+    with probe.start(**where):
         for note in probe.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
         rings = {name: live for name, live in probe.live_maps() if isinstance(live, Ring)}

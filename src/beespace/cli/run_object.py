@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from beespace.cli.own_options import plain, print_content, words_of
+from beespace.cli.places import pair, places
 from beespace.errors import UsageError
 from beespace.kernel import load
 from beespace.kernel.links import Link, Where
@@ -30,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
     if options.help:
         print(options.usage(), _describe(spec, options.file), sep="\n")
         return 0
+    where = places(options, options_of(spec))
+    _check(where, options.attach)
     values = _values(spec, options.rest)
-    where = {"cgroup": options.cgroup} if options.cgroup else {}
-    where |= _attach_options(options.attach)
-    structs = dict(_pair(text, "--event", "RING=STRUCT") for text in options.event)
+    structs = dict(pair(text, "--event", "RING=STRUCT") for text in options.event)
     as_json = options.output == "json"
     show = _print_json if as_json else _print_text
     with load(spec, variables=values, programs=options.only or None, into=Object) as loaded:
@@ -82,28 +83,17 @@ def _values(spec: ObjectSpec, given: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _known(options: Any) -> str:
-    return ", ".join(f"--{option.flag} ({option.type})" for option in options) or "none"
-
-
-def _pair(text: str, flag: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"{flag} takes {form}, not {text!r}")
-    return name, value
-
-
-def _attach_options(given: Sequence[str]) -> dict[str, Any]:
-    """``--attach interface=eth0`` as what hooks may be told."""
-    where: dict[str, Any] = {}
-    for text in given:
-        name, value = _pair(text, "--attach", "NAME=VALUE")
+def _check(where: Iterable[str], given: Sequence[str]) -> None:
+    for name in where:
         if name not in _FIELD_OF_WHERE:
+            text = next(text for text in given if text.startswith(f"{name}="))
             raise UsageError(
                 f"--attach {text}: there is no {name!r}", help=f"there is {', '.join(sorted(_FIELD_OF_WHERE))}"
             )
-        where[name] = int(value, 0) if value.removeprefix("-").isdigit() or value.startswith("0x") else value
-    return where
+
+
+def _known(options: Any) -> str:
+    return ", ".join(f"--{option.flag} ({option.type})" for option in options) or "none"
 
 
 def _events(loaded: Object, name: str, struct: str | None) -> Events:
