@@ -81,6 +81,18 @@ def devices(probe: Any, inside: Inside) -> None:
     assert probe.refused.value >= 1
 
 
+def limiter(probe: Any, inside: Inside) -> None:
+    sending = "import socket, time\ns = socket.socket(type=socket.SOCK_DGRAM)\nsent = [0, 0]\nfor part in (0, 1):\n"
+    sending += "    for _ in range(150):\n"
+    sending += "        try:\n            s.sendto(b'x', ('127.0.0.1', 9))\n            sent[part] += 1\n"
+    sending += "        except PermissionError: pass\n"
+    sending += "    time.sleep(1.2)\nprint(*sent)"
+    first, second = map(int, inside.run(sending).split())
+    # What goes out passes once; a timer that rings while they are sent gives more.
+    assert 100 <= first < 150 and 100 <= second < 150
+    assert probe.dropped.value == 300 - first - second
+
+
 def no_binding(probe: Any, inside: Inside) -> None:
     binding = "import socket\ns = socket.socket(socket.{})\ns.bind(({!r}, {}))\nprint('bound')"
     assert inside.run(binding.format("AF_INET", "127.0.0.1", 81)) == "PermissionError"
@@ -119,7 +131,7 @@ def sockets(probe: Any, inside: Inside) -> None:
 
 
 CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
-    check.__name__: check for check in (devices, exec_guard, no_binding, secret, services, sockets, sysctls)
+    check.__name__: check for check in (devices, exec_guard, limiter, no_binding, secret, services, sockets, sysctls)
 }
 
 
