@@ -43,6 +43,20 @@ def allocations(probe: Any, tmp_path: Path) -> None:
     assert buckets[65_536] >= 300  # 65536 to 131071
 
 
+def block_io(probe: Any, tmp_path: Path) -> None:
+    before = {kind: entry.total for kind, entry in probe.latency.items()}
+    done = subprocess.run(
+        ["dd", "if=/dev/zero", f"of={tmp_path}/file", "bs=64k", "count=8", "oflag=direct"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    disks = [each.name for each in Path("/sys/block").iterdir() if each.name.startswith(("sd", "vd", "nvme", "xvd"))]
+    if done.returncode or not disks:
+        pytest.skip(f"no file system on a disk here: {done.stderr}")
+    write = 1
+    assert probe.latency[write].total - before.get(write, 0) >= 1
+    assert 0 < probe.latency[write].mean < 60_000_000
+
+
 def connects(probe: Any, tmp_path: Path) -> None:
     before, failed = probe.latency.total, probe.failed.value
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -100,6 +114,12 @@ def function_latency(probe: Any, tmp_path: Path) -> None:
         for _ in range(100):
             zeroes.read(10)
     assert probe.latency.total - before >= 100
+
+
+def maps(probe: Any, tmp_path: Path) -> None:
+    probe.iterate("on_map")
+    (own,) = [entry for entry in probe.found.values() if (entry.name, entry.value_size) == ("found", 32)]
+    assert (own.type, own.max_entries, own.key_size) == (1, 10_240, 4)
 
 
 def mounts(probe: Any, tmp_path: Path) -> None:
@@ -251,8 +271,8 @@ def tcp_states(probe: Any, tmp_path: Path) -> None:
 CHECKS: dict[str, Callable[[Any, Path], None]] = {
     check.__name__: check
     for check in (
-        allocations, connects, drops, exits, faults, function_latency, mounts, names, off_cpu, on_cpu, open_files,
-        opens, profile, reads, run_queue, signals, softirqs, syscalls, system_calls_by_cgroup, tcp_states,
+        allocations, block_io, connects, drops, exits, faults, function_latency, maps, mounts, names, off_cpu, on_cpu,
+        open_files, opens, profile, reads, run_queue, signals, softirqs, syscalls, system_calls_by_cgroup, tcp_states,
     )
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from beespace.compiler.texts import write_constant
 from beespace.compiler.types import ADDRESS, BOOL, U32, U64, Context, Int, Literal, Optional, StructType
 from beespace.compiler.values import Recipe, Value, null, number, offset, sequence
 from beespace.compiler.words.word import Word
+from beespace.isa.constants import ProgramType
 from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = ["WORDS"]
@@ -39,6 +40,12 @@ def _packet_context(frame: Frame, word_name: str, node: ast.expr) -> Value:
 def _packet(frame: Frame, node: ast.Call) -> Value:
     """``bpf.packet(ctx, Header, offset)``: checked against data_end; None if the packet is shorter."""
     context = _packet_context(frame, "packet", node.args[0])
+    if frame.attachment is not None and frame.attachment.hook.program_type == ProgramType.SOCKET_FILTER:
+        # sk_filter_is_valid_access() in net/core/filter.c: no data, no data_end.
+        raise frame.error(
+            rules.NotSupported, node, what="bpf.packet() in a socket filter",
+            suggestion="use bpf.load_bytes(ctx, Header, offset), which copies",
+        )  # fmt: skip
     type_ = annotation(frame, node.args[1])
     if not isinstance(type_, StructType):
         raise frame.error(
