@@ -88,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
     _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
     _build(commands.add_parser("build", help="compile a probe into an object file"))
+    _stubs(commands.add_parser("stubs", help="classes of kernel structs, for type checkers and editors"))
     _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
     _doctor(commands.add_parser("doctor", help="what this machine allows, and how to get what is missing"))
     _kernels(commands.add_parser("kernels", help="other kernels, in virtual machines: run a command on each"))
@@ -156,6 +157,16 @@ def _build(parser: argparse.ArgumentParser) -> None:
         help="the object (default), or what it was on the way: typed IR, LLVM's IR, assembly with source")  # fmt: skip
     add("--report", nargs="?", const="text", choices=("text", "json"),
         help="programs, stack, helpers with their first kernel, maps and their memory; text or json")  # fmt: skip
+
+
+def _stubs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("types", nargs="*", metavar="TYPE", default=[], help="structs to have besides the common ones, as nf_conn")
+    add("-o", "--output", type=Path, metavar="DIR",
+        help="make the package beespace-stubs in there: for mypy in site-packages, for pyright in typings "
+        "(default: print the stubs)")  # fmt: skip
+    add("--btf", type=Path, metavar="FILE", help="types of another kernel (default: the running one's)")
+    add("--only", action="store_true", help="the named structs, and not the common ones")
 
 
 def _tables(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
-from beespace.compiler.names import annotation
+from beespace.compiler.names import annotation, constant_of
 from beespace.compiler.numbers import fit
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
@@ -45,6 +45,7 @@ from beespace.compiler.types import (
     Void,
 )
 from beespace.compiler.values import Recipe, Value, null, place_of
+from beespace.lang.contexts import HookContext
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
@@ -148,9 +149,23 @@ def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
     whole = len(plain) == 1 and (plain[0].arg == "ctx" or attachment.hook.context in _WHOLE)
     if not whole:
         return _enter_arguments(frame, context, plain, place)
+    _check_context(frame, context, plain[0])
     frame.scope.add(Variable(plain[0].arg, "ctx", context.type, _CONTEXT, parameter=True))
     frame.state.assign(plain[0].arg, context.type)
     return ()
+
+
+def _check_context(frame: Frame, context: Value, parameter: ast.arg) -> None:
+    """``ctx: XdpContext``: of another hook's class editors would show the wrong fields."""
+    named = constant_of(frame, parameter.annotation) if parameter.annotation is not None else None
+    if not isinstance(named, type) or not issubclass(named, HookContext):
+        return
+    assert isinstance(context.type, Context) and parameter.annotation is not None
+    if named.struct != context.type.name:
+        raise frame.error(
+            rules.TypeMismatch, parameter.annotation, place=f"{parameter.arg} of this hook", expected=context.type,
+            found=f"{named.__name__}, of struct {named.struct}",
+        )  # fmt: skip
 
 
 def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg], place: ast.AST) -> ir.Block:

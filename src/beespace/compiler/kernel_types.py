@@ -16,6 +16,7 @@ from beespace.compiler.types import BOOL, Int, KernelObject, KernelPointer, Opti
 from beespace.compiler.values import Value
 
 __all__ = [
+    "MAY_BE_NULL",
     "address",
     "argument",
     "char_array",
@@ -34,7 +35,7 @@ _NETWORK_ORDER = {"__be16", "__be32", "__be64"}
 
 # Pointers that the verifier takes as null until they are checked: BTF_TYPE_SAFE_TRUSTED_OR_NULL and
 # BTF_TYPE_SAFE_RCU_OR_NULL in kernel/bpf/verifier.c.
-_MAY_BE_NULL = {
+MAY_BE_NULL = {
     ("socket", "sk"),
     ("dentry", "d_inode"),
     ("vm_area_struct", "vm_mm"),
@@ -130,7 +131,7 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
         access = type_.access
     step = ir.CoreMember(name, core_kind(btf, path.type_id, path.bitfield_size))
     access = ir.CoreAccess(access.root, (*access.steps, step), access.union)
-    may_be_null = (struct.name, name) in _MAY_BE_NULL
+    may_be_null = (struct.name, name) in MAY_BE_NULL
     return read(
         frame, value.expression, access, path.type_id, path.bitfield_size, type_.trusted, name, node, may_be_null
     )

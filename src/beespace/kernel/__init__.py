@@ -16,6 +16,7 @@ from beespace.kernel.maps import Entries, Map
 from beespace.kernel.object import LoadedObject
 
 if TYPE_CHECKING:
+    import beespace.lang.kernel_structs as kernel_structs
     from beespace.kernel.create import create_map
     from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
     from beespace.kernel.links import Link, Where
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from beespace.kernel.swapped import SwappedMap
     from beespace.kernel.variables import Variable
     from beespace.kernel.vmlinux import cache_directory, vmlinux_btf
+    from beespace.lang.kernel_structs import *  # noqa: F403 - the common ones, with their fields
 
 __all__ = [
     "load", "LoadedObject", "LoadedProgram", "Variable",
@@ -34,6 +36,9 @@ __all__ = [
     "Link", "IteratorLink", "Where",
     "vmlinux_btf", "cache_directory",
 ]  # fmt: skip
+
+if TYPE_CHECKING:
+    __all__ += kernel_structs.__all__
 
 _HOMES = {
     "create": ("create_map",),
@@ -55,6 +60,7 @@ def __getattr__(name: str) -> Any:
         if name in names:
             found = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
             return found
-    if (name.startswith("__") and name.endswith("__")) or PathFinder.find_spec(f"{__name__}.{name}", __path__):
+    path = __path__  # noqa: F405
+    if (name.startswith("__") and name.endswith("__")) or PathFinder.find_spec(f"{__name__}.{name}", path):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("beespace.lang.kernel_types").KernelType(name)
+    return import_module("beespace.lang.kernel_structs").__getattr__(name)
