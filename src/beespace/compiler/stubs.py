@@ -18,24 +18,22 @@ from beespace.errors import UsageError
 __all__ = ["COMMON", "stubs"]
 
 # What tracepoints, security hooks, iterators and the usual kernel functions hand to probes.
-COMMON: tuple[str, ...] = tuple(
-    """
-    task_struct mm_struct signal_struct sighand_struct cred nsproxy pid pid_namespace upid linux_binprm kernel_siginfo
-    files_struct fdtable fs_struct uts_namespace new_utsname ipc_namespace user_namespace vm_area_struct
-    cgroup css_set cgroup_subsys_state mem_cgroup kernfs_node sched_entity rq task_group
-    file inode dentry path qstr super_block file_system_type vfsmount mount address_space kiocb iov_iter iattr
-    block_device bio request request_queue gendisk hd_struct folio page
-    sock sock_common socket inet_sock inet_connection_sock tcp_sock udp_sock unix_sock request_sock inet_request_sock
-    tcp_request_sock inet_timewait_sock sk_buff skb_shared_info net net_device neighbour dst_entry proto proto_ops
-    msghdr sockaddr sockaddr_in sockaddr_in6 sockaddr_un sockaddr_storage in6_addr in_addr iphdr ipv6hdr tcphdr udphdr
-    ethhdr icmphdr Qdisc netdev_queue nf_conn nf_hook_state sk_psock
-    bpf_prog bpf_map bpf_prog_aux bpf_link bpf_iter_meta bpf_iter__task bpf_iter__task_file bpf_iter__task_vma
-    bpf_iter__tcp bpf_iter__udp bpf_iter__bpf_map bpf_iter__bpf_prog bpf_iter__netlink bpf_iter__cgroup
-    seq_file kmem_cache work_struct timer_list hrtimer irqaction softirq_action module device kobject
-    pt_regs timespec64 list_head hlist_node rb_node refcount_struct kref wait_queue_head completion
-    trace_entry perf_event perf_sample_data
-""".split()
-)  # noqa: SIM905
+_COMMON = """
+    task_struct mm_struct signal_struct sighand_struct cred nsproxy pid pid_namespace upid linux_binprm
+    kernel_siginfo files_struct fdtable fs_struct uts_namespace new_utsname ipc_namespace user_namespace
+    vm_area_struct cgroup css_set cgroup_subsys_state mem_cgroup kernfs_node sched_entity rq task_group file
+    inode dentry path qstr super_block file_system_type vfsmount mount address_space kiocb iov_iter iattr
+    block_device bio request request_queue gendisk hd_struct folio page sock sock_common socket inet_sock
+    inet_connection_sock tcp_sock udp_sock unix_sock request_sock inet_request_sock tcp_request_sock
+    inet_timewait_sock sk_buff skb_shared_info net net_device neighbour dst_entry proto proto_ops msghdr
+    sockaddr sockaddr_in sockaddr_in6 sockaddr_un sockaddr_storage in6_addr in_addr iphdr ipv6hdr tcphdr
+    udphdr ethhdr icmphdr Qdisc netdev_queue nf_conn nf_hook_state sk_psock bpf_prog bpf_map bpf_prog_aux
+    bpf_link bpf_iter_meta bpf_iter__task bpf_iter__task_file bpf_iter__task_vma bpf_iter__tcp bpf_iter__udp
+    bpf_iter__bpf_map bpf_iter__bpf_prog bpf_iter__netlink bpf_iter__cgroup seq_file kmem_cache work_struct
+    timer_list hrtimer irqaction softirq_action module device kobject pt_regs timespec64 list_head hlist_node
+    rb_node refcount_struct kref wait_queue_head completion trace_entry perf_event perf_sample_data
+"""
+COMMON = tuple(_COMMON.split())
 
 _HEAD = '''"""Structs of the kernel for type checkers and editors: names and types of fields{origin}.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import Map, checked_kind, entries
 from beespace.schema.codec import pack
@@ -21,7 +21,11 @@ class BloomFilter(Map, Generic[V]):
 
     map_type = 30  # BPF_MAP_TYPE_BLOOM_FILTER
 
-    def __init__(self, value: type[V] | V, max_entries: int = 10_240, *, hashes: int = 0) -> None:
+    @overload
+    def __init__(self, value: type[V], max_entries: int = ..., *, hashes: int = ...) -> None: ...
+    @overload
+    def __init__(self, value: V, max_entries: int = ..., *, hashes: int = ...) -> None: ...
+    def __init__(self, value: Any, max_entries: int = 10_240, *, hashes: int = 0) -> None:
         if not 0 <= hashes <= 15:
             raise TypeError(f"a bloom filter has 1 to 15 hash functions, not {hashes}")
         super().__init__(None, checked_kind(value, "value"), entries(max_entries))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries, kernel_only, plain
 from beespace.lang.maps.distribution import Bucket, Distribution
@@ -36,7 +36,13 @@ class Histogram(Map, Generic[K]):
 
     map_type = _ARRAY  # of one without keys; see kernel_type
 
-    def __init__(self, *, key: type[K] | K | None = None, max_entries: int = 1024, unit: str = "") -> None:
+    @overload
+    def __init__(self: Histogram[None], *, key: None = None, max_entries: int = ..., unit: str = ...) -> None: ...
+    @overload
+    def __init__(self, *, key: type[K], max_entries: int = ..., unit: str = ...) -> None: ...
+    @overload
+    def __init__(self, *, key: K, max_entries: int = ..., unit: str = ...) -> None: ...
+    def __init__(self, *, key: Any = None, max_entries: int = 1024, unit: str = "") -> None:
         self._declare(65, key, max_entries, unit)
 
     def _declare(self, buckets: int, key: Any, max_entries: int, unit: str) -> None:
@@ -185,8 +191,19 @@ class LinearHistogram(Histogram[K]):
     In the kernel as :class:`Histogram`.  ``low`` may be negative; values are then i64.
     """
 
+    @overload
     def __init__(
-        self, low: int, high: int, step: int, *, key: type[K] | K | None = None, max_entries: int = 1024, unit: str = ""
+        self: LinearHistogram[None], low: int, high: int, step: int, *, key: None = None, max_entries: int = ...,
+        unit: str = ...,
+    ) -> None: ...  # fmt: skip
+    @overload
+    def __init__(
+        self, low: int, high: int, step: int, *, key: type[K], max_entries: int = ..., unit: str = ...
+    ) -> None: ...
+    @overload
+    def __init__(self, low: int, high: int, step: int, *, key: K, max_entries: int = ..., unit: str = ...) -> None: ...
+    def __init__(
+        self, low: int, high: int, step: int, *, key: Any = None, max_entries: int = 1024, unit: str = ""
     ) -> None:
         if step <= 0 or high <= low or not low >= -(1 << 63) or high >= 1 << 63:
             raise TypeError(f"a histogram from {low} to {high} cannot have steps of {step}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from beespace.errors import UsageError
 from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, Map, checked_kind, entries, plain
@@ -34,7 +34,11 @@ class LpmTrie(Map, Generic[V]):
     map_type = 11  # BPF_MAP_TYPE_LPM_TRIE
     flags = BPF_F_NO_PREALLOC
 
-    def __init__(self, value: type[V] | V, *, key: Any = None, max_entries: int = 10_240) -> None:
+    @overload
+    def __init__(self, value: type[V], *, key: Any = ..., max_entries: int = ...) -> None: ...
+    @overload
+    def __init__(self, value: V, *, key: Any = ..., max_entries: int = ...) -> None: ...
+    def __init__(self, value: Any, *, key: Any = None, max_entries: int = 10_240) -> None:
         self.data = checked_kind(AddressKind() if key is None else key, "key")
         if isinstance(self.data, IntKind) and not self.data.big_endian and self.data.bits > 8:
             raise TypeError(f"the bits of a {self.data.name} do not stand in order; use be{self.data.bits}")

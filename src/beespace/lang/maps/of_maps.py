@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import Map, checked_kind, entries, plain
 from beespace.schema import IntKind
@@ -24,7 +24,11 @@ class HashOfMaps(Map, Generic[K, M]):
 
     map_type = 13  # BPF_MAP_TYPE_HASH_OF_MAPS
 
-    def __init__(self, key: type[K] | K, inner: M, *, max_entries: int = 1024) -> None:
+    @overload
+    def __init__(self, key: type[K], inner: M, *, max_entries: int = ...) -> None: ...
+    @overload
+    def __init__(self, key: K, inner: M, *, max_entries: int = ...) -> None: ...
+    def __init__(self, key: Any, inner: M, *, max_entries: int = 1024) -> None:
         super().__init__(checked_kind(key, "key"), IntKind("u32", 32), entries(max_entries))
         self.inner = inner
 
@@ -91,4 +95,4 @@ class ArrayOfMaps(HashOfMaps[int, M]):
     map_type = 12  # BPF_MAP_TYPE_ARRAY_OF_MAPS
 
     def __init__(self, inner: M, length: int) -> None:
-        super().__init__(IntKind("u32", 32), inner, max_entries=length)  # type: ignore[arg-type]
+        super().__init__(IntKind("u32", 32), inner, max_entries=length)  # type: ignore[call-overload]

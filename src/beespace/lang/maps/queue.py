@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import Map, checked_kind, entries
 from beespace.schema.codec import pack, unpack
@@ -19,7 +19,11 @@ class Queue(Map, Generic[V]):
 
     map_type = 22  # BPF_MAP_TYPE_QUEUE
 
-    def __init__(self, value: type[V] | V, max_entries: int = 1024) -> None:
+    @overload
+    def __init__(self, value: type[V], max_entries: int = ...) -> None: ...
+    @overload
+    def __init__(self, value: V, max_entries: int = ...) -> None: ...
+    def __init__(self, value: Any, max_entries: int = 1024) -> None:
         super().__init__(None, checked_kind(value, "value"), entries(max_entries))
 
     def push(self, value: V, *, force: bool = False) -> bool:

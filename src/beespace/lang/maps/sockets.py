@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import checked_kind, entries, kernel_only
 from beespace.lang.maps.slots import Slots
@@ -51,7 +51,11 @@ class SockHash(SockMap, Generic[K]):
 
     map_type = 18  # BPF_MAP_TYPE_SOCKHASH
 
-    def __init__(self, key: type[K] | K, *, max_entries: int = 10_240) -> None:
+    @overload
+    def __init__(self, key: type[K], *, max_entries: int = ...) -> None: ...
+    @overload
+    def __init__(self, key: K, *, max_entries: int = ...) -> None: ...
+    def __init__(self, key: Any, *, max_entries: int = 10_240) -> None:
         super().__init__(entries(max_entries))
         self.key = checked_kind(key, "key")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import Map, checked_kind, entries, kernel_only, plain
 from beespace.lang.maps.metrics import Sample, labels_of
@@ -35,7 +35,11 @@ class TopK(Map, Generic[K]):
 
     map_type = 9  # BPF_MAP_TYPE_LRU_HASH
 
-    def __init__(self, key: type[K] | K, *, k: int = 10, max_entries: int = 10_240) -> None:
+    @overload
+    def __init__(self, key: type[K], *, k: int = ..., max_entries: int = ...) -> None: ...
+    @overload
+    def __init__(self, key: K, *, k: int = ..., max_entries: int = ...) -> None: ...
+    def __init__(self, key: Any, *, k: int = 10, max_entries: int = 10_240) -> None:
         super().__init__(checked_kind(key, "key"), IntKind("u64", 64), entries(max_entries))
         if not 0 < k <= max_entries:
             raise TypeError(f"k is 1 to {max_entries}, not {k!r}")
