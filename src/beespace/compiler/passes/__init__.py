@@ -11,8 +11,12 @@ from typing import TypeAlias
 
 from beespace.compiler import ir
 from beespace.compiler.ir_verify import verify
+from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.guards import guards
+from beespace.compiler.passes.late_values import late_values
+from beespace.compiler.passes.needless_zeros import needless_zeros
 from beespace.compiler.passes.outline import outline
+from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.errors import InternalError
 
 __all__ = ["PASSES", "Pass", "run"]
@@ -20,7 +24,14 @@ __all__ = ["PASSES", "Pass", "run"]
 Pass: TypeAlias = Callable[[ir.Module], ir.Module]
 
 #: What every module goes through, in this order.
-PASSES: tuple[Pass, ...] = (outline, guards)
+PASSES: tuple[Pass, ...] = (
+    needless_zeros,
+    certain_entries,
+    late_values,
+    outline,
+    guards,
+    packet_ends,
+)
 
 
 def run(module: ir.Module, passes: Iterable[Pass] = PASSES) -> ir.Module:

@@ -1,0 +1,185 @@
+"""What each pass over the IR does, and what it leaves alone."""
+
+from __future__ import annotations
+
+from beespace.compiler import ir
+from beespace.compiler.ir import (
+    U32,
+    U64,
+    AtomicAdd,
+    Compare,
+    CompareOp,
+    Const,
+    ContextField,
+    Convert,
+    Declare,
+    Evaluate,
+    Function,
+    Helper,
+    If,
+    Load,
+    Local,
+    MapAddress,
+    MapDefinition,
+    Module,
+    Offset,
+    Parameter,
+    PointerType,
+    Region,
+    Return,
+    Slot,
+    StackSlot,
+    Store,
+    Zero,
+)
+from beespace.compiler.ir_print import module_text
+from beespace.compiler.ir_verify import verify
+from beespace.compiler.passes.certain_entries import certain_entries
+from beespace.compiler.passes.late_values import late_values
+from beespace.compiler.passes.needless_zeros import needless_zeros
+from beespace.compiler.passes.packet_ends import packet_ends
+
+CONTEXT, PACKET, VALUE, RING = (
+    PointerType(region) for region in (Region.CONTEXT, Region.PACKET, Region.MAP_VALUE, Region.RING)
+)
+CTX = Local("ctx", CONTEXT)
+DATA, END = (Convert(Load(ContextField(CTX, offset), U32), PACKET) for offset in (0, 4))
+MAPS = (
+    MapDefinition("counts", 6, key_size=4, value_size=8, max_entries=2),
+    MapDefinition("table", 1, key_size=4, value_size=8, max_entries=2),
+    MapDefinition("ring", 27, max_entries=4096),
+)
+NULL = Const(0, VALUE)
+
+
+def module(*body: ir.Statement, slots: tuple[Slot, ...] = ()) -> Module:
+    made = Module(
+        "m",
+        (Function("f", (Parameter("ctx", CONTEXT),), ir.I32, (*body, Return(Const(2, ir.I32))), "xdp", slots),),
+        MAPS,
+    )
+    verify(made)
+    return made
+
+
+def after(pass_, made: Module) -> list[str]:  # type: ignore[no-untyped-def]
+    changed = pass_(made)
+    verify(changed)
+    text = module_text(changed)
+    return [line.strip() for line in text[text.index("function f") :].splitlines()[1:] if "slot" not in line]
+
+
+def header(name: str, size: int) -> tuple[ir.Statement, ...]:
+    there = Compare(CompareOp.LE, Offset(DATA, size), END)
+    return (Declare(name, PACKET, ir.Select(there, DATA, Const(0, PACKET))),)
+
+
+# --- packet_ends ---
+
+
+def test_a_packets_ends_are_read_once() -> None:
+    lines = after(packet_ends, module(*header("a", 14), *header("b", 34)))
+    assert lines[0] == ".packet.0: *packet = *packet(u32[ctx->0])"
+    assert sum("ctx->0" in line for line in lines) == sum("ctx->4" in line for line in lines) == 1
+
+
+def test_what_may_change_the_packet_keeps_every_read() -> None:
+    pull = Evaluate(Helper(39, "skb_pull_data", (CTX, Const(0, U32)), ir.I64))
+    made = module(*header("a", 14), pull, *header("b", 34))
+    assert packet_ends(made) == made
+
+
+def test_one_read_stays_where_it_is() -> None:
+    made = module(Declare("a", PACKET, DATA))
+    assert packet_ends(made) == made
+
+
+# --- late_values ---
+
+
+def reserve(*before: ir.Statement, then: tuple[ir.Statement, ...]) -> Module:
+    record = Local("r", RING)
+    return module(
+        *before,
+        Declare("r", RING, Helper(131, "ringbuf_reserve", (MapAddress("ring"), Const(16, U64), Const(0, U64)), RING)),
+        If(
+            Compare(CompareOp.NE, record, Const(0, RING)),
+            (*then, Evaluate(Helper(132, "ringbuf_submit", (record, Const(0, U64)), ir.VOID))),
+        ),
+    )
+
+
+NOW = Declare("now", U64, Helper(125, "ktime_get_boot_ns", (), U64))
+
+
+def test_values_of_a_record_are_worked_out_when_there_is_room() -> None:
+    lines = after(late_values, reserve(NOW, then=(Store(Local("r", RING), Local("now", U64)),)))
+    assert lines[0].startswith("r: *ring")
+    assert lines[2].startswith("now: u64")
+
+
+def test_values_that_others_use_stay() -> None:
+    made = reserve(NOW, then=(Store(Local("r", RING), Local("now", U64)),))
+    function = made.functions[0]
+    other = module(*function.body[:-1], Declare("x", U64, Local("now", U64)))
+    assert late_values(other) == other
+
+
+def test_calls_that_do_something_stay() -> None:
+    acting = Declare("now", U64, Helper(3, "map_delete_elem", (MapAddress("table"), StackSlot("k")), U64))
+    made = module(
+        acting,
+        Declare("r", RING, Helper(131, "ringbuf_reserve", (MapAddress("ring"), Const(16, U64), Const(0, U64)), RING)),
+        If(
+            Compare(CompareOp.NE, Local("r", RING), Const(0, RING)),
+            (
+                Store(Local("r", RING), Local("now", U64)),
+                Evaluate(Helper(132, "ringbuf_submit", (Local("r", RING), Const(0, U64)), ir.VOID)),
+            ),
+        ),
+        slots=(Slot("k", 4, 4),),
+    )
+    assert late_values(made) == made
+
+
+# --- certain_entries ---
+
+
+def adding(map_name: str, index: int) -> Module:
+    lookup = Helper(1, "map_lookup_elem", (MapAddress(map_name), StackSlot("k")), VALUE)
+    return module(
+        Store(StackSlot("k"), Const(index, U32)),
+        Declare("t", VALUE, lookup),
+        If(Compare(CompareOp.EQ, Local("t", VALUE), NULL), (Return(Const(2, ir.I32)),)),
+        AtomicAdd(Local("t", VALUE), Const(1, U64)),
+        slots=(Slot("k", 4, 4),),
+    )
+
+
+def test_adding_to_an_entry_that_is_there_needs_no_way_out() -> None:
+    lines = after(certain_entries, adding("counts", 1))
+    assert lines[2:4] == ["if (t != null):", "atomic u64[t] += 1:u64"]
+    assert lines.count("return 2:i32") == 1
+
+
+def test_entries_that_may_be_missing_keep_it() -> None:
+    for made in (adding("counts", 2), adding("table", 0)):
+        assert certain_entries(made) == made
+
+
+# --- needless_zeros ---
+
+
+def test_what_a_helper_fills_is_not_zeroed() -> None:
+    comm = Evaluate(Helper(16, "get_current_comm", (StackSlot("k"), Const(16, U32)), ir.I64))
+    slots = (Slot("k", 16, 8),)
+    lines = after(needless_zeros, module(Zero(StackSlot("k"), 16, 8), comm, slots=slots))
+    assert not any("zero" in line for line in lines)
+    partly = module(Zero(StackSlot("k"), 16, 8), replaced(comm, 8), slots=slots)
+    assert needless_zeros(partly) == partly
+
+
+def replaced(comm: Evaluate, size: int) -> Evaluate:
+    call = comm.value
+    assert isinstance(call, Helper)
+    return Evaluate(Helper(call.number, call.name, (call.arguments[0], Const(size, U32)), call.type))
