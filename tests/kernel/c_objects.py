@@ -27,35 +27,44 @@ def compiled(source: str, flags: tuple[str, ...], folder: Path) -> bytes:
     cache = Path(os.environ.get("BEESPACE_OBJECT_CACHE", folder))
     kept = cache / f"{_name(source, flags, platform.machine())}.bpf.o"
     if not kept.exists():
+        refused = kept.with_suffix(".refused")
+        if refused.exists():
+            pytest.fail(f"clang refuses it for this machine: {refused.read_text()}")
         if shutil.which("clang") is None:
             pytest.skip("clang is not installed, and no object of this source was kept")
         cache.mkdir(parents=True, exist_ok=True)
-        _compile(source, flags, platform.machine(), folder, kept)
+        said = _compile(source, flags, platform.machine(), folder, kept)
+        assert kept.exists(), said
         (cache / f"{kept.name}.json").write_text(json.dumps({"source": source, "flags": flags}))
     return kept.read_bytes()
 
 
 def compiled_for(machine: str, cache: Path, folder: Path) -> None:
-    """Compile every source that ``cache`` has for another machine too."""
+    """Compile every source that ``cache`` has for another machine too; what cannot be fails who wants it there."""
     for path in cache.glob("*.json"):
         kept = json.loads(path.read_text())
         source, flags = kept["source"], tuple(kept["flags"])
         target = cache / f"{_name(source, flags, machine)}.bpf.o"
         if not target.exists():
-            _compile(source, flags, machine, folder, target)
+            said = _compile(source, flags, machine, folder, target)
+            if not target.exists():
+                target.with_suffix(".refused").write_text(said)
 
 
 def _name(source: str, flags: tuple[str, ...], machine: str) -> str:
     return hashlib.sha256("\0".join([machine, *FLAGS, *flags, source]).encode()).hexdigest()[:32]
 
 
-def _compile(source: str, flags: tuple[str, ...], machine: str, folder: Path, target: Path) -> None:
+def _compile(source: str, flags: tuple[str, ...], machine: str, folder: Path, target: Path) -> str:
+    """What clang said, if it refused; else ``target`` is there."""
     (folder / "probe.c").write_text(source)
     done = subprocess.run(
         ["clang", *FLAGS, f"-D__TARGET_ARCH_{TARGETS[machine]}", *flags, "-c", "probe.c", "-o", "probe.bpf.o"],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    if done.returncode:
+        return done.stderr
     unfinished = target.with_name(f".{target.name}.{os.uname().nodename}.{os.getpid()}")
     shutil.move(folder / "probe.bpf.o", unfinished)
     unfinished.rename(target)  # whoever looks at the same time sees all of it or nothing
+    return ""

@@ -104,17 +104,8 @@ def _kprobe_multi() -> None:
     _probe_event("kprobe")
     like = Smallest(AttachType.TRACE_KPROBE_MULTI)
     with smallest(ProgramType.KPROBE, like=like) as program:
-        where = bpf.KprobeMulti((_address(FUNCTION),))
+        where = bpf.KprobeMulti(symbols=(FUNCTION,))  # addresses are hidden from most
         bpf.link_create(program, AttachType.TRACE_KPROBE_MULTI, where=where).close()
-
-
-def _address(function: str) -> int:
-    with Path("/proc/kallsyms").open() as symbols:
-        for line in symbols:
-            address, _, rest = line.partition(" ")
-            if rest[2:].split()[:1] == [function] and int(address, 16):
-                return int(address, 16)
-    raise NotSupported(f"telling this process where {function} is (/proc/kallsyms, kernel.kptr_restrict)")
 
 
 def _uprobe() -> None:
