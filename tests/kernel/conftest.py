@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without pa
 
 import c_objects
 import fd_tracer
+from pace import patience
 
 from beespace.elf import read
 from beespace.errors import KernelError, NotPermitted, NotSupported
@@ -108,7 +109,7 @@ def gone(in_kernel: Callable[[str], set[int]]) -> Callable[..., bool]:
     """Whether nothing of these names is left in the kernel, which frees some things a grace period later."""
 
     def wait(*names: str) -> bool:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + patience(10)
         while any(in_kernel(name) for name in names):
             if time.monotonic() > deadline:
                 return False
@@ -144,7 +145,7 @@ _numbers = itertools.count()
 
 def _remove(cgroup: Path) -> None:
     """Processes leave a cgroup a moment after they were killed."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience(10)
     while True:
         try:
             return cgroup.rmdir()
@@ -170,7 +171,7 @@ class Side:
     def run(self, *command: str, given: str = "") -> str:
         """What a command prints there."""
         enter = ["nsenter", f"--net=/proc/{self.netns}/ns/net", "--", *command]
-        done = subprocess.run(enter, input=given, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(enter, input=given, capture_output=True, text=True, check=False, timeout=patience(60))
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout
 
@@ -182,7 +183,7 @@ class Side:
     def socket(self, kind: int, port: int = 0) -> socket.socket:
         """An IPv4 socket there, bound to the address."""
         made = self.inside(lambda: socket.socket(socket.AF_INET, kind))
-        made.settimeout(20)
+        made.settimeout(patience(20))
         made.bind((self.address, port))
         return made
 

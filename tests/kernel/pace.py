@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["GUEST", "examples"]
+__all__ = ["GUEST", "examples", "patience"]
 
 GUEST = "BEESPACE_GUEST_TESTS" in os.environ  # set by tests/vm
 
@@ -12,3 +12,8 @@ GUEST = "BEESPACE_GUEST_TESTS" in os.environ  # set by tests/vm
 def examples(count: int) -> int:
     """``max_examples`` of Hypothesis: a fifth in a guest, whose kernel is what is tried there, not the arithmetic."""
     return max(5, count // 5) if GUEST else count
+
+
+def patience(seconds: float) -> float:
+    """How long to wait for what should have happened long ago: two guests and their host share two CPUs."""
+    return seconds * 5 if GUEST else seconds

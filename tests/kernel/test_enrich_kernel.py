@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.enrich import CgroupTree, Containers, Processes, Who
 from beespace.enrich.cgroup_tree import widest_mount
@@ -46,7 +47,7 @@ def cgroup() -> Iterator[Path]:
 def start_in(cgroup: Path, *command: str) -> subprocess.Popen[bytes]:
     script = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
     process = subprocess.Popen(["sh", "-c", script, str(cgroup), *command])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience(10)
     while Path(f"/proc/{process.pid}/comm").read_text().strip() != Path(command[0]).name:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -105,7 +106,7 @@ def test_a_process_in_a_container_cgroup(cgroup: Path) -> None:
         found = known.get(process.pid, start_ns(process.pid))
         assert found is not None
         assert (found.name, found.container_id, found.parent_pid) == ("sleep", A, os.getpid())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + patience(10)
         while found.args is None:  # it has its name before them
             assert time.monotonic() < deadline
             found = known.get(process.pid, start_ns(process.pid))
@@ -131,7 +132,7 @@ def test_an_execution_is_seen_when_the_kernels_name_changes() -> None:
         assert process.stdin is not None
         process.stdin.write(b"\n")
         process.stdin.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + patience(10)
         while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -189,7 +190,7 @@ print(json.dumps(result))
 def test_a_pid_that_the_kernel_hands_out_again_lends_no_name() -> None:
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, "-c", REUSE]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": _source()}
+        command, capture_output=True, text=True, timeout=patience(60), env={**os.environ, "PYTHONPATH": _source()}
     )
     if "ns_last_pid" in done.stderr:
         pytest.skip("this kernel does not let the next pid be chosen (CONFIG_CHECKPOINT_RESTORE)")

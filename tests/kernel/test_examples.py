@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace.session.files import program_of
 
@@ -126,7 +127,7 @@ def printed_by(file: Path, cache: Path, work: Callable[[], None], done: Callable
             assert process.stdout is not None and process.stderr is not None
             reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
             reader.start()
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + patience(30)
             while not lines:  # any program that the machine executes; ours make sure that there is one
                 if time.monotonic() > deadline or process.poll() is not None:
                     process.send_signal(signal.SIGABRT)  # says where it stands: faulthandler is on

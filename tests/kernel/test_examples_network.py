@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Wire
+from pace import patience
 
 from beespace.hooks import resolve
 from beespace.session.files import program_of
@@ -44,7 +45,11 @@ class Inside:
         catching = "try:\n" + "".join(f"    {line}\n" for line in code.splitlines())
         catching += "except OSError as error:\n    print(type(error).__name__)\n"
         done = subprocess.run(
-            [sys.executable, "-c", joining + catching], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", joining + catching],
+            capture_output=True,
+            text=True,
+            timeout=patience(60),
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

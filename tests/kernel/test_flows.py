@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
@@ -106,7 +107,7 @@ class Net:
     def run(self, side: int, source: str, *arguments: object) -> str:
         """The same, to its end; what it printed."""
         process = self.start(side, source, *arguments)
-        output, _ = process.communicate("\n", timeout=60)
+        output, _ = process.communicate("\n", timeout=patience(60))
         return output
 
 
@@ -149,7 +150,7 @@ def net() -> Iterator[Net]:
             process.communicate()
         for side in (0, 1):
             subprocess.run(["ip", "netns", "del", f"{name}{side}"], capture_output=True)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + patience(5)
         while cgroup.exists() and time.monotonic() < deadline:
             try:
                 cgroup.rmdir()
@@ -168,7 +169,7 @@ class Watch:
         )
 
     def wait_until_attached(self, cgroup: Path) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         while time.monotonic() < deadline:
             tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
             if len(json.loads(tree.stdout.strip() or "[]")) >= 9:
@@ -181,7 +182,7 @@ class Watch:
 
     def stop(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGINT)
-        output, self.errors = self.process.communicate(timeout=30)
+        output, self.errors = self.process.communicate(timeout=patience(30))
         assert self.process.returncode == 0, self.errors
         return [json.loads(text) for text in output.splitlines()]
 
@@ -470,8 +471,8 @@ def test_nothing_stays_attached(net: Net, watch: Callable[..., Watch], how: sign
     running = watch()
     assert len(ours(net)) >= 9
     running.process.send_signal(how)
-    running.process.communicate(timeout=30)
-    deadline = time.monotonic() + 10  # the kernel frees programs some grace periods later
+    running.process.communicate(timeout=patience(30))
+    deadline = time.monotonic() + patience(10)  # the kernel frees programs some grace periods later
     while ours(net) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ours(net) == []

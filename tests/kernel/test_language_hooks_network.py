@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace.errors import UsageError
 from beespace.lang import (
@@ -115,7 +116,7 @@ def test_xdp_on_an_interface(wire: Any) -> None:
         assert dict(probe.passed.items()) == {PORT: 2}
         link.close()
         wire.send(1, port=7)
-        refused.settimeout(20)
+        refused.settimeout(patience(20))
         refused.recv(100)
 
 
@@ -208,7 +209,7 @@ def test_socket_filter() -> None:
         Filter().load() as probe,
     ):
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(20)
+        receiver.settimeout(patience(20))
         probe.attach("cut", socket=receiver)
         for payload in (b"abcd", b"odd", b"efghij"):
             sender.sendto(payload, receiver.getsockname())

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.lang import (
     Counter,
@@ -43,9 +44,9 @@ def test_sk_lookup() -> None:
         port = server.getsockname()[1]
         with Lookup(hidden=port).start() as probe:
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=5)
+                socket.create_connection(("127.0.0.1", port), timeout=patience(5))
             assert probe.seen[port] >= 1
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=patience(5)):
             pass
 
 
@@ -70,7 +71,7 @@ def test_sk_reuseport() -> None:
     ):
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(20)
+        receiver.settimeout(patience(20))
         probe.attach("choose", socket=receiver)
         for payload in (b"abc", b"abcd", b"12345", b"123456"):
             sender.sendto(payload, receiver.getsockname())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.errors import UsageError
 from beespace.lang import (
@@ -190,7 +191,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
     try:
         yield running
     finally:
-        running.process.communicate(timeout=30)
+        running.process.communicate(timeout=patience(30))
 
 
 def test_static_probes(target: Target) -> None:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.lang import (
     Array,
@@ -423,7 +424,7 @@ def test_sockets(loaded_probe, cgroup: Path) -> None:
             port = server.getsockname()[1]
             asked = port ^ 1  # the program sends it to the server's port
             probe.redirect.value = port
-            server.settimeout(60)
+            server.settimeout(patience(60))
             client = subprocess.Popen([sys.executable, "-c", CLIENT, str(asked)], stdin=subprocess.PIPE)
             with client:
                 assert client.stdin is not None

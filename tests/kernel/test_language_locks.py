@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.lang import Array, Counter, Hash, Program, Ring, bpf, cgroup_skb, function, tc
 from beespace.schema import Event, Struct
@@ -90,7 +91,7 @@ def test_a_rate_limiter_drops_what_is_over_the_rate(loaded_probe, cgroup: Path) 
         command = [sys.executable, "-c", SEND, "40"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender:
             (cgroup / "cgroup.procs").write_text(str(sender.pid))
-            output, _ = sender.communicate("\n", timeout=60)
+            output, _ = sender.communicate("\n", timeout=patience(60))
     sent = [int(line) for line in output.split()]
     bucket = next(bucket for _, bucket in probe.buckets.items())
     assert len(sent) == 3

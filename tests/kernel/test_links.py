@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, UsageError
 from beespace.isa import LinkType
@@ -197,7 +198,7 @@ for _ in range(2):
 def traffic(cgroup: Path) -> None:
     # The path goes through a descriptor of this process.
     path = str(cgroup).replace("/proc/self/", f"/proc/{os.getpid()}/")
-    subprocess.run([sys.executable, "-c", TRAFFIC, path], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", TRAFFIC, path], check=True, timeout=patience(30))
 
 
 def values(loaded: LoadedObject) -> dict[str, int | bytes]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.kernel import LoadedObject, load
@@ -58,7 +59,7 @@ exec(sys.argv[2])
 def run_in(cgroup: Path, what: str = "socket(AF_INET, SOCK_DGRAM).close()") -> str:
     path = str(cgroup).replace("/proc/self/", f"/proc/{os.getpid()}/")  # it goes through a descriptor of this process
     done = subprocess.run(
-        [sys.executable, "-c", INSIDE, path, what], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", INSIDE, path, what], capture_output=True, text=True, check=False, timeout=patience(30)
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -334,7 +335,7 @@ def test_a_pin_outlives_the_object(compile_c: Compile, cgroup: Path, bpffs: Path
         again.unpin()
         assert not (bpffs / "kept").exists()
         assert len(query("cgroup/sock_create", cgroup=cgroup).programs) == 1
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patience(20)
     while query("cgroup/sock_create", cgroup=cgroup).programs:  # a removed name lets go a grace period later
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -356,7 +357,7 @@ def test_a_pin_outlives_the_process(
 ) -> None:
     mine, theirs = "/proc/self/", f"/proc/{os.getpid()}/"
     paths = [str(path).replace(mine, theirs) for path in (cgroup, bpffs / "kept")]
-    subprocess.run([sys.executable, "-c", PINS, object_file(SOURCE), *paths], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PINS, object_file(SOURCE), *paths], check=True, timeout=patience(60))
     (there,) = query("cgroup/sock_create", cgroup=cgroup).programs
     with open_pinned(bpffs / "kept") as link:
         info = link.info

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel import LoadedObject, load
@@ -66,7 +67,7 @@ def exchange(wire: Any, count: int) -> None:
         left.bind(("10.78.0.1", 0))
         right.bind(("10.78.0.2", 0))
         for each in (left, right):
-            each.settimeout(20)
+            each.settimeout(patience(20))
         for _ in range(count):
             left.sendto(b"x", right.getsockname())
             data, sender = right.recvfrom(10)

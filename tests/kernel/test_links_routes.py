@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, UsageError
 from beespace.kernel import LoadedObject, load
@@ -50,7 +51,7 @@ def test_packets_of_a_route(loaded: LoadedObject, wire: Any, name: str, counter:
     route = "10.9.0.0/24 via 10.77.0.2"
     with wire.right.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
         receiver.bind(("10.9.0.7", 7000))
-        receiver.settimeout(20)
+        receiver.settimeout(patience(20))
         (link,) = loaded.attach(name, route=route, interface="left", netns=wire.left.netns)
         assert routes(wire) == ["10.9.0.0/24"]
         send(wire, 4)

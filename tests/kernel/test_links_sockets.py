@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel import LoadedObject, load
@@ -82,8 +83,8 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         served, _ = server.accept()
         with served:
-            client.settimeout(10)
-            served.settimeout(10)
+            client.settimeout(patience(10))
+            served.settimeout(patience(10))
             yield client, served
 
 
@@ -165,7 +166,7 @@ def test_it_says_why_it_took_the_way(loaded: LoadedObject) -> None:
 def test_a_filter_on_a_socket(filters: LoadedObject) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(10)
+        receiver.settimeout(patience(10))
         (link,) = filters.attach("cut", socket=receiver)
         for _ in range(3):
             receiver.sendto(b"0123456789", receiver.getsockname())
@@ -177,7 +178,7 @@ def test_a_filter_on_a_socket(filters: LoadedObject) -> None:
         receiver.setblocking(False)
         with pytest.raises(BlockingIOError):
             receiver.recv(100)
-        receiver.settimeout(10)
+        receiver.settimeout(patience(10))
         link.detach()
         receiver.sendto(b"0123456789", receiver.getsockname())
         assert receiver.recv(100) == b"0123456789"
@@ -196,7 +197,7 @@ def test_a_socket_that_was_closed_before(filters: LoadedObject) -> None:
         by_number.detach()  # its number may be that of `second` now, whose filter stays
         second.bind(("127.0.0.1", 0))
         second.sendto(b"0123456789", second.getsockname())
-        second.settimeout(10)
+        second.settimeout(patience(10))
         assert second.recv(100) == b"01234"
         other.detach()
 
@@ -212,7 +213,7 @@ def test_sockets_that_share_a_port(filters: LoadedObject) -> None:
         for each in (first, second):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             each.bind(("127.0.0.1", 0) if each is first else first.getsockname())
-            each.settimeout(10)
+            each.settimeout(patience(10))
         filters.maps["group"][1] = second
         (link,) = filters.attach("choose", socket=first)
         for _ in range(8):

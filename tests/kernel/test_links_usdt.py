@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, UsageError
 from beespace.kernel import LoadedObject, load
@@ -77,7 +78,7 @@ class Target:
         return int(self.process.stdout.readline())
 
     def close(self) -> None:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=patience(30))
 
 
 @pytest.fixture(params=["pie", "fixed"])

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.btf import Kind
 from beespace.errors import FormatError, KernelError, RelocationError, UsageError, VerifierError
@@ -351,7 +352,7 @@ def test_a_refused_program(compile_c: Compile, gone: Gone) -> None:
 def test_a_refused_program_without_types() -> None:
     with pytest.raises(VerifierError) as refused:
         load(by_hand("bf01000000000000 9500000000000000"))  # r1 = r0, which was never set
-    assert refused.value.reason == "R0 !read_ok"
+    assert refused.value.reason == "R0 !read_ok" or "R0 has never been initialized" in refused.value.reason
     assert refused.value.source is None
 
 
@@ -375,7 +376,8 @@ def test_a_long_log_is_whole(compile_c: Compile) -> None:
     error = refused.value
     assert len(error.log) > 1 << 17
     assert error.log.startswith(("func#0", "0:", "reg ", '; SEC("cgroup_skb/egress")'))
-    assert re.search("invalid mem access '(scalar|inv)'", error.reason)  # inv before Linux 5.18
+    # In the words of Linux 7.3, of 5.18 and those before.
+    assert re.search("is an integer scalar here|invalid mem access '(scalar|inv)'", error.reason)
     assert "return *(volatile int *)" in (error.source or "")
 
 
@@ -487,7 +489,7 @@ def test_fields_are_where_this_kernel_has_them(compile_c: Compile) -> None:
     with load(compile_c(CORE)) as loaded:
         loaded.attach()
         seen = loaded.variables["seen"]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + patience(10)
         while seen.get() != os.getpid():  # others rename tasks, too
             Path("/proc/self/comm").write_text(Path("/proc/self/comm").read_text().strip())
             assert time.monotonic() < deadline

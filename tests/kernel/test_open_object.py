@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 import beespace
 from beespace.errors import FormatError, UsageError
@@ -123,7 +124,7 @@ class Parent:
         self.pid = int(self.process.stdout.readline())
 
     def go(self) -> None:
-        self.process.communicate("\n", timeout=60)
+        self.process.communicate("\n", timeout=patience(60))
 
 
 def test_variables_ring_hash_and_detach(file: Path) -> None:
@@ -245,7 +246,7 @@ def test_run_prints_events_maps_and_variables_as_json(
     parent.go()
     time.sleep(0.5)
     process.terminate()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience(60))
     assert process.returncode == 0, err
     lines = [json.loads(line) for line in out.splitlines()]
     execs = [line for line in lines if line.get("ring") == "execs"]
@@ -281,7 +282,7 @@ def test_run_prints_events_maps_and_variables_as_json(
 )
 def test_run_says_what_is_wrong(file: Path, arguments: list[str], message: str) -> None:
     process = run(file, "--for", "100ms", *arguments)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=patience(60))
     assert process.returncode == 2, err
     assert message in err
     assert "Traceback" not in err
@@ -289,7 +290,7 @@ def test_run_says_what_is_wrong(file: Path, arguments: list[str], message: str) 
 
 
 def test_run_lists_an_objects_options(file: Path) -> None:
-    out, _ = run(file, "--help").communicate(timeout=60)
+    out, _ = run(file, "--help").communicate(timeout=patience(60))
     assert "options of probe.bpf.o:" in out
     assert "--wanted-parent" in out
     assert "default: 'none'" in out

@@ -146,6 +146,6 @@ def test_performance_events_name_their_setting() -> None:
     else:
         assert said == f"this process (user {NOBODY}) lacks CAP_PERFMON (kernel.perf_event_paranoid = {level})"
     allowed = {"opened"}
-    if level is not None and level > 2:  # a level of Debian's own: on Linux 5.10 it takes more than CAP_PERFMON
+    if level is not None and level > 2:  # a level of Debian's own, which takes more than CAP_PERFMON
         allowed.add(f"this process (user {NOBODY}) lacks CAP_SYS_ADMIN (kernel.perf_event_paranoid = {level})")
     assert as_nobody(PERF, {"CAP_PERFMON"}).strip() in allowed

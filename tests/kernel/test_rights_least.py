@@ -156,7 +156,7 @@ def test_a_tracepoint_if_tracefs_may_be_read(built: bytes, cgroup_fd: int) -> No
     if not visible:
         assert answer["type"] == "NotPermitted" and "tracefs" in str(answer["error"]), answer
         pytest.skip("tracefs is mounted nowhere, and mounting it takes CAP_SYS_ADMIN")
-    if "kernel.perf_event_paranoid" in str(answer.get("error")):  # Debian's 5.10: its level 3 takes root
+    if "kernel.perf_event_paranoid" in str(answer.get("error")):  # Debian's level 3 takes root
         assert answer["type"] == "NotPermitted" and "lacks CAP_SYS_ADMIN" in str(answer["error"]), answer
         pytest.skip("perf_event_open takes CAP_SYS_ADMIN here (kernel.perf_event_paranoid)")
     assert answer == {"links": 1, "seen": {"3": 1}, "uid": NOBODY}

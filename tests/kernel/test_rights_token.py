@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 from beespace.errors import KernelError, NotPermitted, UsageError
 from beespace.kernel import features
@@ -128,7 +129,7 @@ def delegated(tokens: None, object_file: Callable[[str], Path]) -> Callable[...,
             ) as child,
         ):
             theirs.close()
-            ours.settimeout(120)
+            ours.settimeout(patience(120))
             message, fds, _, _ = socket.recv_fds(ours, 20, 1)
             try:
                 if message:
@@ -138,7 +139,7 @@ def delegated(tokens: None, object_file: Callable[[str], Path]) -> Callable[...,
                 for fd in fds:
                     os.close(fd)
                 ours.close()
-                out, err = child.communicate(timeout=120)
+                out, err = child.communicate(timeout=patience(120))
         if child.returncode and b"unshare" in err and b"Operation not permitted" in err:
             pytest.skip("user namespaces are not allowed here")
         assert child.returncode == 0, err.decode()

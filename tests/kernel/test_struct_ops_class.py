@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import patience
 
 from beespace import Counter, Program, bpf, cgroup_skb
 from beespace.btf.kinds import Kind
@@ -90,7 +91,7 @@ def test_losses_reach_it(reno: Any, cgroup: Path) -> None:
     with Loss().start(cgroup=cgroup):
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         (cgroup / "cgroup.procs").write_text(str(child.pid))
-        out, _ = child.communicate("x", timeout=120)
+        out, _ = child.communicate("x", timeout=patience(120))
     assert out == "4000000\n"
     assert reno.losses.value > 0
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pace import patience
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
@@ -101,7 +102,7 @@ def place() -> Iterator[Place]:
         for process in place.processes:
             process.kill()
             process.communicate()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + patience(5)
         while path.exists():
             try:
                 path.rmdir()
@@ -116,7 +117,7 @@ def environment() -> dict[str, str]:
 
 def wait_until_attached(place: Path, process: subprocess.Popen[Any], watchers: int = 1) -> None:
     """Until the programs of so many watchers are attached to ``place``."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while time.monotonic() < deadline:
         shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(place)], capture_output=True, text=True)
         if len(json.loads(shown.stdout.strip() or "[]")) >= 9 * watchers:
@@ -151,7 +152,7 @@ def watch(place: Place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[str, str]:
     process.send_signal(how)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=patience(30))
     assert process.returncode == 0, errors
     return output, errors
 
@@ -295,7 +296,7 @@ def test_what_is_sent_last_is_there(place: Place, watch: Callable[..., subproces
 def test_arrow_is_readable(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
     talker, _port = place.talker()
     process = watch("-o", "arrow", "--interval", "300ms", "--for", "1s", text=False)
-    data, errors = process.communicate(timeout=30)
+    data, errors = process.communicate(timeout=patience(30))
     assert process.returncode == 0 and SUMMARY.search(errors.decode())
     with pa.ipc.open_stream(data) as reader:
         table = reader.read_all()
@@ -337,7 +338,7 @@ def test_query_while_it_runs(place: Place, watch: Callable[..., subprocess.Popen
         "select process_pid, role, count(*) as rows, sum(tx_bytes) as sent from flows "
         f"where {port} in (local_port, remote_port) group by all order by role"
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patience(20)
     while True:
         asked = subprocess.run(
             [sys.executable, "-m", "beespace", "query", "--store", str(store), "-o", "json", sql],
@@ -380,7 +381,7 @@ def test_full_disk(place: Place, watch: Callable[..., subprocess.Popen[str]], tm
         wait_until_attached(place.path, process)
         time.sleep(3)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=patience(30))
     finally:
         if process.poll() is None:
             process.kill()
