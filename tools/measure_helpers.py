@@ -1,4 +1,6 @@
-"""Say what the running kernel knows of helpers, as JSON: who may call each, and what it declares of their arguments.
+"""Say what the running kernel knows of helpers and kernel functions, as JSON.
+
+Of helpers: who may call each, and what the kernel declares of their arguments.  Of functions (kfuncs): prototypes.
 
     python tools/measure_helpers.py > 7.3.json
 
@@ -19,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from beespace.btf import Enum, Kind, Struct  # noqa: E402
+from beespace.btf import Btf, DeclTag, Enum, Kind, Struct  # noqa: E402
 from beespace.isa import AttachType, ProgramType  # noqa: E402
 from beespace.isa.constants import ProgramFlag  # noqa: E402
 from beespace.isa.helpers import HELPERS  # noqa: E402
@@ -131,9 +133,28 @@ def _has(type_id: int, member: str) -> bool:
     return isinstance(found, Struct) and any(each.name == member for each in found.members)
 
 
+def functions() -> dict[str, str]:
+    """The functions that programs may call, as C declares them; those of modules that are loaded, too."""
+    found = {}
+    vmlinux = vmlinux_btf()
+    modules = [path for path in sorted(Path("/sys/kernel/btf").iterdir()) if path.name != "vmlinux"]
+    for btf in (vmlinux, *(Btf(path.read_bytes(), vmlinux) for path in modules)):
+        for number in btf.find_all("bpf_kfunc", Kind.DECL_TAG):
+            tag = btf.type(number)
+            assert isinstance(tag, DeclTag)
+            prototype = btf.prototype(tag.type)
+            takes = ", ".join(f"{btf.describe(each.type)} {each.name}" for each in prototype.parameters)
+            found[btf.name(tag.type)] = f"{btf.describe(prototype.result)} ({takes})"
+    return found
+
+
 def main() -> None:
     known = declarations() if Path("/proc/kcore").exists() else []
-    json.dump({"release": os.uname().release, "callers": callers(), "declarations": known}, sys.stdout, indent=0)
+    json.dump(
+        {"release": os.uname().release, "callers": callers(), "declarations": known, "functions": functions()},
+        sys.stdout,
+        indent=0,
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from beespace.compiler import maps, resources, rules
 from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, truth_call
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
+from beespace.compiler.kernel_functions import KernelFunctionName
 from beespace.compiler.methods import method
 from beespace.compiler.names import kind_named
 from beespace.compiler.numbers import convert
@@ -34,7 +35,7 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Value
-from beespace.compiler.words import word
+from beespace.compiler.words import kernel_function_call, word
 from beespace.lang import bpf
 from beespace.schema import ArrayKind, BoolKind, IntKind, Struct
 from beespace.schema.kinds import as_kind
@@ -65,6 +66,8 @@ def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
 def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | None) -> Value:
     if isinstance(target, FunctionType) and target.__module__ == bpf.__name__:
         return word(frame, target.__name__, node)
+    if isinstance(target, KernelFunctionName):
+        return kernel_function_call(frame, target.name, node)
     if isinstance(target, FunctionType) and target in QUESTIONS:
         return QUESTIONS[target](frame, node)
     if isinstance(target, IntKind):

@@ -103,7 +103,6 @@ class Frame:
     loops: list[Jumps] = field(default_factory=list)
     keep_slots: bool = False  # this statement gave a local a reference to a temporary
     unused: ast.expr | None = None  # the call that is a statement of its own
-    held: ast.expr | None = None  # the call whose result a `with` block holds
     parameter_names: frozenset[str] = frozenset()  # names of the parameters in the IR
     returns: list[ast.Return] = field(default_factory=list)  # those without a value
     ended: dict[str, str] = field(default_factory=dict)  # locals that refer to nothing any more, and why

@@ -17,6 +17,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.constants import constant_struct, is_constant
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_functions import KernelFunctionName, kernel_function, kernel_functions
 from beespace.compiler.kernel_names import enumerator, is_kernel_type, pointer_to
 from beespace.compiler.memory import SLOT_ALIGN, load
 from beespace.compiler.types import (
@@ -182,7 +183,10 @@ def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
     found = getattr(owner, node.attr, _MISSING)
     if found is _MISSING:
         if owner is bpf:
-            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=_nearest_word(node.attr))
+            function = kernel_function(frame.unit.btf, node.attr)
+            if function is not None:
+                return Value(Static(KernelFunctionName(function)))
+            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=_nearest_word(frame, node.attr))
         name = getattr(owner, "__name__", type(owner).__name__)
         members = list(owner.__members__) if isinstance(owner, EnumType) else dir(owner)
         raise frame.error(
@@ -191,12 +195,13 @@ def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
     return captured(frame, found, node, f"{ast.unparse(node.value)}.{node.attr}")
 
 
-def _nearest_word(name: str) -> str:
+def _nearest_word(frame: Frame, name: str) -> str:
     """What of bpf may have been meant."""
     words = [word for word in dir(bpf) if word[0] != "_"]
+    words += [known.removeprefix("bpf_") for known in kernel_functions(frame.unit.btf)]
     plain = name.removeprefix("bpf_")
     if plain != name and plain in words:
-        return f"helpers are written without bpf_: bpf.{plain}()"
+        return f"what the kernel calls bpf_{plain}() is written bpf.{plain}()"
     return did_you_mean(plain, words) or "dir(bpf) lists the words; docs/language.md has them by subject"
 
 

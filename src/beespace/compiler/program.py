@@ -13,6 +13,7 @@ from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.holding import check_holders
 from beespace.compiler.ir_verify import verify
+from beespace.compiler.kernel_functions import with_weak_calls
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.permitted import check_permitted
@@ -138,7 +139,7 @@ def _module(unit: Unit) -> ir.Module:
     order = sorted(unit.functions.values(), key=lambda function: function.section is not None)
     return ir.Module(
         declaration.name,
-        tuple(order),
+        with_weak_calls(tuple(order)),
         tuple(maps),
         (*_variables(declaration), *_constants(unit)),
         tuple(ir.Source(file.name, file.text) for file in _unique(files)),

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from beespace import btf as kernel
 from beespace.compiler import ir, rules, views
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_functions import kernel_function
 from beespace.compiler.kernel_names import find, is_kernel_type, root_of
 from beespace.compiler.kernel_types import core_kind
 from beespace.compiler.memory import field_of
 from beespace.compiler.names import constant_of, kind_named
+from beespace.compiler.prototypes import prototype_of
 from beespace.compiler.types import (
     BOOL,
     U64,
@@ -30,7 +32,7 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Bounds, Value
-from beespace.lang import KernelType
+from beespace.lang import KernelType, bpf
 from beespace.lang import kernel_types as words
 from beespace.schema import Struct
 from beespace.schema.kinds import kind_size
@@ -44,6 +46,8 @@ _STRUCTS = (kernel.Kind.STRUCT, kernel.Kind.UNION)
 def _exists(frame: Frame, node: ast.Call) -> Value:
     arguments = _arguments(frame, node, "exists", 1, 2)
     first = arguments[0]
+    if isinstance(first, ast.Attribute) and constant_of(frame, first.value) is bpf:
+        return _function_exists(frame, first.attr)
     if len(arguments) == 2:
         owner = _owner(frame, first)
         return _names_exist(frame, owner, _written(frame, arguments[1], "exists()").split("."), node)
@@ -61,6 +65,14 @@ def _exists(frame: Frame, node: ast.Call) -> Value:
         rules.Question, first, word="exists()", expected="a kernel type, a field or a member of an enum", found=type_,
         suggestion="write exists(task.field), exists(task_struct, \"field\") or exists(bpf_attach_type, \"BPF_XDP\")",
     )  # fmt: skip
+
+
+def _function_exists(frame: Frame, word: str) -> Value:
+    """Whether the kernel has a function for programs; one that is known nowhere is missing everywhere."""
+    name = kernel_function(frame.unit.btf, word)
+    if name is None:
+        return Value(BOOL, ir.Const(0, ir.BOOL))
+    return Value(BOOL, ir.KernelFunctionExists(name, prototype_of(frame.unit.btf, name)))
 
 
 def _static(frame: Frame, node: ast.expr) -> Type | None:

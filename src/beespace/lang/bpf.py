@@ -230,16 +230,6 @@ def network64(number: u64) -> u64:
     _kernel_only("network64")
 
 
-def read_user(address: u64, struct: type[_S]) -> _S | None:
-    """A copy of what stands in the current process's memory; None if it cannot be read.  bpf_probe_read_user, 5.5."""
-    _kernel_only("read_user")
-
-
-def read_kernel(address: Any, struct: type[_S]) -> _S | None:
-    """A copy of what stands in the kernel's memory; None if it cannot be read.  bpf_probe_read_kernel, 5.5."""
-    _kernel_only("read_kernel")
-
-
 def path(path: Any) -> Text:
     """The full path of a ``struct path`` (``file.f_path``), empty if it is longer than its place.  bpf_d_path, 5.10.
 

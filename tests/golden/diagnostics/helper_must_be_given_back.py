@@ -12,5 +12,10 @@ class Pair(Struct):
 class Probe(Program):
     @tc("ingress")
     def on_packet(self, ctx):
-        bpf.sk_lookup_tcp(ctx, Pair(), -1)
-        return 0
+        socket = bpf.sk_lookup_tcp(ctx, Pair(), 0)
+        if socket is None:
+            return 0
+        with bpf.sk_lookup_tcp(ctx, Pair(), 0) as found:
+            if found.state == 1:
+                return 1
+        return found.state

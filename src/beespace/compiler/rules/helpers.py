@@ -77,13 +77,3 @@ class WrongMap(Diagnostic):
     word: str
     expected: str
     found: Any
-
-
-@dataclass(frozen=True)
-class MustBeGivenBack(Diagnostic):
-    title = "what {word} gives must be given back with {release}()"
-    label = "a reference that the kernel counts"
-    help = "{suggestion}"
-    word: str
-    release: str
-    suggestion: str

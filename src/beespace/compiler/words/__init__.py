@@ -15,10 +15,11 @@ from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.values import Value
 from beespace.compiler.words import current, memory, packets, sections, sockets, typed
 from beespace.compiler.words.helpers import helper_call
+from beespace.compiler.words.kfuncs import kernel_function_call
 from beespace.compiler.words.word import Word
 from beespace.record import replace
 
-__all__ = ["WORDS", "word"]
+__all__ = ["WORDS", "kernel_function_call", "word"]
 
 # Each word, with how many arguments it takes.
 WORDS: dict[str, tuple[int, Word]] = {

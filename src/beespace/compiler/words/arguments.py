@@ -47,7 +47,7 @@ from beespace.record import dataclass
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 
-__all__ = ["NUMBERS", "Passed", "pass_argument"]
+__all__ = ["NUMBERS", "Passed", "Taken", "memory_kind", "pass_argument"]
 
 # C types of numbers; those in network order are host numbers to the author, as fields of that order are.
 NUMBERS = {
@@ -252,7 +252,7 @@ def _read_kind(frame: Frame, taken: Taken, value: Value, node: ast.expr) -> tupl
         return Value(TextLiteral(data, raw=True)), BytesKind(len(data))
     if isinstance(type_, Int):
         return value, IntKind(str(type_), type_.bits, type_.signed)
-    kind = _kind(type_)
+    kind = memory_kind(type_)
     if kind is None:
         suggestion = "pass a struct, a text, raw bytes, an array, or a number of known size, as u32(1)"
         raise frame.error(
@@ -261,7 +261,8 @@ def _read_kind(frame: Frame, taken: Taken, value: Value, node: ast.expr) -> tupl
     return value, kind
 
 
-def _kind(type_: object) -> Kind | None:
+def memory_kind(type_: object) -> Kind | None:
+    """The kind of memory that holds a value of that type; ``None`` for what has no size, or is no memory."""
     if isinstance(type_, StructType):
         return type_.cls
     if isinstance(type_, Text) and type_.size is not None:
@@ -275,7 +276,7 @@ def _kind(type_: object) -> Kind | None:
 
 def _filled(frame: Frame, taken: Taken, value: Value, node: ast.expr, exact: int | None, *, sized: bool) -> Passed:
     """Memory of the author's that the helper writes to."""
-    kind = _kind(value.type)
+    kind = memory_kind(value.type)
     code_type = value.code.type if value.code is not None else None
     writable = isinstance(code_type, ir.PointerType) and code_type.region in _WRITABLE
     if kind is None or not writable:

@@ -16,6 +16,8 @@ from beespace.compiler.maps.lookups import optional
 from beespace.compiler.types import I64, VOID, KernelPointer, MapObject, Optional, Socket, Type
 from beespace.compiler.values import Value, sequence
 from beespace.compiler.words.arguments import NUMBERS, Taken, pass_argument
+from beespace.compiler.words.matching import matched
+from beespace.compiler.words.references import held
 from beespace.compiler.words.spelled import MAP_TYPES, SPELLED
 from beespace.isa.signatures import SIGNATURES, Signature
 from beespace.lang import Map
@@ -30,7 +32,7 @@ _RESULT_REGION = {
 _SOCKET_TYPES = {
     "socket": Socket("bpf_sock"), "tcp_socket": Socket("bpf_tcp_sock"), "any_socket": Socket("bpf_sock", full=False),
 }  # fmt: skip
-# What gives a reference that must be given back (is_acquire_function in kernel/bpf/verifier.c).
+# What gives a socket that must be given back (is_acquire_function in kernel/bpf/verifier.c).
 _ACQUIRES = ("sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp")
 
 
@@ -45,10 +47,9 @@ def helper_call(frame: Frame, name: str, node: ast.Call) -> Value:
     word = f"bpf.{name}()"
     if name in SPELLED:
         raise frame.error(rules.OtherSpelling, node, word=word, suggestion=SPELLED[name])
-    if name in _ACQUIRES and node is not frame.held:
-        suggestion = f"write `with bpf.{name}(...) as socket:`, which gives it back at the end of the block"
-        raise frame.error(rules.MustBeGivenBack, node, word=word, release="bpf_sk_release", suggestion=suggestion)
-    given = _matched(frame, signature, node)
+    takes = parameters(signature)
+    optional_ = [python_name(each) for each in takes if may_be_left_out(signature, each)]
+    given = matched(frame, word, [python_name(each) for each in takes], optional_, node)
     before: ir.Block = ()
     after: ir.Block = ()
     codes: list[ir.Expression] = []
@@ -68,29 +69,6 @@ def helper_call(frame: Frame, name: str, node: ast.Call) -> Value:
         after += passed.after
         codes += passed.codes
     return _result(frame, signature, tuple(codes), before, after, map, node)
-
-
-def _matched(frame: Frame, signature: Signature, node: ast.Call) -> dict[str, ast.expr]:
-    """The expression for each argument that the author passes, in order or by its name."""
-    word = f"bpf.{signature.name}()"
-    takes = parameters(signature)
-    names = [python_name(argument) for argument in takes]
-    optional = [python_name(argument) for argument in takes if may_be_left_out(signature, argument)]
-    found = dict(zip(names, node.args, strict=False))
-    for keyword in node.keywords:
-        if keyword.arg not in names or keyword.arg in found:
-            problem = f"gets {keyword.arg} twice" if keyword.arg in found else f"has no parameter {keyword.arg}"
-            raise frame.error(rules.ArgumentNames, keyword, function=word, problem=problem)
-        found[keyword.arg] = keyword.value
-    starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-    missing = [name for name in names if name not in found and name not in optional]
-    if missing or starred or len(node.args) > len(takes):
-        listed = ", ".join(f"[{name}]" if name in optional else name for name in names)
-        expected = f"({listed})" if takes else "no arguments"
-        raise frame.error(
-            rules.ArgumentCount, node, function=word, expected=expected, found=len(node.args) + len(node.keywords)
-        )
-    return found
 
 
 def _checked_map(frame: Frame, name: str, word: str, node: ast.expr) -> Map:
@@ -135,4 +113,9 @@ def _result(
         struct = signature.result.removesuffix("*").strip()
         target = frame.unit.btf.find(struct.removeprefix("struct "), kernel.Kind.STRUCT)
         type_ = KernelPointer(target, struct, True)
-    return Value(Optional(type_) if signature.gives.endswith("?") else type_, code)
+    found = Value(Optional(type_) if signature.gives.endswith("?") else type_, code)
+    return held(frame, found, f"bpf.{signature.name}()", _give_back) if signature.name in _ACQUIRES else found
+
+
+def _give_back(reference: ir.Expression) -> ir.Expression:
+    return call("sk_release", ir.I64, reference)

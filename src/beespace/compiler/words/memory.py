@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.memory import SLOT_ALIGN
-from beespace.compiler.names import annotation
 from beespace.compiler.numbers import fit, known, present
 from beespace.compiler.texts import string_recipe
-from beespace.compiler.types import U32, U64, Bytes, KernelPointer, Optional, StructType, Text
-from beespace.compiler.values import Recipe, Value, null, number, sequence
+from beespace.compiler.types import U32, U64, Bytes, KernelPointer, Text
+from beespace.compiler.values import Recipe, Value, number
 from beespace.compiler.words.arguments import Taken, pass_argument
 from beespace.compiler.words.word import Word
 from beespace.isa.signatures import SIGNATURES
-from beespace.schema.kinds import kind_size
 
 __all__ = ["WORDS"]
 
@@ -54,28 +52,6 @@ def _user_bytes(frame: Frame, node: ast.Call) -> Value:
     return Value(Bytes(None), recipe=Recipe(fill, before + between))
 
 
-def _struct_at(region: ir.Region, word_name: str) -> Word:
-    """``bpf.read_user(address, Header)``: a copy of what stands there, or None if it cannot be read."""
-    helper = "probe_read_user" if region is ir.Region.USER else "probe_read_kernel"
-
-    def struct_at(frame: Frame, node: ast.Call) -> Value:
-        before, source = frame.bind(_address(frame, node.args[0], region, word_name))
-        type_ = annotation(frame, node.args[1])
-        if not isinstance(type_, StructType):
-            raise frame.error(
-                rules.TypeMismatch, node.args[1], place=f"bpf.{word_name}()", expected="a Struct class", found=type_
-            )
-        size = kind_size(type_.cls)
-        slot = frame.scope.own_slot("read", size)
-        reading = call(helper, ir.I64, slot, number(size, U64), source, span=frame.code_span(node))
-        between, result = frame.bind(reading)
-        read = ir.Compare(ir.CompareOp.EQ, result, ir.Const(0, ir.I64))
-        found = ir.Select(read, slot, null(ir.Region.STACK))
-        return Value(Optional(type_), sequence(before + between, found), align=SLOT_ALIGN)
-
-    return struct_at
-
-
 def _path(frame: Frame, node: ast.Call) -> Value:
     """``bpf.path(file.f_path)``: what bpf_d_path() writes; what does not fit is empty."""
     taken = Taken("bpf.path()", SIGNATURES["d_path"].arguments[0])
@@ -97,7 +73,5 @@ WORDS: dict[str, tuple[int, Word]] = {
     "kernel_text": (1, _text_at(ir.Region.KERNEL_UNTRUSTED, "kernel_text")),
     "user_text": (1, _text_at(ir.Region.USER, "user_text")),
     "user_bytes": (2, _user_bytes),
-    "read_user": (2, _struct_at(ir.Region.USER, "read_user")),
-    "read_kernel": (2, _struct_at(ir.Region.KERNEL_UNTRUSTED, "read_kernel")),
     "path": (1, _path),
 }

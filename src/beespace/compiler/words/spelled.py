@@ -15,8 +15,7 @@ _LOCK = "use `with value.lock:`, which gives the lock back wherever the block is
 _TIMER = "declare a field `timer: Timer`, and use `value.timer.start(self.callback, nanoseconds)`"
 _DYNPTR = "use the words for dynamic pointers: see docs/language.md"
 _PER_CPU = "use a PerCpuArray or a PerCpuHash for memory of your own; variables of the kernel are not reached by name"
-_READ_USER = "use bpf.user_text(address), bpf.user_bytes(address, size) or bpf.read_user(address, Struct)"
-_READ_KERNEL = "fields of kernel pointers are read by name; an address as a number: bpf.read_kernel(address, Struct)"
+_READ = "use bpf.user(address, type) for memory of the process, and bpf.read(address, type) for memory of the kernel"
 
 SPELLED = {
     "map_lookup_elem": "use `self.m.get(key)` or `self.m[key]`",
@@ -63,8 +62,8 @@ SPELLED = {
     "trace_printk": 'write print(f"...")',
     "trace_vprintk": 'write print(f"...")',
     "strncmp": 'compare with ==, or use text.startswith("...")',
-    "probe_read": f"it does not say whose memory it reads; {_READ_USER}",
-    "probe_read_str": f"it does not say whose memory it reads; {_READ_USER}",
+    "probe_read": _READ,
+    "probe_read_str": _READ,
     "snprintf_btf": "send the fields that matter in an event; bpf_snprintf_btf() cannot be written yet",
     "seq_printf_btf": "send the fields that matter in an event; bpf_seq_printf_btf() cannot be written yet",
 }
