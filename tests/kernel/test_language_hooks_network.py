@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pace import patience
 
-from beespace.errors import UsageError
+from beespace.errors import NotPermitted, UsageError
+from beespace.kernel import load
 from beespace.lang import (
     Counter,
     Global,
@@ -17,6 +18,7 @@ from beespace.lang import (
     Program,
     bpf,
     flow_dissector,
+    freplace,
     lwt_out,
     netfilter,
     netkit,
@@ -37,7 +39,7 @@ from beespace.lang.verdicts import (
     XDP_PASS,
     XDP_TX,
 )
-from beespace.types import Port, u16, u32, u64
+from beespace.types import Port, i32, u16, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks", "own_cache")]
 
@@ -278,3 +280,43 @@ def test_flow_dissector_by_hand() -> None:
         assert run.data[9] == 17
         assert struct.pack("!H", 4321) in run.data
         assert probe.test_run("dissect", bytes(16)).retval == BPF_DROP
+
+
+class Replacement(Program):
+    """Takes the place of a function of another program."""
+
+    calls = Counter()
+
+    @freplace("judge", context="xdp")
+    def instead(self, ctx, number: i32):
+        self.calls += 1
+        return 2 if number == 7 and bpf.packet(ctx, Ethernet, 0) is not None else 1
+
+
+JUDGE = r"""
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+char LICENSE[] SEC("license") = "GPL";
+__attribute__((noinline)) int judge(struct xdp_md *ctx, int number)
+{
+    volatile int result = number;
+    return ctx->data ? result : 0;
+}
+SEC("xdp") int packet(struct xdp_md *ctx) { return judge(ctx, 7) + 10; }
+"""
+
+
+def test_a_function_of_another_program(compile_c: Any) -> None:
+    with load(compile_c(JUDGE)) as target:
+        packet = target.programs["packet"]
+        assert packet.test_run(bytes(64)).retval == 17
+        try:
+            probe = Replacement().start(program=packet)
+        except NotPermitted as error:
+            if "locked down" not in error.missing:
+                raise
+            pytest.skip(error.message)
+        with probe:
+            assert packet.test_run(bytes(64)).retval == 12
+            assert probe.calls.value == 1
+        assert packet.test_run(bytes(64)).retval == 17

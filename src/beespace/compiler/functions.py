@@ -19,6 +19,7 @@ from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.names import annotation, constant_of
 from beespace.compiler.numbers import fit
+from beespace.compiler.replaced import enter_replacement
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
 from beespace.compiler.structs import materialise
@@ -122,8 +123,16 @@ def _enter(frame: Frame, name: str, value: Value) -> ir.Block:
 def compile_program(unit: Unit, name: str, source: FunctionSource, attachment: hooks.Attachment) -> None:
     """Compile a method with a hook; what is wrong with it is added to the unit's diagnostics."""
     frame = _new_frame(unit, source, attachment)
+    context = attachment.hook.context_type if attachment.hook.context is hooks.Context.STRUCT else None
+    parameters: tuple[ir.Parameter, ...] = (ir.Parameter("ctx", _CONTEXT, context),)
     try:
-        entry = _enter_program(frame, attachment)
+        if attachment.hook.context is hooks.Context.REPLACED:
+            plain = parameters_of(frame)
+            frame.parameter_names = frozenset(parameter.arg for parameter in plain)
+            entry: ir.Block = ()
+            parameters = enter_replacement(frame, plain, unit.declaration.programs[name].context)
+        else:
+            entry = _enter_program(frame, attachment)
     except Failure as failure:
         unit.diagnostics.add(failure)
         return
@@ -134,7 +143,6 @@ def compile_program(unit: Unit, name: str, source: FunctionSource, attachment: h
             node = source.node
             unit.diagnostics.add(frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=frame.result))
         body += (ir.Return(ir.Const(frame.verdict, code)),)
-    parameters = (ir.Parameter("ctx", _CONTEXT),)
     _finish(frame, name, parameters, code, body, attachment.section)
 
 

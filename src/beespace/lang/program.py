@@ -41,11 +41,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """One program of the object: the ``method`` that it is compiled from, its section, where it attaches by itself."""
+    """One program of the object: the ``method`` that it is compiled from, its section, where it attaches by itself.
+
+    ``context`` is the hook whose context a replaced function gets.
+    """
 
     method: str
     section: str
     where: Mapping[str, Any]
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +332,6 @@ def _programs(variants: Mapping[str, tuple[Variant, ...]]) -> dict[str, Attached
             hook = resolve(variant.section).hook.name.replace(".", "_").replace("/", "_")
             name = f"{method}__{hook}" if number else method
             programs[f"{name}_{number}" if name in programs else name] = Attached(
-                method, variant.section, variant.where
+                method, variant.section, variant.where, variant.context
             )
     return programs

@@ -26,11 +26,13 @@ _NOWHERE: Mapping[str, Any] = MappingProxyType({})
 class Variant:
     """One way to attach a method: an ELF section, and what ``start()`` need not be told any more.
 
-    ``where`` has the names of :class:`beespace.kernel.links.Where`.
+    ``where`` has the names of :class:`beespace.kernel.links.Where`.  ``context`` is the hook whose context a replaced
+    function gets.
     """
 
     section: str
     where: Mapping[str, Any] = _NOWHERE
+    context: str = ""
 
 
 class Decorator:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from beespace.lang.attach.mark import SECTION, Decorator, bare, plain, sleeping, targeted
+from beespace.hooks import Attachment, by_name
+from beespace.lang.attach.mark import SECTION, Decorator, Variant, bare, plain, sleeping, targeted
 
 __all__ = [
     "btf_tracepoint", "fentry", "fexit", "fmod_ret", "freplace", "fsession", "function", "iterator", "kprobe",
@@ -113,12 +114,15 @@ def fsession(function: str, *, sleepable: bool = False, optional: bool | str = F
     return targeted(sleeping("fsession", sleepable), function, optional=optional)
 
 
-def freplace(function: str) -> Decorator:
-    """Run in place of a global function of another BPF program, with its parameters (annotate them).  Linux 5.6.
+def freplace(function: str, *, context: str = "") -> Decorator:
+    """Run in place of a global function of another BPF program, with its parameters; returns an i32.  Linux 5.6.
 
-    Which program is said at the start: ``probe.start(program=loaded)``.
+    A parameter ``ctx`` is the context of the other program, whose hook ``context`` names (``"xdp"``); the others are
+    integers, as annotated.  Which program is said at the start: ``probe.start(program=loaded)``.
     """
-    return targeted("freplace", function)
+    if context:
+        by_name(context)
+    return Decorator(Variant(Attachment(by_name("freplace"), function).section, context=context))
 
 
 # --- security, objects, counters -----------------------------------------------------------------
