@@ -14,14 +14,16 @@ from beespace.compiler import ir, rules
 from beespace.compiler.contexts_arguments import tracepoints
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_types import core_kind, member_names, read
+from beespace.compiler.kernel_types import core_kind, element, member_names, read
 from beespace.compiler.records import records_of
 from beespace.compiler.texts import string_recipe
-from beespace.compiler.types import Context, Text
+from beespace.compiler.types import SYSCALL_TYPES, Context, Text
 from beespace.compiler.values import Value
+from beespace.hooks.syscalls import SYSCALLS
 
 __all__ = ["context_of", "field", "walked"]
 
+_ENTERING = "syscalls/sys_enter_"
 _OWN = "meta"  # of the iterator itself: its file, its session, how many objects there were
 
 
@@ -53,7 +55,8 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
             rules.NoSuchEvent, node, what="iterator", event=target or hook.name,
             suggestion=did_you_mean(target, known) or (f"it has {', '.join(sorted(known))}" if known else ""),
         ) from None  # fmt: skip
-    return Context(hook.context, name)
+    system_call = target.removeprefix(_ENTERING) if target.startswith(_ENTERING) else ""
+    return Context(hook.context, name, system_call)
 
 
 def _other_hook(btf: kernel.Btf, event: str) -> str:
@@ -79,8 +82,11 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     iterating = type_.reading is hooks.Context.ITERATOR
     if not iterating and f"__data_loc_{name}" in names:
         return _dynamic_text(frame, value.expression, type_.name, name, struct)
+    if name not in names and type_.hook and name in (called := [each for each, _ in SYSCALLS.get(type_.hook, ())]):
+        return _of_system_call(frame, value, type_, called.index(name), node)
     if name not in names:
         known = [known.removeprefix("__data_loc_") for known in names if known and known not in ("ent", "__data")]
+        known += [each for each, _ in SYSCALLS.get(type_.hook, ())]
         raise frame.error(
             rules.NoContextField, node, context=type_, name=name, known=", ".join(known) or "none",
             suggestion=did_you_mean(name, known),
@@ -92,6 +98,13 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
         frame, value.expression, access, path.type_id, path.bitfield_size, iterating, name, node,
         may_be_null=iterating and name != _OWN,
     )  # fmt: skip
+
+
+def _of_system_call(frame: Frame, value: Value, type_: Context, index: int, node: ast.AST) -> Value:
+    """An argument of a system call by its name: an element of ``args``, as wide as the system call has it."""
+    found = element(frame, field(frame, value, "args", node), index, node)
+    declared = SYSCALL_TYPES[SYSCALLS[type_.hook][index][1]]
+    return Value(declared, ir.Convert(found.expression, declared.code))
 
 
 def _dynamic_text(frame: Frame, context: ir.Expression, struct_name: str, name: str, struct: int) -> Value:

@@ -15,7 +15,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.contexts_arguments import function_prototype
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import argument, member_names
-from beespace.compiler.types import BOOL, I64, U64, Bool, Context, Int, Type
+from beespace.compiler.types import BOOL, I64, SYSCALL_TYPES, U64, Bool, Context, Int, Type
 from beespace.compiler.usdt import usdt_argument
 from beespace.compiler.values import Value
 from beespace.hooks.registers import ARM64, X86_64, Registers
@@ -98,7 +98,7 @@ def positional(frame: Frame, value: Value, index: int, declared: Type | None, no
         place: ir.Expression = ir.Offset(inner, registers.syscall_arguments[index])
         known = SYSCALLS.get(type_.name)
         if declared is None and known is not None:
-            declared = _TYPES[known[index][1]]
+            declared = SYSCALL_TYPES[known[index][1]]
         return _typed(frame, ir.Load(place, ir.U64), declared, node)
     prototype = _prototype(frame, type_)
     if prototype is None:
@@ -109,12 +109,6 @@ def positional(frame: Frame, value: Value, index: int, declared: Type | None, no
     _check_count(frame, number, len(registers.arguments), node)
     slot = ir.ContextField(value.expression, registers.arguments[number])
     return argument(frame, slot, prototype.parameters[index].type, trusted=False, may_be_null=False, node=node)
-
-
-# What the kernel's own table of system calls says of an argument (hooks/syscalls.py).
-_TYPES: dict[str, Type] = {
-    "i32": Int(32, signed=True), "u32": Int(32), "i64": I64, "u64": U64, "u16": Int(16), "address": U64,
-}  # fmt: skip
 
 
 def _width(frame: Frame, type_id: int, registers: Registers) -> int:

@@ -50,7 +50,7 @@ def _number(frame: Frame, parameter: ast.arg) -> Int:
     type_ = annotation(frame, parameter.annotation) if parameter.annotation is not None else None
     if not isinstance(type_, Int):
         raise frame.error(
-            rules.ParameterShape, parameter, problem=f"parameter {parameter.arg} of a replaced function has no integer type",
+            rules.ParameterShape, parameter, problem=f"nothing says which integer {parameter.arg} is",
             suggestion="annotate it as the replaced function has it: an integer, as i32",
         )  # fmt: skip
     return type_

@@ -30,7 +30,7 @@ from beespace.schema import (
 from beespace.schema.kinds import kind_name
 
 __all__ = [
-    "ADDRESS", "BOOL", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
+    "ADDRESS", "BOOL", "SYSCALL_TYPES", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
     "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "KernelObject", "KernelPointer", "Literal",
     "Manager", "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Resource",
     "ResourceWord", "Socket", "Static", "StructType", "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory",
@@ -363,6 +363,8 @@ Type: TypeAlias = (
 
 U8, U16, U32, U64 = (Int(bits) for bits in (8, 16, 32, 64))
 I32, I64 = Int(32, signed=True), Int(64, signed=True)
+# Arguments of system calls, as beespace.hooks.syscalls names their types.
+SYSCALL_TYPES = {"i32": I32, "u32": U32, "i64": I64, "u64": U64, "u16": U16, "address": U64}
 BOOL = Bool()
 NONE = NoneType()
 VOID = Void()
