@@ -16,13 +16,17 @@ from beespace.lang import (
     Hash,
     Program,
     Ring,
+    SockMap,
+    Struct,
     bpf,
     sk_lookup,
+    sk_msg,
     sk_reuseport,
+    sk_skb,
     sockops,
 )
 from beespace.lang.verdicts import SK_DROP, SK_PASS
-from beespace.types import Address, Port, u32, u64
+from beespace.types import Address, Port, u8, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks", "own_cache")]
 
@@ -124,3 +128,54 @@ def test_sockops(cgroup: Path) -> None:
         assert (turn.local, turn.remote) == (peer[1], server.getsockname()[1])
         assert str(turn.peer).endswith("127.0.0.1")
         assert probe.timeouts.value >= 1
+
+
+class First(Struct):
+    byte: u8
+    second: u8
+
+
+class Streams(Program):
+    """What two sockets send and receive: one message is changed, one is dropped."""
+
+    sockets = SockMap(4)
+    sent = Counter()
+    received = Counter()
+    ports = Hash(key=Port, value=u64)
+
+    @sk_msg(map="sockets")
+    def outgoing(self, ctx):
+        self.sent += u64(bpf.packet_length(ctx))
+        self.ports[Port(ctx.remote_port)] += 1
+        first = bpf.packet(ctx, First, 0)
+        if first is None:
+            return SK_PASS
+        if first.byte == 0x78:
+            return SK_DROP
+        first.second = 0x21
+        return SK_PASS
+
+    @sk_skb("verdict", map="sockets")
+    def incoming(self, ctx):
+        self.received += u64(ctx.len)
+        return SK_PASS
+
+
+def test_messages_and_streams() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, Streams().start() as probe:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                accepted.settimeout(20)
+                probe.sockets[0] = client
+                client.send(b"abc")
+                assert accepted.recv(10) == b"a!c"
+                with pytest.raises(PermissionError):
+                    client.send(b"xyz")
+                assert probe.sent.value == 6
+                assert dict(probe.ports.items()) == {port: 2}
+                accepted.send(b"answer")
+                assert client.recv(10) == b"answer"
+                assert probe.received.value == 6
+        assert {link.section for link in probe.links} == {"sk_msg", "sk_skb/verdict"}

@@ -446,3 +446,26 @@ def test_tracepoints() -> None:
         for _ in range(5):
             time.sleep(0.001)
         assert probe.typed.value >= 10 and probe.raw.value >= 10
+
+
+class Made(Program):
+    """Arguments of a system call by their names, at its tracepoint."""
+
+    mine: Pid = 0
+    seen = Ring(Seen)
+
+    @tracepoint("syscalls:sys_enter_mkdirat")
+    def on_mkdir(self, ctx):
+        if bpf.pid() == self.mine:
+            self.seen.emit(Seen(number=u64(ctx.mode), other=i64(ctx.dfd), name=bpf.user_text(ctx.pathname)))
+
+
+def test_arguments_of_system_calls_by_name(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with Made(mine=os.getpid()).start() as probe:
+            os.mkdir("made", 0o711, dir_fd=folder)
+            (made,) = list(probe.seen.events(timeout=0))
+            assert (made.number, made.other, made.name) == (0o711, folder, "made")
+    finally:
+        os.close(folder)

@@ -114,6 +114,8 @@ def _argument(frame: Frame, value: Value, type_: Context, name: str, node: ast.A
     suggestion = did_you_mean(name, known)
     if names is None and not suggestion:
         suggestion = f"nothing says what its arguments are; name and type them: def method(self, {name}: u64)"
+    if name == RESULT:
+        suggestion = "what a function returns is known when it returns: @fexit, @kretprobe, @kretsyscall, @uretprobe"
     raise frame.error(
         rules.NoContextField, node, context=type_, name=name, known=", ".join(filter(None, known)) or "not known",
         suggestion=suggestion,

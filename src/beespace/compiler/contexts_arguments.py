@@ -60,7 +60,7 @@ def _prototype(frame: Frame, type_: Context, node: ast.AST) -> tuple[tuple[kerne
         prefix = "bpf_lsm_" if type_.hook in _SECURITY else ""
         found = function_prototype(btf, prefix + type_.name)
         if found is None:
-            what = "security hook" if prefix else "function in its types"
+            what = "security hook" if prefix else "function"
             raise frame.error(
                 rules.NoSuchEvent, node, what=what, event=type_.name, suggestion=_near(btf, prefix, type_.name)
             )

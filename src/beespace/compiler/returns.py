@@ -102,6 +102,8 @@ def _check(
         return
     range_text = f"{allowed[0]} to {allowed[1]}" if allowed[0] != allowed[1] else f"only {allowed[0]}"
     suggestion = "return True or False" if allowed == (0, 1) else f"keep it within {range_text}"
+    if allowed[0] < 0 and allowed[1] == 0:
+        suggestion = "0 allows, a negative error number forbids, as -13 (EACCES)"
     if allowed[0] == allowed[1]:
         suggestion = "return nothing"
     raise frame.error(

@@ -1,0 +1,7 @@
+from beespace.lang import Program, kprobe
+
+
+class Probe(Program):
+    @kprobe("vfs_read")
+    def on_read(self, ctx):
+        x = ctx.result
