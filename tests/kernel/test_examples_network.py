@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -121,6 +122,34 @@ def limiter(probe: Any, inside: Inside) -> None:
     assert probe.dropped.value == 300 - first - second
 
 
+def no_raw_sockets(probe: Any, inside: Inside) -> None:
+    making = "import socket\nsocket.socket(socket.AF_INET, socket.{}, {})\nprint('made')"
+    assert inside.run(making.format("SOCK_RAW", 1)) == "PermissionError"
+    assert inside.run(making.format("SOCK_DGRAM", 0)) == "made"
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close()  # others may
+    assert probe.refused.value == 1
+
+
+def shortcut(probe: Any, inside: Inside) -> None:
+    code = "import socket\nserver = socket.create_server(('127.0.0.1', 0))\n"
+    code += "client = socket.create_connection(server.getsockname())\nother = server.accept()[0]\ntext = b''\n"
+    code += "for number in range(20):\n    client.send(b'%d ' % number)\n"
+    code += "while len(text) < 50: text += other.recv(100)\nother.send(b'thanks')\n"
+    code += "print(text.decode() + client.recv(9).decode())"
+    assert inside.run(code) == " ".join(map(str, range(20))) + " thanks"
+    assert probe.messages.value == 21
+
+
+def talkers(probe: Any, inside: Inside) -> None:
+    code = "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+    code += (
+        "for number in range(1, 6):\n    for _ in range(10): s.sendto(b'x' * 100 * number, (f'127.0.0.{number}', 9))"
+    )
+    inside.run(code)
+    top = [(entry.key, entry.count) for entry in probe.bytes.top()]
+    assert top == [(f"127.0.0.{number}", 10 * (28 + 100 * number)) for number in (5, 4, 3, 2, 1)]
+
+
 def no_binding(probe: Any, inside: Inside) -> None:
     binding = "import socket\ns = socket.socket(socket.{})\ns.bind(({!r}, {}))\nprint('bound')"
     assert inside.run(binding.format("AF_INET", "127.0.0.1", 81)) == "PermissionError"
@@ -160,7 +189,20 @@ def sockets(probe: Any, inside: Inside) -> None:
 
 CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
     check.__name__: check
-    for check in (devices, exec_guard, limiter, no_binding, round_trips, secret, services, sockets, sysctls)
+    for check in (
+        devices,
+        exec_guard,
+        limiter,
+        no_binding,
+        no_raw_sockets,
+        round_trips,
+        secret,
+        services,
+        shortcut,
+        sockets,
+        sysctls,
+        talkers,
+    )
 }
 
 
@@ -195,6 +237,16 @@ def capture(probe: Any, wire: Wire) -> None:
             while True:
                 seen.append(packets.recv(2000)[42:48])
         assert seen == [b"to 53", b"to 53"] or seen == [b"to 53\0", b"to 53\0"]
+
+
+def dissector(probe: Any, wire: Wire) -> None:
+    header = bytes(12) + bytes.fromhex("0800 4500001c 00000000 4011 0000 0a000001 0a000002 1388 0035 0008 0000")
+    ran = probe.test_run("on_packet", header)
+    nhoff, thoff, protocol = struct.unpack_from("=HHH", ran.data)
+    assert (ran.retval, nhoff, thoff, protocol) == (0, 14, 34, 0x0800)
+    assert struct.unpack_from("=B2x", ran.data, 9)[0] == 17
+    assert ran.data[12:16] == bytes.fromhex("13880035")
+    assert probe.test_run("on_packet", header[:23] + b"\x06" + header[24:]).retval == 2  # TCP is not known
 
 
 def firewall(probe: Any, wire: Wire) -> None:
@@ -245,7 +297,7 @@ def steering(probe: Any, wire: Wire) -> None:
 
 
 WIRES: dict[str, Callable[[Any, Wire], None]] = {
-    check.__name__: check for check in (bounce, capture, firewall, marks, no_ping, steering)
+    check.__name__: check for check in (bounce, capture, dissector, firewall, marks, no_ping, steering)
 }
 
 FILES = sorted([*(EXAMPLES / "network").glob("*.py"), *(EXAMPLES / "policies").glob("*.py")])
@@ -268,7 +320,7 @@ def test_at_an_interface(name: str, wire: Wire) -> None:
     where: dict[str, object] = {"netns": side.netns, "interface": side.interface}
     if name == "bounce":
         where["mode"] = "generic"  # veth sends back only to a peer that has an XDP program, too
-    if name in ("no_ping", "steering"):
+    if name in ("dissector", "no_ping", "steering"):
         del where["interface"]
     with program().start(**({} if name == "capture" else where)) as probe:
         WIRES[name](probe, wire)
