@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from beespace import types as kinds
-from beespace.compiler import maps, resources, rules
+from beespace.compiler import externs, maps, resources, rules
 from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, truth_call
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
@@ -36,7 +36,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value
 from beespace.compiler.words import kernel_function_call, word
-from beespace.lang import bpf
+from beespace.lang import PerCpuVariable, bpf
 from beespace.schema import ArrayKind, BoolKind, IntKind, Struct
 from beespace.schema.kinds import as_kind
 
@@ -51,6 +51,10 @@ def call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
         found = method(frame, node, node.func)
         if found is not None:
             return found
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("here", "on"):
+        owner = frame.value(node.func.value)
+        if isinstance(owner.type, Static) and isinstance(owner.type.value, PerCpuVariable):
+            return externs.per_cpu(frame, owner.type.value, node.func.attr, node)
     target = frame.value(node.func)
     if isinstance(target.type, MapWord):
         return maps.map_call(frame, target, node)

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from beespace.compiler import contexts, ir, kernel_elements, kernel_types, resources, rules, views
+from beespace.compiler import contexts, externs, ir, kernel_elements, kernel_types, resources, rules, views
 from beespace.compiler.assignments import assign_local
 from beespace.compiler.calls import call
 from beespace.compiler.choices import conditional, either
@@ -43,6 +43,8 @@ from beespace.compiler.types import (
     Type,
 )
 from beespace.compiler.values import Bounds, Value, sequence
+from beespace.lang import KernelVariable
+from beespace.lang.kernel_variables import KernelConfig
 from beespace.record import replace
 from beespace.schema import IntKind
 from beespace.schema.kinds import kind_align
@@ -78,7 +80,11 @@ def _attribute(frame: Frame, node: ast.Attribute, expected: Type | None) -> Valu
     owner = frame.value(node.value)
     type_ = owner.type
     if isinstance(type_, Program):
-        return self_attribute(frame, node)
+        found = self_attribute(frame, node)
+        named = found.type.value if isinstance(found.type, Static) else None
+        return externs.config(frame, named, node.attr, node) if isinstance(named, KernelConfig) else found
+    if isinstance(type_, Static) and isinstance(type_.value, KernelVariable) and node.attr == "value":
+        return externs.value(frame, type_.value, node)
     if isinstance(type_, Static):
         return attribute(frame, type_.value, node)
     if isinstance(type_, (Int, Literal)) and type_.enum is not None and node.attr in ("name", "value"):

@@ -71,6 +71,7 @@ class Unit:
     suffix: str = ""  # of the names of sub-programs, while an alternative of a program is compiled
     constants: dict[tuple[Kind, bytes], str] = field(default_factory=dict)  # tables in the object, with their names
     left_out: list[tuple[ir.Span, str]] = field(default_factory=list)  # branches that the kernel's types rule out
+    externs: dict[str, ir.GlobalDefinition] = field(default_factory=dict)  # what the kernel defines
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
     callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
 

@@ -79,16 +79,24 @@ class Section(Enum):
     RODATA = ".rodata"  # options: set before the load, then constant; the verifier prunes by them
     DATA = ".data"
     BSS = ".bss"  # starts as zero
+    KCONFIG = ".kconfig"  # an option of the kernel; its bytes are the loader's
+    KSYMS = ".ksyms"  # a variable of the kernel
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalDefinition:
-    """A variable of ``kind`` that starts as ``initial`` (exactly its size; zero for ``.bss``)."""
+    """A variable of ``kind`` that starts as ``initial`` (exactly its size; zero for ``.bss``).
+
+    Those of the kernel have no bytes here.  ``struct`` is the kernel struct that one of ``.ksyms`` is; ``typeless``:
+    only its address is asked for.
+    """
 
     name: str
     kind: Kind
     section: Section
     initial: bytes
+    struct: str = ""
+    typeless: bool = False
     span: Span | None = None
 
 

@@ -191,7 +191,8 @@ def module_text(module: ir.Module) -> str:
     lines = [f"module {module.name}, license {module.license}"]
     lines += [_map_line(definition) for definition in module.maps]
     lines += [
-        f"global {variable.name}: {kind_name(variable.kind)} in {variable.section.value} = {variable.initial.hex()}"
+        f"global {variable.name}: {variable.struct or kind_name(variable.kind)} in {variable.section.value}"
+        f" = {variable.initial.hex()}"
         for variable in module.globals
     ]
     lines += [f"event {event.__name__}" for event in module.events]

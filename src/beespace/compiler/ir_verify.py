@@ -52,7 +52,7 @@ def _check_map(definition: ir.MapDefinition) -> None:
 
 
 def _check_global(variable: ir.GlobalDefinition) -> None:
-    size = kind_size(variable.kind)
+    size = 0 if variable.section in (ir.Section.KCONFIG, ir.Section.KSYMS) else kind_size(variable.kind)
     if len(variable.initial) != size:
         raise InternalError(f"variable {variable.name!r} starts with {len(variable.initial)} bytes, not {size}")
     if variable.section is ir.Section.BSS and any(variable.initial):

@@ -404,7 +404,8 @@ class _Checker:
         base = pointer
         while isinstance(base, (ir.Offset, ir.Convert)):
             base = base.pointer if isinstance(base, ir.Offset) else base.operand
-        option = isinstance(base, ir.GlobalAddress) and self.globals[base.name].section is ir.Section.RODATA
+        fixed = (ir.Section.RODATA, ir.Section.KCONFIG, ir.Section.KSYMS)
+        option = isinstance(base, ir.GlobalAddress) and self.globals[base.name].section in fixed
         if option or (region not in _WRITABLE and not context and not field):
             _fail(node, "memory that cannot be written so")
 

@@ -45,6 +45,7 @@ from beespace.compiler.values import Value
 from beespace.lang import KernelType, Map, bpf
 from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
+from beespace.lang.kernel_variables import KernelConfig, KernelVariable, PerCpuVariable
 from beespace.record import replace
 from beespace.schema import BytesKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import KINDS, as_kind, kind_align, kind_size
@@ -219,6 +220,8 @@ def self_attribute(frame: Frame, node: ast.Attribute) -> Value:
     if name in declaration.functions:
         return Value(SubProgram(name, declaration.functions[name]))
     found = getattr(declaration.source, name, _MISSING)
+    if isinstance(found, KernelConfig | KernelVariable | PerCpuVariable):
+        return Value(Static(found))
     if isinstance(found, FunctionType) and not hasattr(found, SECTION) and not hasattr(ProgramClass, name):
         raise frame.error(
             rules.NotKernelSide, node, name=f"self.{name}",

@@ -141,7 +141,7 @@ def _module(unit: Unit) -> ir.Module:
         declaration.name,
         with_weak_calls(tuple(order)),
         tuple(maps),
-        (*_variables(declaration), *_constants(unit)),
+        (*_variables(declaration), *_constants(unit), *unit.externs.values()),
         tuple(ir.Source(file.name, file.text) for file in _unique(files)),
         tuple(events),
         declaration.license,

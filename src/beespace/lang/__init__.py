@@ -58,6 +58,7 @@ from beespace.lang.attach import (
     xdp,
 )
 from beespace.lang.kernel_types import KernelStruct, KernelType, exists, offsetof, sizeof
+from beespace.lang.kernel_variables import KernelVariable, PerCpuVariable, kconfig
 from beespace.lang.maps import (
     Array,
     ArrayOfMaps,
@@ -121,6 +122,9 @@ __all__ = [
     "Interval",
     "KernelStruct",
     "KernelType",
+    "KernelVariable",
+    "PerCpuVariable",
+    "kconfig",
     "LinearHistogram",
     "LpmTrie",
     "LruHash",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, get_type_hints
 
 from beespace.errors import UsageError
+from beespace.lang.kernel_variables import KernelConfig
 from beespace.record import dataclass
 from beespace.schema import BytesKind, Kind, TextKind
 from beespace.schema.codec import pack, unpack
@@ -61,7 +62,7 @@ def options_of(base: type) -> dict[str, Option]:
     resolved = get_type_hints(base) if base.__annotations__ else {}
     for name in base.__annotations__:
         value = base.__dict__.get(name)
-        if name not in base.__dict__:
+        if name not in base.__dict__ or isinstance(value, KernelConfig):
             continue
         if isinstance(value, _Declared) and value.kind is not None:
             options[name] = Option(name, value.kind, check(base.__name__, name, value.kind, value.default), value.help)

@@ -164,6 +164,18 @@ class Debug:
         self._globals.append(expression)
         return expression
 
+    def extern(self, name: str, type: str) -> str:
+        """The ``!dbg`` of a variable that is defined elsewhere."""
+        variable = self.metadata.distinct(
+            f"!DIGlobalVariable(name: {quoted(name)}, scope: {self.unit}, file: {self.main_file}, line: 1, "
+            f"type: {type}, isLocal: false, isDefinition: false)"
+        )
+        return self.metadata.node(f"!DIGlobalVariableExpression(var: {variable}, expr: !DIExpression())")
+
+    def constant_void(self) -> str:
+        """``const void``: a symbol of which only the address is known."""
+        return self.metadata.node("!DIDerivedType(tag: DW_TAG_const_type, baseType: null)")
+
     def data(self, name: str, kind: Kind) -> str:
         return self.variable(name, self.kind(kind))
 

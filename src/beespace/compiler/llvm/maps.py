@@ -11,7 +11,7 @@ from beespace.compiler import ir
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.metadata import quoted
 from beespace.schema import Struct
-from beespace.schema.kinds import kind_align
+from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = ["event_lines", "global_line", "map_line"]
 
@@ -85,7 +85,13 @@ def _definition(debug: Debug, members: list[tuple[str, str]]) -> str:
 
 
 def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
-    """The global that holds an option or a variable."""
+    """The global that holds an option or a variable, or stands for one of the kernel's."""
+    if variable.section in (ir.Section.KCONFIG, ir.Section.KSYMS):
+        size = kind_size(variable.kind)
+        return (
+            f'@{variable.name} = extern_weak global [{size} x i8], section "{variable.section.value}", '
+            f"align {kind_align(variable.kind)}, !dbg {debug.extern(variable.name, _extern_type(debug, variable))}"
+        )
     size = len(variable.initial)
     bytes_ = "".join(f"\\{byte:02X}" for byte in variable.initial)
     value = "zeroinitializer" if variable.section is ir.Section.BSS else f'c"{bytes_}"'
@@ -94,6 +100,12 @@ def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
         f'@{variable.name} = dso_local {storage} [{size} x i8] {value}, section "{variable.section.value}", '
         f"align {kind_align(variable.kind)}, !dbg {debug.variable(variable.name, debug.kind(variable.kind))}"
     )
+
+
+def _extern_type(debug: Debug, variable: ir.GlobalDefinition) -> str:
+    if variable.typeless:
+        return debug.constant_void()
+    return debug.composite(variable.struct, [], 0) if variable.struct else debug.kind(variable.kind)
 
 
 def event_lines(debug: Debug, events: tuple[type[Struct], ...]) -> list[str]:
