@@ -10,8 +10,8 @@ import pytest
 
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
+from beespace.isa.ring_record import HEADER
 from beespace.kernel import LoadedObject, RingBuffer, create_map, load
-from beespace.kernel.ring import HEADER
 from beespace.spec import MapSpec, ObjectSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]

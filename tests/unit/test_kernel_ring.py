@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from beespace.isa.constants import MapType
+from beespace.isa.ring_record import BUSY, DISCARD
 from beespace.kernel import ring as ring_module
 from beespace.kernel.maps import Map
-from beespace.kernel.ring import BUSY, DISCARD, RingBuffer
+from beespace.kernel.ring import RingBuffer
 from beespace.spec import MapSpec
 from beespace.syscall.memory import RingMemory
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beespace.isa.ring_record import BUSY, DISCARD
 from beespace.schema import Event
 from beespace.stream import Decoder, Drained, drain
-from beespace.stream.ring import BUSY, DISCARD
 from beespace.types import Text, text, u32, u64
 
 

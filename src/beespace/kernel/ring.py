@@ -14,15 +14,12 @@ from typing import Self
 
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER
 from beespace.kernel.maps import Map
 from beespace.syscall import barrier
 from beespace.syscall.memory import map_ring
 
-__all__ = ["BUSY", "DISCARD", "HEADER", "RingBuffer"]
-
-BUSY = 1 << 31
-DISCARD = 1 << 30
-HEADER = 8
+__all__ = ["RingBuffer"]
 
 
 class RingBuffer:

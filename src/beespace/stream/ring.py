@@ -22,11 +22,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER
 from beespace.stream.decode import Decoder
 
-BUSY = 1 << 31
-DISCARD = 1 << 30
-HEADER = 8
 _ALIGN = 8
 _LENGTH = struct.Struct("<I")
 

@@ -12,6 +12,7 @@ import time
 from typing import Any, Self
 
 from beespace.errors import UsageError
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER
 from beespace.kernel.maps.base import Container
 from beespace.kernel.maps.coding import Types
 from beespace.kernel.maps.map import Map
@@ -19,10 +20,6 @@ from beespace.syscall import barrier
 from beespace.syscall.memory import RingMemory, map_user_ring
 
 __all__ = ["Ring", "Sample", "UserRing"]
-
-_BUSY = 1 << 31
-_DISCARD = 1 << 30
-_HEADER = 8
 
 
 class Ring(Container):
@@ -69,8 +66,8 @@ class UserRing(Container):
         Waits up to ``timeout`` seconds (``None``: for ever) for programs to make room; :class:`BlockingIOError` if
         there is none then.  :class:`UsageError` for a record that never fits.
         """
-        total = -(-(size + _HEADER) // 8) * 8
-        if not 0 <= size < _DISCARD or total > self.size:
+        total = -(-(size + HEADER) // 8) * 8
+        if not 0 <= size < DISCARD or total > self.size:
             raise UsageError(f"a record of {size} bytes does not fit user ring {self.name!r} of {self.size} bytes")
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.free() < total:
@@ -85,12 +82,12 @@ class UserRing(Container):
         assert self._produced is not None
         position = self._produced[0]
         at = position & (self.size - 1)
-        header = memory.data[at : at + _HEADER].cast("I")
+        header = memory.data[at : at + HEADER].cast("I")
         header[1] = 0
-        header[0] = size | _BUSY
+        header[0] = size | BUSY
         barrier.fence()  # programs must see the header before the position behind it
         self._produced[0] = position + total
-        return Sample(memory.data[at + _HEADER : at + _HEADER + size], header)
+        return Sample(memory.data[at + HEADER : at + HEADER + size], header)
 
     def submit(self, record: Any, timeout: float | None = 0) -> None:
         """Write one record: bytes, or a value of the ring's value type.  Errors as :meth:`reserve`."""
@@ -125,7 +122,7 @@ class Sample:
 
     def discard(self) -> None:
         """Let the programs pass over it."""
-        self._finish(_DISCARD)
+        self._finish(DISCARD)
 
     def _finish(self, bit: int) -> None:
         header, self._header = self._header, None
@@ -141,4 +138,4 @@ class Sample:
 
     def __exit__(self, kind: object, *rest: object) -> None:
         if self._header is not None:
-            self._finish(0 if kind is None else _DISCARD)
+            self._finish(0 if kind is None else DISCARD)
