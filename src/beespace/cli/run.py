@@ -13,7 +13,7 @@ from typing import Any
 from beespace.cli.own_options import print_content, words_of
 from beespace.cli.places import places
 from beespace.errors import UsageError
-from beespace.lang import Program, Ring
+from beespace.lang import Events, Program
 from beespace.schema import Event
 from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     with probe.start(**where):
         for note in probe.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
-        rings = {name: live for name, live in probe.live_maps() if isinstance(live, Ring)}
+        rings = {name: live for name, live in probe.live_maps() if isinstance(live, Events)}
         for name, event in follow(rings, options.duration):
             show(name, event)
         _print_maps(probe, options.output == "json")
@@ -93,7 +93,7 @@ def _print_maps(probe: Program, as_json: bool) -> None:
     for name, live in probe.live_maps():
         picture = None if as_json else live.render()
         shown = live.plain() if picture is None else None
-        lost = live.lost if isinstance(live, Ring) else 0
+        lost = live.lost if isinstance(live, Events) else 0
         if lost:
             print(f"beespace: {lost} events of {name} were lost: the ring was full", file=sys.stderr)
         if picture is not None:

@@ -23,7 +23,7 @@ from beespace.compiler.usdt import FUNCTION as USDT_FUNCTION
 from beespace.compiler.usdt import MAPS as USDT_MAPS
 from beespace.errors import UsageError
 from beespace.hooks import resolve
-from beespace.lang import Declaration, Global, Ring
+from beespace.lang import Declaration, Events, Global
 from beespace.record import dataclass, replace
 from beespace.schema import Struct
 from beespace.schema.codec import pack
@@ -132,7 +132,7 @@ def _module(unit: Unit) -> ir.Module:
         maps.append(lost_map(declaration))
     events: list[type[Struct]] = []
     for map in declaration.maps.values():
-        if isinstance(map, Ring) and map.event not in events:
+        if isinstance(map, Events) and map.event not in events:
             events.append(map.event)
     files = unit.sources.files()
     # Sub-programs first, in the order in which they were finished: each is there before its callers.

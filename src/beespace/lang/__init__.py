@@ -69,6 +69,7 @@ from beespace.lang.maps import (
     CpuMap,
     DevHash,
     DevMap,
+    Events,
     Global,
     Hash,
     HashOfMaps,
@@ -82,6 +83,8 @@ from beespace.lang.maps import (
     Map,
     PerCpuArray,
     PerCpuHash,
+    PerfCounters,
+    PerfEvents,
     ProgramArray,
     Queue,
     Rate,
@@ -102,6 +105,9 @@ from beespace.lang.struct_ops import StructOps, struct_ops
 from beespace.schema import Event, Struct, Union
 
 __all__ = [
+    "PerfEvents",
+    "PerfCounters",
+    "Events",
     "Array",
     "ArrayOfMaps",
     "BloomFilter",

@@ -6,7 +6,7 @@ records are there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,14 @@ from beespace.kernel import LoadedObject, RingBuffer
 from beespace.kernel.links import Link
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
-from beespace.lang import Declaration, Ring
-from beespace.schema import Layout
+from beespace.lang import Declaration, Events, PerfCounters
 from beespace.session.attaching import attach_all, attach_method
+from beespace.session.live_events import LiveRing, counters, reader
 from beespace.session.live_map import LiveMap, Losses
-from beespace.session.waiting import async_records, records
-from beespace.syscall.clock import boottime_offset_ns
+from beespace.syscall import Descriptor
 
 if TYPE_CHECKING:
-    from beespace.stream import Decoder
+    from beespace.kernel.perf_buffer import PerfBuffer
 
 LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
 
@@ -43,62 +42,6 @@ class LiveVariable:
         self._variable.write(value)
 
 
-class LiveRing:
-    """The records of one ring."""
-
-    def __init__(self, ring: RingBuffer, layout: Layout, losses: Losses, index: int) -> None:
-        self.ring = ring
-        self.layout = layout
-        self._decoder: Decoder | None = None
-        self._losses = losses
-        self._index = index
-
-    def fileno(self) -> int:
-        return self.ring.fileno()
-
-    def lost(self) -> int:
-        """Events that found the ring full, since the start."""
-        return self._losses.of(self._index)
-
-    def records(self, timeout: float | None) -> Iterator[bytes]:
-        """One event's bytes after another; ends when none came for ``timeout`` seconds."""
-        return records(self.ring, timeout)
-
-    def async_records(self) -> AsyncIterator[bytes]:
-        """The same without blocking the event loop."""
-        return async_records(self.ring, bytes)
-
-    def batches(self, timeout: float | None) -> Iterator[Any]:
-        """The same events as columns, one batch whenever some are there."""
-        before = 0
-        while True:
-            batch, more = self.drain()
-            if len(batch):
-                lost = self.lost()
-                yield batch.with_lost("ring", lost - before)
-                before = lost
-            if not more and not self.ring.poll(timeout):
-                return
-
-    def drain(self) -> tuple[Any, bool]:
-        """What is in the ring now, as a :class:`~beespace.stream.Batch`, and whether there may be more.
-
-        Times are in UTC.
-        """
-        from beespace.stream import Batch  # Arrow: only who wants columns pays for it
-
-        drained = self.take(boottime_offset_ns())
-        return Batch(self.layout.name, drained.records).with_lost("malformed", drained.malformed), drained.more
-
-    def take(self, boot_offset: int = 0) -> Any:
-        """What is in the ring now, decoded (:class:`~beespace.stream.Drained`); ``boot_offset`` is added to times."""
-        from beespace.stream import Decoder, drain
-
-        if self._decoder is None:
-            self._decoder = Decoder(self.layout)
-        return drain(self.ring, self._decoder, boot_offset=boot_offset)
-
-
 class RunningProgram:
     """A program that is loaded and attached, with its maps by their names in the class."""
 
@@ -107,15 +50,18 @@ class RunningProgram:
         self._declaration = declaration
         self.notes: tuple[str, ...] = (*absent, *loaded.notes)
         self._adapters: dict[str, LiveMap | LiveRing | LiveVariable] = {}
-        self._rings: list[RingBuffer] = []
+        self._rings: list[RingBuffer | PerfBuffer] = []
+        self._counters: list[Descriptor] = []
         losses = Losses(loaded.maps.raw.get(LOSS_MAP))
         for index, (name, declared) in enumerate(declaration.maps.items()):
             live = loaded.maps.raw.get(name)
-            if isinstance(declared, Ring) and live is not None:
-                ring = RingBuffer(live)
+            if isinstance(declared, Events) and live is not None:
+                ring = reader(declared, live)
                 self._rings.append(ring)
                 self._adapters[name] = LiveRing(ring, declared.event.layout, losses, index)
             elif live is not None:
+                if isinstance(declared, PerfCounters):
+                    self._counters += counters(declared, live)
                 self._adapters[name] = LiveMap(
                     live, losses, index, partial(loaded.maps.__getitem__, name), loaded.maps.raw
                 )
@@ -172,6 +118,9 @@ class RunningProgram:
         for ring in self._rings:
             ring.close()
         self._rings.clear()
+        for counter in self._counters:
+            counter.close()
+        self._counters.clear()
         for adapter in self._adapters.values():
             if isinstance(adapter, LiveMap):
                 adapter.close()

@@ -20,7 +20,7 @@ from beespace.probes.flows import Flows, Moved
 from beespace.session.dimensions import DimensionRows
 from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
-from beespace.session.running import LiveRing
+from beespace.session.live_events import LiveRing
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_offset_ns
 

@@ -12,14 +12,15 @@ from beespace.compiler.maps.adding import addable, amount, atomic_add
 from beespace.compiler.maps.lookups import NOEXIST, VALUE, created, found_or_created, lookup, optional, update
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import check_copied, located
-from beespace.compiler.types import BOOL, VOID, of_kind
+from beespace.compiler.numbers import fit
+from beespace.compiler.types import BOOL, U32, VOID, of_kind
 from beespace.compiler.values import Value, is_null, not_null, sequence
 from beespace.schema import Kind
 from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = [
-    "add", "contains", "delete", "get", "get_or_create", "insert", "pop", "remove", "replace_value", "setdefault",
-    "unreadable", "write",
+    "add", "contains", "delete", "get", "get_of_cpu", "get_or_create", "insert", "pop", "remove", "replace_value",
+    "setdefault", "unreadable", "write",
 ]  # fmt: skip
 
 _EXIST = 2  # BPF_EXIST: only if the key is there
@@ -38,6 +39,17 @@ def get(frame: Frame, place: Place, node: ast.Call) -> Value:
     (wanted,) = arguments(frame, place, node, "key")
     before, key = place.key(frame, place.map, wanted)
     return optional(sequence(before, lookup(place.address, key)), _kind(place))
+
+
+def get_of_cpu(frame: Frame, place: Place, node: ast.Call) -> Value:
+    """``self.m.get(key, cpu=n)``: another CPU's value, in place."""
+    wanted, cpu_node = arguments(frame, place, node, "key", optional=("cpu",))
+    before, key = place.key(frame, place.map, wanted)
+    if cpu_node is None:
+        return optional(sequence(before, lookup(place.address, key)), _kind(place))
+    between, cpu = frame.bind(fit(frame, frame.value(cpu_node, U32), U32, cpu_node, "cpu"))
+    found = call("map_lookup_percpu_elem", VALUE, place.address, key, cpu)
+    return optional(sequence(before + between, found), _kind(place))
 
 
 def get_or_create(frame: Frame, place: Place, node: ast.Call) -> Value:

@@ -18,6 +18,7 @@ from beespace.compiler.maps import (
     interval,
     lpm_trie,
     of_maps,
+    perf_events,
     program_array,
     queue,
     redirect,
@@ -51,6 +52,8 @@ from beespace.lang import (
     Map,
     PerCpuArray,
     PerCpuHash,
+    PerfCounters,
+    PerfEvents,
     ProgramArray,
     Queue,
     ReuseportArray,
@@ -64,6 +67,7 @@ from beespace.lang import (
     TopK,
     XskMap,
 )
+from beespace.record import replace
 
 __all__ = ["OPERATIONS", "operations"]
 
@@ -96,6 +100,8 @@ _ARRAY = Operations(
     walked=True,
     operators="self.{0}[i], self.{0}[i] = value, self.{0}[i] += n, `for` over .items()",
 )
+_PER_CPU_HASH = replace(_HASH, words={**_HASH.words, "get": hash.get_of_cpu})
+_PER_CPU_ARRAY = replace(_ARRAY, words={**_ARRAY.words, "get": hash.get_of_cpu})
 _QUEUE = Operations(words={"push": queue.push, "pop": queue.pop, "peek": queue.peek})
 _REDIRECT = Operations(words={"redirect": redirect.redirect})
 _DEVICES = Operations(words={"redirect": redirect.redirect, "broadcast": redirect.broadcast})
@@ -117,10 +123,10 @@ _STORAGE = Operations(words={"get": storage.get, "get_or_create": storage.get_or
 OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Hash: _HASH,
     LruHash: _HASH,
-    PerCpuHash: _HASH,
-    LruPerCpuHash: _HASH,
+    PerCpuHash: _PER_CPU_HASH,
+    LruPerCpuHash: _PER_CPU_HASH,
     Array: _ARRAY,
-    PerCpuArray: _ARRAY,
+    PerCpuArray: _PER_CPU_ARRAY,
     LpmTrie: Operations(
         words={"get": lpm_trie.get, "insert": lpm_trie.insert, "delete": lpm_trie.delete},
         read=hash.unreadable,
@@ -148,6 +154,8 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     CgroupStorage: _STORAGE,
     Queue: _QUEUE,
     Stack: _QUEUE,
+    PerfEvents: Operations(words={"emit": perf_events.emit}, define=perf_events.define),
+    PerfCounters: Operations(words={"read": perf_events.read}, define=perf_events.define),
     BloomFilter: Operations(
         words={"add": bloom_filter.add}, contains=bloom_filter.contains, operators="value in self.{0}",
         define=bloom_filter.define,

@@ -13,16 +13,18 @@ from beespace.lang.maps.bloom_filter import BloomFilter
 from beespace.lang.maps.cgroup_array import CgroupArray
 from beespace.lang.maps.counter import Counter
 from beespace.lang.maps.declaration import Map, RawMap
+from beespace.lang.maps.events import Events, RawRing
 from beespace.lang.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from beespace.lang.maps.histogram import Histogram, LinearHistogram
 from beespace.lang.maps.interval import Interval
 from beespace.lang.maps.lpm_trie import LpmTrie
 from beespace.lang.maps.of_maps import ArrayOfMaps, HashOfMaps
+from beespace.lang.maps.perf_events import PerfCounters, PerfEvents
 from beespace.lang.maps.program_array import ProgramArray
 from beespace.lang.maps.queue import Queue, Stack
 from beespace.lang.maps.rate import Rate
 from beespace.lang.maps.redirect import CpuMap, DevHash, DevMap, XskMap
-from beespace.lang.maps.ring import RawRing, Ring
+from beespace.lang.maps.ring import Ring
 from beespace.lang.maps.sockets import ReuseportArray, SockHash, SockMap
 from beespace.lang.maps.stack_traces import StackTraces
 from beespace.lang.maps.storage import CgroupStorage, InodeStorage, SocketStorage, TaskStorage
@@ -31,8 +33,8 @@ from beespace.lang.maps.variable import Global
 
 __all__ = [
     "Array", "ArrayOfMaps", "BloomFilter", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevHash",
-    "DevMap", "Global", "Hash", "HashOfMaps", "Histogram", "InodeStorage", "Interval", "LinearHistogram",
-    "LpmTrie", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash", "ProgramArray", "Queue", "Rate",
-    "RawMap", "RawRing", "ReuseportArray", "Ring", "SockHash", "SockMap", "SocketStorage", "Stack",
-    "StackTraces", "TaskStorage", "TopK", "XskMap",
+    "DevMap", "Events", "Global", "Hash", "HashOfMaps", "Histogram", "InodeStorage", "Interval",
+    "LinearHistogram", "LpmTrie", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash",
+    "PerfCounters", "PerfEvents", "ProgramArray", "Queue", "Rate", "RawMap", "RawRing", "ReuseportArray",
+    "Ring", "SockHash", "SockMap", "SocketStorage", "Stack", "StackTraces", "TaskStorage", "TopK", "XskMap",
 ]  # fmt: skip

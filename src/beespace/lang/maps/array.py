@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-from beespace.lang.maps.keyed import Keyed
+from beespace.lang.maps.keyed import Keyed, PerCpu
 from beespace.schema import IntKind
 
 __all__ = ["Array", "PerCpuArray"]
@@ -30,7 +30,7 @@ class Array(_Indexed[V]):
     map_type = 2
 
 
-class PerCpuArray(_Indexed[V]):
+class PerCpuArray(PerCpu[int, V], _Indexed[V]):
     """``length`` values a CPU; integers are summed when read.  Linux 4.6."""
 
     map_type = 6

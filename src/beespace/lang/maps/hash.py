@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC
-from beespace.lang.maps.keyed import Keyed
+from beespace.lang.maps.keyed import Keyed, PerCpu
 
 __all__ = ["Hash", "LruHash", "LruPerCpuHash", "PerCpuHash"]
 
@@ -58,7 +58,7 @@ class LruHash(_Table[K, V]):
     map_type = 9
 
 
-class PerCpuHash(_Table[K, V]):
+class PerCpuHash(PerCpu[K, V], _Table[K, V]):
     """A hash table with one value a CPU; integers are summed when read.  Linux 4.6."""
 
     map_type = 5
@@ -66,7 +66,7 @@ class PerCpuHash(_Table[K, V]):
     flags = BPF_F_NO_PREALLOC
 
 
-class LruPerCpuHash(_Table[K, V]):
+class LruPerCpuHash(PerCpu[K, V], _Table[K, V]):
     """A per-CPU hash table that drops its oldest entries when full.  Linux 4.10."""
 
     map_type = 10

@@ -9,7 +9,7 @@ from beespace.lang.maps.declaration import Map, checked_kind, entries, kernel_on
 from beespace.schema import IntKind, Kind
 from beespace.schema.codec import pack, unpack
 
-__all__ = ["Keyed"]
+__all__ = ["Keyed", "PerCpu"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -97,7 +97,33 @@ class Keyed(Map, Generic[K, V]):
         assert self.value_kind is not None
         if not self.per_cpu:
             return unpack(self.value_kind, data)  # type: ignore[no-any-return]
-        stride = -(-self.value_size // 8) * 8
-        values = [unpack(self.value_kind, data[at : at + self.value_size]) for at in range(0, len(data), stride)]
+        values = self._values(data)
         # Integers add up; structs come as one value a CPU.
         return sum(values) if isinstance(self.value_kind, IntKind) else values  # type: ignore[return-value]
+
+    def _values(self, data: bytes) -> list[Any]:
+        """Those of all CPUs; each stands at a multiple of 8 bytes."""
+        assert self.value_kind is not None
+        stride = -(-self.value_size // 8) * 8
+        return [unpack(self.value_kind, data[at : at + self.value_size]) for at in range(0, len(data), stride)]
+
+
+class PerCpu(Keyed[K, V]):
+    """Maps with a value for each CPU."""
+
+    per_cpu = True
+
+    def get(self, key: K, *, cpu: int | None = None) -> V | None:
+        """The value, or None; outside numbers are summed over all CPUs, and structs come as a list.
+
+        ``cpu``: that CPU's value alone (in the kernel: Linux 5.19, else this CPU's).
+        """
+        if cpu is None:
+            return super().get(key)
+        values = self.each(key)
+        return values[cpu] if values is not None and 0 <= cpu < len(values) else None
+
+    def each(self, key: K) -> list[V] | None:
+        """The value of each CPU that the machine may have, or None."""
+        data = self.backend.get(self._pack_key(key))
+        return None if data is None else self._values(data)

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TypeVar
 
-from beespace.lang.maps.declaration import Map, kernel_only
+from beespace.lang.maps.declaration import kernel_only
+from beespace.lang.maps.events import Events
 from beespace.schema import Event
-from beespace.schema.codec import unpack
 
-__all__ = ["RawRing", "Ring"]
+__all__ = ["Ring"]
 
 E = TypeVar("E", bound=Event)
 
 
-class RawRing(Protocol):
-    """The live ring behind a :class:`Ring`."""
-
-    def fileno(self) -> int: ...
-
-    def records(self, timeout: float | None) -> Iterator[bytes]:
-        """Records until none came for ``timeout`` seconds (None: for ever)."""
-
-    def batches(self, timeout: float | None) -> Iterator[Any]:
-        """The same as Arrow batches."""
-
-    def lost(self) -> int: ...
-
-
-class Ring(Map, Generic[E]):
+class Ring(Events[E]):
     """Events on their way to user space, in the order they happened.  ``lost`` counts what did not fit.  Linux 5.8.
 
     ``size`` is a text as ``"1 MiB"`` or a number of bytes; it is rounded up to a power of two pages.
@@ -52,35 +37,6 @@ class Ring(Map, Generic[E]):
         ``event.discard()``.  None, and counted in ``lost``, if the ring is full.
         """
         raise kernel_only("reserve")
-
-    @property
-    def lost(self) -> int:
-        """Events that found the ring full."""
-        return int(self.backend.lost())
-
-    def fileno(self) -> int:
-        """A descriptor that becomes readable when events are there."""
-        return int(self.backend.fileno())
-
-    def __iter__(self) -> Iterator[E]:
-        return self.events(None)
-
-    def events(self, timeout: float | None = None) -> Iterator[E]:
-        """Events, until none came for ``timeout`` seconds (None: for ever)."""
-        for record in self.backend.records(timeout):
-            yield unpack(self.event, record)
-
-    def available(self) -> Iterator[E]:
-        """The events that are there now; does not wait."""
-        return self.events(0)
-
-    async def __aiter__(self) -> AsyncIterator[E]:
-        async for record in self.backend.async_records():
-            yield unpack(self.event, record)
-
-    def batches(self, timeout: float | None = None) -> Iterator[Any]:
-        """The same events as Arrow batches (:class:`beespace.stream.Batch`)."""
-        yield from self.backend.batches(timeout)
 
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "mb": 1 << 20,
