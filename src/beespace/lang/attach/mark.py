@@ -59,8 +59,8 @@ class Decorator:
 
 
 def told(**where: Any) -> Mapping[str, Any]:
-    """What was given of ``where``: None, 0 and empty texts mean that it was not."""
-    return {name: value for name, value in where.items() if value not in (None, 0, "", False, ())}
+    """What was given of ``where``: None, False and empty texts mean that it was not."""
+    return {name: value for name, value in where.items() if value is not None and value is not False and value != ""}
 
 
 def targeted(hook: str, target: str, *, optional: bool | str = False, **where: Any) -> Decorator:

@@ -85,8 +85,9 @@ def netfilter(
 
     ``family`` is ``"inet"``, ``"inet6"`` or ``"bridge"``.
     """
-    where = {} if priority is None else {"priority": priority}
-    return plain("netfilter", optional=optional, netfilter_hook=hook, family=family, defragment=defragment, **where)
+    return plain(
+        "netfilter", optional=optional, netfilter_hook=hook, family=family, defragment=defragment, priority=priority
+    )
 
 
 def lwt_in(route: str = "", *, interface: str | int | None = None) -> Decorator:

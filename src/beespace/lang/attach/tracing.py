@@ -151,7 +151,7 @@ def perf_event(event: str = "", *, frequency: int = 0, period: int = 0, cpu: int
 
     ``frequency`` in Hz, or ``period`` in events.  Without ``event`` the start says it.
     """
-    return plain("perf_event", event=event, frequency=frequency, period=period, cpu=cpu)
+    return plain("perf_event", event=event, frequency=frequency or None, period=period or None, cpu=cpu)
 
 
 @overload

@@ -41,35 +41,35 @@ def uprobe(
     ``binary`` is a path, or a name that the linker or PATH finds; the start may say it, too.  ``offset`` is in
     bytes from the function's start, ``pid`` restricts it to one process.
     """
-    return _in_binary(sleeping("uprobe", sleepable), symbol, binary, optional, offset=offset, pid=pid)
+    return _in_binary(sleeping("uprobe", sleepable), symbol, binary, optional, offset=offset or None, pid=pid or None)
 
 
 def uretprobe(
     symbol: str, *, binary: Binary = "", pid: int = 0, sleepable: bool = False, optional: bool | str = False
 ) -> Decorator:
     """Run when the function returns; its result is ``ctx.result`` or a parameter ``result: i32``.  Linux 4.3."""
-    return _in_binary(sleeping("uretprobe", sleepable), symbol, binary, optional, pid=pid)
+    return _in_binary(sleeping("uretprobe", sleepable), symbol, binary, optional, pid=pid or None)
 
 
 def uprobe_multi(
     symbols: str, *, binary: Binary = "", pid: int = 0, sleepable: bool = False, optional: bool | str = False
 ) -> Decorator:
     """Run at every function of a program or library that a glob names.  Linux 6.6."""
-    return _in_binary(sleeping("uprobe.multi", sleepable), symbols, binary, optional, pid=pid)
+    return _in_binary(sleeping("uprobe.multi", sleepable), symbols, binary, optional, pid=pid or None)
 
 
 def uretprobe_multi(
     symbols: str, *, binary: Binary = "", pid: int = 0, sleepable: bool = False, optional: bool | str = False
 ) -> Decorator:
     """Run when any function that a glob names returns.  Linux 6.6."""
-    return _in_binary(sleeping("uretprobe.multi", sleepable), symbols, binary, optional, pid=pid)
+    return _in_binary(sleeping("uretprobe.multi", sleepable), symbols, binary, optional, pid=pid or None)
 
 
 def uprobe_session(
     symbols: str, *, binary: Binary = "", pid: int = 0, sleepable: bool = False, optional: bool | str = False
 ) -> Decorator:
     """Run at entry and, if it returned 0 there, at return of many user functions.  Linux 6.13."""
-    return _in_binary(sleeping("uprobe.session", sleepable), symbols, binary, optional, pid=pid)
+    return _in_binary(sleeping("uprobe.session", sleepable), symbols, binary, optional, pid=pid or None)
 
 
 def usdt(
@@ -87,5 +87,5 @@ def usdt(
     name = ":".join(parts[-2:])
     if file:
         target = f"{file}:{name}"
-        return Decorator(Variant(Attachment(by_name(hook), target).section, told(pid=pid)), optional=optional)
-    return Decorator(Variant(by_name(hook).section, told(pid=pid, usdt=name)), optional=optional)
+        return Decorator(Variant(Attachment(by_name(hook), target).section, told(pid=pid or None)), optional=optional)
+    return Decorator(Variant(by_name(hook).section, told(pid=pid or None, usdt=name)), optional=optional)
