@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from beespace.lang import Array, Program, function, raw_tracepoint
+from beespace.lang import (
+    Array,
+    Global,
+    Hash,
+    LruHash,
+    PerCpuArray,
+    PerCpuHash,
+    Program,
+    bpf,
+    function,
+    raw_tracepoint,
+    tc,
+)
 from beespace.schema import Struct
-from beespace.types import array, u32, u64
+from beespace.types import Text, array, i32, text, u16, u32, u64
 
 pytestmark = pytest.mark.kernel
 
@@ -98,6 +113,8 @@ class Long(Program):
         sums = Sums(last=1)
         other = Sums()
         for i in range(6_000):
+            if sums.odd == 3:
+                break
             if (u64(i) + a) % 2 == 0:
                 sums.even += u64(i)
             else:
@@ -164,3 +181,179 @@ def test_long_loops_do_what_python_does(method, loaded_probe) -> None:
             probe.results[index] = 0
         probe.loaded.programs[method].test_run(ctx_in=bytes(24))
         assert [probe.results[index] for index in range(8)] == in_python(method, [a, b, 0, 0]), (a, b)
+
+
+# --- entries of maps -----------------------------------------------------------------------------
+
+
+class Key(Struct):
+    name: Text = text(12)
+    port: u16
+
+
+class Value(Struct):
+    count: u64
+    last: u32
+
+
+class Entries(Program):
+    plain = Hash(key=u32, value=u64, max_entries=64)
+    structs = Hash(key=Key, value=Value, max_entries=64)
+    recent = LruHash(key=u32, value=u32, max_entries=64)
+    slots = Array(u32, 16)
+    each_cpu = PerCpuArray(u64, 4)
+    counted = PerCpuHash(key=u32, value=u64)
+    found = Hash(key=text(12), value=u64)
+    results = Array(u64, 12)
+
+    @tc("egress")
+    def visit(self, ctx):
+        total: u64 = 0
+        keys: u64 = 0
+        for key, value in self.plain.items():
+            if key == 3:
+                continue
+            total += value
+            keys += u64(key)
+        self.results[0] = total
+        self.results[1] = keys
+        rounds: u64 = 0
+        for _ in self.plain:
+            rounds += 1
+            if rounds == 4:
+                break
+        else:
+            rounds += 100
+        self.results[2] = rounds
+        for name, stats in self.structs.items():
+            stats.count += 1
+            self.found[name.name] = u64(name.port) + u64(stats.last)
+            name.port = 0  # a copy: the map's key stays as it is
+        for number in self.recent.values():
+            self.results[3] += u64(number)
+        for index, slot in self.slots.items():
+            if index < 16:
+                self.results[4] += u64(slot) * u64(index)
+        self.each_cpu[2] += 5
+        for amount in self.each_cpu.values():
+            self.results[5] += amount
+        self.counted[7] += 2
+        for amount in self.counted.values():
+            self.results[6] += amount
+        self.results[7] = self.first_above(20)
+        for key in self.plain.keys():
+            if key % 2 == 0:
+                del self.plain[key]
+        return 0
+
+    @function
+    def first_above(self, least: u64) -> u64:
+        for value in self.plain.values():
+            if value > least:
+                return value
+        return 0
+
+
+def test_entries_of_maps(loaded_probe) -> None:
+    probe = loaded_probe(Entries)
+    for key in range(10):
+        probe.plain[key] = key * 10
+        probe.recent[key] = key + 1
+        probe.slots[key] = 100 + key
+    for number in range(5):
+        probe.structs[Key(name=f"n{number}", port=number)] = Value(count=number, last=1000)
+    probe.loaded.programs["visit"].test_run(data_in=bytes(64))
+    results = [probe.results[index] for index in range(8)]
+    assert results[0] == sum(key * 10 for key in range(10) if key != 3)
+    assert results[1] == sum(range(10)) - 3
+    assert results[2] == 4
+    assert dict(probe.found.items()) == {f"n{number}": 1000 + number for number in range(5)}
+    assert {(key.name, key.port, value.count) for key, value in probe.structs.items()} == {
+        (f"n{number}", number, number + 1) for number in range(5)
+    }
+    assert results[3] == sum(range(1, 11))
+    assert results[4] == sum((100 + key) * key for key in range(10))
+    assert results[5:7] == [5, 2]
+    assert results[7] in range(30, 100, 10)
+    assert sorted(probe.plain) == [1, 3, 5, 7, 9]
+
+
+# --- the kernel's own iterators ------------------------------------------------------------------
+
+
+class Iterators(Program):
+    wanted = Global(u32)
+    results = Array(u64, 12)
+
+    @tc("egress")
+    def tasks(self, ctx):
+        for task in bpf.tasks():
+            self.results[0] += 1
+            if u32(task.tgid) == self.wanted.value:
+                self.results[1] = u64(task.real_parent.tgid)
+                threads: u64 = 0
+                for thread in bpf.threads(bpf.task()):
+                    if thread.tgid == task.tgid:
+                        threads += 1
+                self.results[2] = threads
+                break
+        self.results[3] = self.pid_seen(self.wanted.value)
+        for task in bpf.all_threads():
+            if u32(task.tgid) == self.wanted.value:
+                self.results[4] += 1
+        return 0
+
+    @function
+    def pid_seen(self, pid: u32) -> u64:
+        for task in bpf.tasks():
+            if u32(task.pid) == pid:
+                return 1
+        return 0
+
+
+class Numbers(Program):
+    inputs = Array(u64, 2)
+    results = Array(u64, 12)
+
+    @tc("egress")
+    def numbers(self, ctx):
+        n = i32(self.inputs[0])
+        total: u64 = 0
+        for number in bpf.numbers(-3, n):
+            if number < 0:
+                continue
+            if number == 5000:
+                break
+            total += u64(u32(number))
+        else:
+            total += 1_000_000_000
+        self.results[0] = total
+        return 0
+
+
+def test_tasks(loaded_probe) -> None:
+    event = threading.Event()
+    others = [threading.Thread(target=event.wait) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        probe = loaded_probe(Iterators)
+        probe.wanted.value = os.getpid()
+        probe.loaded.programs["tasks"].test_run(data_in=bytes(64))
+        count = len([*Path("/proc/self/task").iterdir()])
+    finally:
+        event.set()
+        for other in others:
+            other.join()
+    assert probe.results[0] >= 1
+    assert probe.results[1] == os.getppid()
+    assert [probe.results[index] for index in (2, 3, 4)] == [count, 1, count]
+
+
+@pytest.mark.parametrize("n", [-5, 0, 10, 5000, 5001, 100_000])
+def test_numbers(loaded_probe, n: int) -> None:
+    probe = loaded_probe(Numbers)
+    probe.inputs[0] = n % 2**64
+    probe.loaded.programs["numbers"].test_run(data_in=bytes(64))
+    expected = sum(range(max(n, 0))) + 1_000_000_000 if n <= 5000 else sum(range(5000))
+    assert probe.results[0] == expected

@@ -59,25 +59,31 @@ def test_a_body_becomes_a_function() -> None:
 OUTLINED = """\
 function f.1(index: u32, .state: *stack) -> i64:
     slot here: 8 bytes @8
-    total: u64 = u64[(.state + 16 bytes)]
+    total: u64 = u64![(.state + 16 bytes)]
     .at.shared: *stack = *stack[(.state + 24 bytes)]
     only_inside: u64
     only_inside = u64(index)
     if (total > 7:u64):
-        u64[(.state + 16 bytes)] = total
+        u32![(.state + 16 bytes)] = u32(total)
+        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
         return 1:i64
     else:
-        u64[(.state + 16 bytes)] = total
+        u32![(.state + 16 bytes)] = u32(total)
+        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
         return 0:i64
     u64[&here] = 1:u64
-    u64[.at.shared] = 1:u64
+    .half1: u64 = 1:u64
+    u32!@4[.at.shared] = u32(.half1)
+    u32!@4[(.at.shared + 4 bytes)] = u32((u64(.half1) >> 32:u64))
     total = (total + only_inside)
     if true:
         i32[(.state + 8 bytes)] = 5:i32
         u64[.state] = 1:u64
-        u64[(.state + 16 bytes)] = total
+        u32![(.state + 16 bytes)] = u32(total)
+        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
         return 1:i64
-    u64[(.state + 16 bytes)] = total
+    u32![(.state + 16 bytes)] = u32(total)
+    u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
     return 0:i64
 
 function f(ctx: *ctx) -> i32 section 'tc' else 0:
@@ -86,10 +92,11 @@ function f(ctx: *ctx) -> i32 section 'tc' else 0:
     total: u64
     rounds: i64
     u64[&.state.f.1] = 0:u64
-    u64[(&.state.f.1 + 16 bytes)] = total
+    u32![(&.state.f.1 + 16 bytes)] = u32(total)
+    u32![(&.state.f.1 + 20 bytes)] = u32((u64(total) >> 32:u64))
     *stack[(&.state.f.1 + 24 bytes)] = &shared
     rounds = i64 loop#181(9:u32, function f.1, &.state.f.1, 0:u64)
-    total = u64[(&.state.f.1 + 16 bytes)]
+    total = u64![(&.state.f.1 + 16 bytes)]
     if (u64[&.state.f.1] != 0:u64):
         return i32[(&.state.f.1 + 8 bytes)]
     u64[&shared] = total
@@ -105,7 +112,7 @@ def test_bodies_inside_bodies() -> None:
         "function f.2(index: u32, .state: *stack) -> i64:",
         "function f(ctx: *ctx) -> i32 section 'tc' else 0:",
     ]
-    assert "    slot .state.f.1: 24 bytes @8 fixed\n    total: u64 = u64[(.state + 16 bytes)]\n" in text
+    assert "    slot .state.f.1: 24 bytes @8 fixed\n    total: u64 = u64![(.state + 16 bytes)]\n" in text
 
 
 def test_guards_end_on_every_way_out() -> None:

@@ -159,7 +159,7 @@ class Frame:
         What is then compared is the very register that is used, so that the verifier sees its bound.
         """
         assert isinstance(code.type, ir.IntType)
-        slot, name = self.scope.slot(code.type.size), self.scope.fresh()
+        slot, name = self.scope.passing_slot(), self.scope.fresh()
         load = ir.Load(slot, code.type, volatile=True)
         return (ir.Store(slot, code), ir.Declare(name, code.type, load)), ir.Local(name, code.type)
 

@@ -27,6 +27,7 @@ Kernel types
 
 from __future__ import annotations
 
+from beespace.compiler.ir_definitions import PASSING as PASSING
 from beespace.compiler.ir_definitions import Function as Function
 from beespace.compiler.ir_definitions import GlobalDefinition as GlobalDefinition
 from beespace.compiler.ir_definitions import InterfaceMember as InterfaceMember

@@ -12,6 +12,9 @@ from beespace.compiler.ir_types import CoreKind, Parameter, Span, Type
 from beespace.record import dataclass
 from beespace.schema import Kind, Struct
 
+#: The slot that holds a value for a moment, to be loaded again at once; each function may have one of its own.
+PASSING = "passing"
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:

@@ -126,7 +126,8 @@ def statement_lines(node: ir.Statement, depth: int = 0) -> Iterator[str]:
             yield f"{pad}{node.name} = {text(node.value)}"
         case ir.Store():
             align = f"@{node.align}" if node.align is not None else ""
-            yield f"{pad}{type_text(node.value.type)}{align}[{text(node.pointer)}] = {text(node.value)}"
+            marks = ("!" if node.volatile else "") + align
+            yield f"{pad}{type_text(node.value.type)}{marks}[{text(node.pointer)}] = {text(node.value)}"
         case ir.AtomicAdd():
             yield f"{pad}atomic {type_text(node.value.type)}[{text(node.pointer)}] += {text(node.value)}"
         case ir.Copy():

@@ -33,12 +33,16 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write ``value`` at ``pointer`` (STACK, MAP_VALUE, RING, PACKET, or CONTEXT through ContextField)."""
+    """Write ``value`` at ``pointer`` (STACK, MAP_VALUE, RING, PACKET, or CONTEXT through ContextField).
+
+    ``volatile`` stores are neither merged, moved nor left out; those to a context are so by themselves.
+    """
 
     pointer: Expression
     value: Expression
     align: int | None = None
     span: Span | None = None
+    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from beespace.compiler.maps import Entries, walk
 from beespace.compiler.numbers import fit, known
 from beespace.compiler.types import Int, Literal, Range, Type
 from beespace.compiler.values import Bounds, Value, number
+from beespace.compiler.visit_loops import visit_loop, visits_of
 from beespace.record import dataclass
 
 __all__ = ["MAX_CALLED", "MAX_ROUNDS", "for_loop"]
@@ -40,6 +41,9 @@ class _Rounds:
 
 def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     """Lower a ``for``."""
+    visits = visits_of(frame, node.iter)
+    if visits is not None:
+        return visit_loop(frame, node, visits)
     rounds: _Rounds | Entries = walk(frame, node) or _rounds(frame, node)
     if isinstance(rounds, _Rounds) and not isinstance(node.target, ast.Name):
         raise frame.error(rules.AssignTarget, node.target, what="this", suggestion="a loop over range() has one name")

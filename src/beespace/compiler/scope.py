@@ -71,6 +71,11 @@ class Scope:
         self._used.append(name)
         return ir.StackSlot(name)
 
+    def passing_slot(self) -> ir.StackSlot:
+        """A word that a value passes through: stored and loaded at once, the same for the whole function."""
+        self.slots[ir.PASSING] = ir.Slot(ir.PASSING, 8)
+        return ir.StackSlot(ir.PASSING)
+
     def own_slot(self, name: str, size: int) -> ir.StackSlot:
         """Memory for the whole function."""
         unique = self.fresh(name)

@@ -31,7 +31,8 @@ from beespace.schema.kinds import kind_name
 
 __all__ = [
     "ADDRESS", "BOOL", "SYSCALL_TYPES", "I32", "I64", "NONE", "POISON", "U16", "U32", "U64", "U8", "VOID",
-    "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "KernelObject", "KernelPointer", "Literal",
+    "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "Iteration", "KernelObject", "KernelPointer",
+    "Literal",
     "Manager", "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Resource",
     "ResourceWord", "Socket", "Static", "StructType", "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory",
     "of_int", "of_kind",
@@ -347,6 +348,17 @@ class Manager:
 
 
 @dataclass(frozen=True, slots=True)
+class Iteration:
+    """What only a ``for`` takes, as ``bpf.tasks()``; ``visits`` are its rounds (:mod:`beespace.compiler.visits`)."""
+
+    what: str
+    visits: Any
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """``range(...)``; only a ``for`` takes it."""
 
@@ -358,7 +370,7 @@ Type: TypeAlias = (
     Int | Bool | Literal | NoneType | Void | Text | TextLiteral | Bytes | Address | Array | StructType
     | KernelPointer | KernelObject | Socket | Context | Optional | Poison
     | Static | Program | MapObject | MapWord | SubProgram | Range
-    | Resource | ResourceWord | Manager
+    | Resource | ResourceWord | Manager | Iteration
 )  # fmt: skip
 
 U8, U16, U32, U64 = (Int(bits) for bits in (8, 16, 32, 64))

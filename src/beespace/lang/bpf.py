@@ -11,7 +11,7 @@ their names, too.  ``bpf.pyi`` beside this file lists all of them for editors an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
@@ -299,3 +299,39 @@ def preempt_disabled() -> AbstractContextManager[None]:
 def irqs_disabled() -> AbstractContextManager[None]:
     """``with bpf.irqs_disabled():`` nothing interrupts this CPU.  bpf_local_irq_save, bpf_local_irq_restore, 6.14."""
     _kernel_only("irqs_disabled")
+
+
+def numbers(start: i32, end: i32) -> Iterator[i32]:
+    """``for n in bpf.numbers(0, n):`` as over a range, however many: the kernel counts.  bpf_iter_num_new, 6.4."""
+    _kernel_only("numbers")
+
+
+def tasks() -> Iterator[Any]:
+    """``for task in bpf.tasks():`` the main thread of every process.  Inside ``bpf.rcu()`` if the program may sleep.
+
+    bpf_iter_task_new, 6.7.
+    """
+    _kernel_only("tasks")
+
+
+def all_threads() -> Iterator[Any]:
+    """``for task in bpf.all_threads():`` every thread of every process.  bpf_iter_task_new, 6.7."""
+    _kernel_only("all_threads")
+
+
+def threads(task: Any) -> Iterator[Any]:
+    """``for thread in bpf.threads(task):`` the threads of a task's process.  bpf_iter_task_new, 6.7."""
+    _kernel_only("threads")
+
+
+def memory_areas(task: Any, address: u64) -> Iterator[Any]:
+    """``for area in bpf.memory_areas(task, 0):`` its ``struct vm_area_struct``, from ``address`` on.
+
+    bpf_iter_task_vma_new, 6.7.
+    """
+    _kernel_only("memory_areas")
+
+
+def descendants(css: Any) -> Iterator[Any]:
+    """``for css in bpf.descendants(css):`` a cgroup's state, then those below it.  bpf_iter_css_new, 6.7."""
+    _kernel_only("descendants")

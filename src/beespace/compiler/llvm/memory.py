@@ -108,7 +108,7 @@ def helper(writer: FunctionWriter, number: int, arguments: str, result: str = "i
 
 def store(writer: FunctionWriter, pointer: str, value: str, node: ir.Store) -> None:
     type = node.value.type
-    volatile = " volatile" if region_of(node.pointer) in _FIXED else ""
+    volatile = " volatile" if node.volatile or region_of(node.pointer) in _FIXED else ""
     if isinstance(type, ir.BoolType):
         value = writer.value(f"zext i1 {value} to i8")
     name = "i8" if isinstance(type, ir.BoolType) else llvm_type(type)

@@ -5,6 +5,10 @@ it assigns is seen behind the call: they travel in a piece of the stack, the onl
 
 What is used in the body alone moves into the function: locals, and slots, whose memory then has its own frame.  The
 first two words of the state say how the body was left: whether it returned, and what.
+
+The verifier goes through a callback again and again, until what it knows at its start is no news; it does not see
+that a callback which gives 1 is the last.  A number that it follows from round to round would be news for ever, so
+those that the body assigns travel in a way that it does not follow: in halves, not as one aligned store.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ __all__ = ["outline"]
 
 _STACK = ir.PointerType(ir.Region.STACK)
 _STATE = ".state"
-_WORD = 8
+_WORD, _HALF = 8, 4
 _RETURNED, _VALUE, _CAPTURED = 0, _WORD, 2 * _WORD  # offsets in the state
 _GO_ON, _STOP = ir.Const(0, ir.I64), ir.Const(1, ir.I64)  # what a callback gives back
 
@@ -60,6 +64,28 @@ class _Captured:
     assigned: bool = False
     slot: str | None = None
 
+    @property
+    def followed(self) -> bool:
+        """Whether the verifier may follow it: pointers it must."""
+        return not self.assigned or isinstance(self.type, ir.PointerType)
+
+    def kept(self, state: ir.Expression, value: ir.Expression) -> ir.Block:
+        """``value`` put into the state."""
+        if self.followed:
+            return (ir.Store(ir.Offset(state, self.offset), value),)
+        if self.type.size <= _HALF:
+            return (ir.Store(ir.Offset(state, self.offset + _HALF), value, volatile=True),)
+        upper = ir.Binary(ir.BinaryOp.SHR, ir.Convert(value, ir.U64), ir.Const(32, ir.U64))
+        return (
+            ir.Store(ir.Offset(state, self.offset), ir.Convert(value, ir.U32), volatile=True),
+            ir.Store(ir.Offset(state, self.offset + _HALF), ir.Convert(upper, ir.U32), volatile=True),
+        )
+
+    def read(self, state: ir.Expression) -> ir.Load:
+        """What :meth:`kept` has put there."""
+        at = self.offset if self.followed or self.type.size > _HALF else self.offset + _HALF
+        return ir.Load(ir.Offset(state, at), self.type, volatile=not self.followed)
+
 
 class _Outline:
     """One body on its way out of ``function``."""
@@ -75,7 +101,9 @@ class _Outline:
         declared |= {parameter.name for parameter in each.parameters}
         around = _without(function.body, each)
         self.moved = self._only_inside(inside, around, declared)
-        self.own_slots = self._slots(inside) - self._slots(walk(around))
+        used_around = self._slots(walk(around))
+        self.own_slots = {name for name in self._slots(inside) if name == ir.PASSING or name not in used_around}
+        self.taken_slots = self.own_slots - used_around
         self.captured = list(self._capture(inside, declared | {node.name for node in self.moved}))
         size = _CAPTURED + _WORD * len(self.captured)
         self.state = ir.Slot(self.slot, size, _WORD, fixed=True)
@@ -131,7 +159,7 @@ class _Outline:
                 return self._call()
             return () if isinstance(node, ir.Declare) and node.name in moved else node
 
-        slots = [slot for slot in self.function.slots if slot.name not in self.own_slots]
+        slots = [slot for slot in self.function.slots if slot.name not in self.taken_slots]
         body = _replace(self.function.body, change)
         return replace(self.function, body=body, slots=(*slots, self.state)), self._callback()
 
@@ -141,14 +169,13 @@ class _Outline:
         block: ir.Block = (ir.Store(state, ir.Const(0, ir.U64)),)
         for item in self.captured:
             local = ir.Local(item.name, item.type)
-            held = local if item.slot is None else ir.StackSlot(item.slot)
-            block += (ir.Store(ir.Offset(state, item.offset), held),)
+            block += item.kept(state, local if item.slot is None else ir.StackSlot(item.slot))
         arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
         call = ir.Helper(each.number, each.name, arguments, ir.I64)
         block += (ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call),)
         for item in self.captured:
             if item.assigned:
-                block += (ir.Assign(item.name, ir.Load(ir.Offset(state, item.offset), item.type)),)
+                block += (ir.Assign(item.name, item.read(state)),)
         if any(isinstance(node, ir.Return) for node in walk(each.body)):
             result = self.function.result
             value = None if result == ir.VOID else ir.Load(ir.Offset(state, _VALUE), result)
@@ -158,22 +185,21 @@ class _Outline:
 
     def _callback(self) -> ir.Function:
         each, state = self.each, ir.Local(_STATE, _STACK)
-        opening: ir.Block = tuple(
-            ir.Declare(item.name, item.type, ir.Load(ir.Offset(state, item.offset), item.type))
-            for item in self.captured
-        )
+        opening: ir.Block = tuple(ir.Declare(item.name, item.type, item.read(state)) for item in self.captured)
         opening += tuple(self.moved)
-        kept: ir.Block = tuple(
-            ir.Store(ir.Offset(state, item.offset), ir.Local(item.name, item.type))
-            for item in self.captured
-            if item.assigned
-        )
+        kept: ir.Block = ()
+        for item in self.captured:
+            if item.assigned:
+                kept += item.kept(state, ir.Local(item.name, item.type))
         addresses = {item.slot: item for item in self.captured if item.slot is not None}
+        temporaries = (f".half{number}" for number in count(1))
 
         def change(node: Any) -> Any:
             match node:
                 case ir.StackSlot() if node.name in addresses:
                     return ir.Local(addresses[node.name].name, _STACK, node.span)
+                case ir.Store() if _is_around(node.pointer) and isinstance(node.value.type, ir.IntType):
+                    return _in_halves(node, next(temporaries))
                 case ir.Return():
                     return (*self._returned(node, state), *kept, ir.Return(_STOP, node.span))
                 case _:
@@ -192,6 +218,29 @@ class _Outline:
         if node.value is not None:
             block = (ir.Store(ir.Offset(state, _VALUE), node.value, span=node.span), *block)
         return block
+
+
+def _is_around(pointer: ir.Expression) -> bool:
+    """Whether this is memory of the function around, whose numbers the verifier follows as well."""
+    while isinstance(pointer, ir.Offset) and isinstance(pointer.bytes, int):
+        pointer = pointer.pointer
+    return isinstance(pointer, ir.Local) and pointer.type == _STACK and pointer.name != _STATE
+
+
+def _in_halves(node: ir.Store, name: str) -> ir.Block | ir.Store:
+    type = node.value.type
+    assert isinstance(type, ir.IntType)
+    if type.bits == 8:
+        return node
+    value, half = ir.Local(name, type), ir.IntType(type.bits // 2)
+    whole = ir.Convert(value, ir.IntType(type.bits))
+    upper = ir.Binary(ir.BinaryOp.SHR, whole, ir.Const(half.bits, ir.IntType(type.bits)))
+    align = min(node.align or type.size, half.size)
+    return (
+        ir.Declare(name, type, node.value, node.span),
+        ir.Store(node.pointer, ir.Convert(value, half), align, node.span, volatile=True),
+        ir.Store(ir.Offset(node.pointer, half.size), ir.Convert(upper, half), align, node.span, volatile=True),
+    )
 
 
 def _left(body: ir.Block, kept: ir.Block) -> ir.Block:
