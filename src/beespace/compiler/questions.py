@@ -47,7 +47,7 @@ def _exists(frame: Frame, node: ast.Call) -> Value:
     arguments = _arguments(frame, node, "exists", 1, 2)
     first = arguments[0]
     if isinstance(first, ast.Attribute) and constant_of(frame, first.value) is bpf:
-        return _function_exists(frame, first.attr)
+        return _function_exists(frame, first.attr, node)
     if len(arguments) == 2:
         owner = _owner(frame, first)
         return _names_exist(frame, owner, _written(frame, arguments[1], "exists()").split("."), node)
@@ -67,11 +67,11 @@ def _exists(frame: Frame, node: ast.Call) -> Value:
     )  # fmt: skip
 
 
-def _function_exists(frame: Frame, word: str) -> Value:
-    """Whether the kernel has a function for programs; one that is known nowhere is missing everywhere."""
+def _function_exists(frame: Frame, word: str, node: ast.Call) -> Value:
+    """Whether the kernel has a function for programs."""
     name = kernel_function(frame.unit.btf, word)
     if name is None:
-        return Value(BOOL, ir.Const(0, ir.BOOL))
+        return _absent(frame, node, f"this kernel has no function bpf_{word} for programs")
     return Value(BOOL, ir.KernelFunctionExists(name, prototype_of(frame.unit.btf, name)))
 
 
