@@ -169,6 +169,8 @@ class Data(Program):
         self.results[8] = 1 if self.state == State.OPEN else 0
         self.results[9] = i64(Access.READ in self.access) + 2 * i64(Access.WRITE in self.access)
         self.results[10] = i64(State.OPEN.name == "OPEN")
+        stored_small = Shape(small=state)
+        self.results[11] = i64(stored_small.small == state)
 
     @hook
     def unions(self, ctx):
@@ -300,7 +302,7 @@ def test_enumerations(run, number: int) -> None:
     expected.marks[2] = True
     assert shape == expected
     assert (type(shape.level), type(shape.small), type(shape.marks[2])) == (Level, State, bool)
-    assert results[6:11] == [-1, 1, 1, 1, 1]
+    assert results[6:12] == [-1, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("index", range(4))

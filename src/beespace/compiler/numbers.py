@@ -181,6 +181,10 @@ def fit(frame: Frame, value: Value, target: Type, node: ast.AST, place: str) -> 
         if isinstance(value.type, Literal):
             return _literal(frame, value.type.value, target, node)
         if isinstance(value.type, Int):
+            if value.type.enum is not None and value.type.enum is target.enum:
+                return _recast(
+                    value.expression, target
+                )  # every member fits every size that its enumeration is stored in
             if value.literal and within(value.range, target):
                 return _recast(value.expression, target)
             if value.type.signed != target.signed:
