@@ -1,7 +1,7 @@
 """Every word of ``beespace.bpf``, for editors and type checkers.  Written by tools/gen_bpf_stub.py."""
 # ruff: noqa: E501
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 from beespace.errors import UsageError
@@ -171,6 +171,30 @@ def preempt_disabled() -> AbstractContextManager[None]:
 
 def irqs_disabled() -> AbstractContextManager[None]:
     """``with bpf.irqs_disabled():`` nothing interrupts this CPU.  bpf_local_irq_save, bpf_local_irq_restore, 6.14."""
+
+def numbers(start: i32, end: i32) -> Iterator[i32]:
+    """``for n in bpf.numbers(0, n):`` as over a range, however many: the kernel counts.  bpf_iter_num_new, 6.4."""
+
+def tasks() -> Iterator[Any]:
+    """``for task in bpf.tasks():`` the main thread of every process.  Inside ``bpf.rcu()`` if the program may sleep.
+
+    bpf_iter_task_new, 6.7.
+    """
+
+def all_threads() -> Iterator[Any]:
+    """``for task in bpf.all_threads():`` every thread of every process.  bpf_iter_task_new, 6.7."""
+
+def threads(task: Any) -> Iterator[Any]:
+    """``for thread in bpf.threads(task):`` the threads of a task's process.  bpf_iter_task_new, 6.7."""
+
+def memory_areas(task: Any, address: u64) -> Iterator[Any]:
+    """``for area in bpf.memory_areas(task, 0):`` its ``struct vm_area_struct``, from ``address`` on.
+
+    bpf_iter_task_vma_new, 6.7.
+    """
+
+def descendants(css: Any) -> Iterator[Any]:
+    """``for css in bpf.descendants(css):`` a cgroup's state, then those below it.  bpf_iter_css_new, 6.7."""
 
 # --- helpers -----------------------------------------------------------------------------------
 
