@@ -300,7 +300,7 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
             opened.callback(running.close)
             for name, declared in probe.live_maps():
                 declared.attach_backend(running.map(name))
-            probe.loaded = running.loaded
+            probe.loaded, probe._running = running.loaded, running
             return probe
 
         yield start

@@ -7,12 +7,12 @@ The numbers stay small, so that nothing wraps; what wraps is fuzzed (``tests/fuz
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 import pytest
 
-from beespace.lang import Array, Program, raw_tracepoint
-from beespace.types import i8, i32, i64, u8, u32, u64
+from beespace.lang import Array, Program, Struct, function, raw_tracepoint
+from beespace.types import Text, array, boolean, i8, i32, i64, text, u8, u32, u64
 
 pytestmark = pytest.mark.kernel
 
@@ -66,8 +66,132 @@ class Numbers(Program):
         self.results[5] = 2**10 + a
 
 
-PROGRAMS = {Numbers: ("division", "bits", "powers")}
+PORTS = (80, 443, 8080)
+LETTERS = ("a", "bc", "def")
+
+
+class Bag(Struct):
+    name: Text = text(16)
+    slots: list[u32] = array(u32, 6)
+    flags: list[bool] = array(boolean, 3)
+
+
+class Loops(Program):
+    inputs = Array(u64, 4)
+    results = Array(u64, 12)
+
+    @hook
+    def whiles(self, ctx):
+        a, b = self.inputs[0], self.inputs[1]
+        rounds: u64 = 0
+        n = a
+        while n > 1:
+            n = n // 2 if n % 2 == 0 else n * 3 + 1
+            rounds += 1
+        self.results[0] = rounds
+        while b != 0:
+            a, b = b, a % b
+        else:
+            self.results[1] = 7
+        self.results[2] = a
+        total: u64 = 0
+        while True:
+            total += 3
+            if total > self.inputs[2]:
+                break
+            if total % 2:
+                continue
+            self.results[3] += 1
+        self.results[4] = total
+        while total > 5:
+            total -= 5
+            if total == 9:
+                break
+        else:
+            self.results[5] = 1
+        self.results[6] = total
+        self.results[7] = self.steps(self.inputs[3])
+
+    @function
+    def steps(self, n: u64) -> u64:
+        count: u64 = 0
+        while True:
+            if count * count >= n:
+                return count
+            inner: u64 = 0
+            while inner < count:
+                inner += 7
+            count += 1 if inner != 21 else 2
+
+    @hook
+    def sequences(self, ctx):
+        a, b = self.inputs[0], self.inputs[1]
+        total: u64 = 0
+        for port in (22, 80, a):
+            if port == b:
+                continue
+            total += port
+        self.results[0] = total
+        for port in PORTS:
+            if port > 400:
+                self.results[1] = port
+                break
+        bag = Bag(name="bc")
+        for i in range(6):
+            bag.slots[i] = u32(i * i) + u32(a)
+        for at, slot in enumerate(bag.slots):
+            self.results[2] += u64(at * slot)
+        for at, (slot, flag) in enumerate(zip(bag.slots, bag.flags, strict=False), 1):
+            if not flag:
+                self.results[3] += u64(slot) * u64(at)
+        for slot in reversed(bag.slots):
+            self.results[4] = self.results[4] * 2 + u64(slot)
+        for i in reversed(range(min(a, 9))):
+            self.results[5] = self.results[5] * 3 + u64(i)
+        for i in reversed(range(2, 11, 3)):
+            self.results[6] = self.results[6] * 3 + u64(i)
+        for letter in LETTERS:
+            if letter == bag.name:
+                self.results[7] += 1
+        for letter in ("x", "bc"):
+            if letter == bag.name:
+                self.results[7] += 10
+        for left, right in zip(range(4), range(10, 20), strict=False):
+            self.results[8] += u64(left * right)
+        for byte in b"abz":
+            self.results[9] += u64(byte)
+
+    @hook
+    def generators(self, ctx):
+        a, b = self.inputs[0], self.inputs[1]
+        bag = Bag()
+        for i in range(6):
+            bag.slots[i] = u32(a) + u32(i * i * 7 % 11)
+        bag.flags[1] = a > 50
+        self.results[0] = sum(bag.slots)
+        self.results[1] = u64(any(slot > 60 for slot in bag.slots))
+        self.results[2] = u64(all(slot > 10 for slot in bag.slots if slot != 50))
+        self.results[3] = u64(any(bag.flags)) + u64(all(bag.flags))
+        self.results[4] = u64(max(bag.slots)) * 1000 + u64(min(bag.slots))
+        self.results[5] = sum(u64(i) * b for i in range(10) if i % 3 != 1)
+        self.results[6] = sum(1 for port in PORTS if port > b)
+        self.results[8] = max((u64(i) * b % 13 for i in range(min(a, 12))), default=99)
+        self.results[9] = sum(x * y for x, y in zip(bag.slots, bag.slots, strict=True))
+        a = sum(u64(a) for a in bag.slots) + a
+        self.results[10] = a
+        self.results[11] = u64(len(bag.slots) + len(PORTS)) if not any(x == 3 for x in (1, 2, b)) else 1
+
+
+PROGRAMS = {
+    Loops: ("whiles", "sequences", "generators"),
+    Numbers: ("division", "bits", "powers"),
+}
 CASES = [(program, method) for program, methods in PROGRAMS.items() for method in methods]
+
+
+def plain_bag(name: str = "") -> SimpleNamespace:
+    """A Bag as plain Python has it."""
+    return SimpleNamespace(name=name, slots=[0] * 6, flags=[False] * 3)
 
 
 def in_python(program: type[Program], method: str, inputs: list[int], length: int) -> list[int]:
@@ -75,7 +199,8 @@ def in_python(program: type[Program], method: str, inputs: list[int], length: in
     probe = SimpleNamespace(inputs=inputs, results=[0] * length)
     for name, found in vars(program).items():
         if callable(found):
-            setattr(probe, name, found.__get__(probe))
+            code = FunctionType(found.__code__, {**found.__globals__, "Bag": plain_bag})
+            setattr(probe, name, code.__get__(probe))
     getattr(probe, method)(None)
     return probe.results
 

@@ -14,10 +14,11 @@ from beespace.cli.own_options import print_content, words_of
 from beespace.cli.places import places
 from beespace.errors import UsageError
 from beespace.lang import Events, Program
+from beespace.lang.log import Message
 from beespace.schema import Event
 from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
-from beespace.session.events import follow
+from beespace.session.events import Source, follow
 from beespace.session.files import program_of
 
 
@@ -36,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     with probe.start(**where):
         for note in probe.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
-        rings = {name: live for name, live in probe.live_maps() if isinstance(live, Events)}
+        rings: dict[str, Source] = {name: live for name, live in probe.live_maps() if isinstance(live, Events)}
+        if probe.log.exists:
+            rings["log"] = probe.log
         for name, event in follow(rings, options.duration):
             show(name, event)
         _print_maps(probe, options.output == "json")
@@ -71,11 +74,18 @@ def _options(program: type[Program], given: list[str]) -> dict[str, Any]:
     return values
 
 
-def _print_json(ring: str, event: Event) -> None:
+def _print_json(ring: str, event: Event | Message) -> None:
+    if isinstance(event, Message):
+        said = {name: getattr(event, name) for name in Message.__match_args__}
+        print(json.dumps({"log": said}), flush=True)
+        return
     print(json.dumps({"ring": ring, **_plain(event)}), flush=True)
 
 
-def _print_text(ring: str, event: Event) -> None:
+def _print_text(ring: str, event: Event | Message) -> None:
+    if isinstance(event, Message):
+        print(event, flush=True)
+        return
     print(" ".join(f"{name}={value!r}" for name, value in _plain(event).items()), flush=True)
 
 

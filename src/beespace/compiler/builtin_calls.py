@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from beespace.compiler import ir, maps, rules
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
+from beespace.compiler.generators import all_of, any_of, extreme_of, sum_of
 from beespace.compiler.numbers import binary, known, unify
+from beespace.compiler.printing import print_call
 from beespace.compiler.types import (
     BOOL,
     Array,
@@ -29,15 +32,6 @@ from beespace.compiler.values import Bounds, Value, number, sequence
 __all__ = ["BUILTINS", "REFUSED", "arguments_of", "truth_call"]
 
 
-def arguments_of(frame: Frame, node: ast.Call, name: str, count: int) -> list[ast.expr]:
-    if node.keywords:
-        raise frame.error(rules.ArgumentNames, node.keywords[0], function=f"{name}()", problem="takes no names here")
-    if len(node.args) != count or any(isinstance(argument, ast.Starred) for argument in node.args):
-        expected = f"{count} argument{'' if count == 1 else 's'}"
-        raise frame.error(rules.ArgumentCount, node, function=f"{name}()", expected=expected, found=len(node.args))
-    return node.args
-
-
 def truth_call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     (argument,) = arguments_of(frame, node, "bool", 1)
     result = frame.condition(argument)
@@ -49,6 +43,10 @@ def _extreme(name: str, code: ir.CompareOp) -> Callable[[Frame, ast.Call, Type |
     pick = {"min": min, "max": max}[name]
 
     def extreme(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
+        if len(node.args) == 1 and [keyword.arg for keyword in node.keywords] in ([], ["default"]):
+            default = node.keywords[0].value if node.keywords else None
+            better = ir.CompareOp.LT if code is ir.CompareOp.LE else ir.CompareOp.GT
+            return extreme_of(frame, node, node.args[0], default, better, expected)
         if node.keywords or len(node.args) < 2:
             raise frame.error(
                 rules.ArgumentCount, node, function=f"{name}()", expected="two or more numbers", found=len(node.args)
@@ -115,6 +113,16 @@ def _pow(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     return binary(frame, power.op, left, frame.value(exponent), power, expected)
 
 
+def _over(
+    name: str, rule: Callable[[Frame, ast.Call, ast.expr], Value]
+) -> Callable[[Frame, ast.Call, Type | None], Value]:
+    def over(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
+        (argument,) = arguments_of(frame, node, name, 1)
+        return rule(frame, node, argument)
+
+    return over
+
+
 def _range(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     return Value(Range())
 
@@ -126,16 +134,18 @@ BUILTINS: dict[Any, Callable[[Frame, ast.Call, Type | None], Value]] = {
     abs: _abs,
     len: _len,
     pow: _pow,
+    print: print_call,
+    any: _over("any", any_of),
+    all: _over("all", all_of),
+    sum: _over("sum", sum_of),
     range: _range,
 }
 REFUSED: dict[Any, str] = {
-    print: "send an event with self.ring.emit(...), and print it outside",
     int: "use u64(...) or i64(...), which say how wide",
     float: "the kernel has no floating point",
     str: "texts are read into text(n) fields",
-    sum: "add in a `for` over range(...)",
-    enumerate: "write a `for` over range(...)",
-    zip: "write a `for` over range(...)",
+    enumerate: "it stands in a `for`: `for i, value in enumerate(values):`",
+    zip: "it stands in a `for`: `for a, b in zip(x, y):`",
     isinstance: "types are known while compiling",
     open: "the kernel side has no files; send an event",
     divmod: "unpack it: `whole, rest = divmod(a, b)`",

@@ -59,7 +59,10 @@ def map_callback(frame: Frame, what: str, node: ast.expr, map_name: str, map: Ma
         key = Value(of_kind(map.key), ir.StackSlot("copy"), align=SLOT_ALIGN)
     value = Value(of_kind(map.value_kind), ir.Local("value", _VALUE), align=kind_align(map.value_kind))
     compiled = compile_callback(frame, method, (("the key", key), ("the value", value)), what, node)
-    arguments = (key.expression, value.expression)
+    arguments: tuple[ir.Expression, ...] = (key.expression, value.expression)
+    if compiled.raises:  # whoever the kernel calls is the last that can leave
+        slots += (ir.Slot("failed", 4),)
+        arguments += (ir.StackSlot("failed"),)
     result = compiled.result.code.type if compiled.result.code is not None else ir.VOID
     parameters = (ir.Parameter("map", _MAP), ir.Parameter("key", _VALUE), ir.Parameter("value", _VALUE))
     body = (*opening, ir.Evaluate(ir.Call(compiled.name, arguments, result)), ir.Return(ir.Const(0, ir.I64)))

@@ -12,7 +12,8 @@ from typing import Any
 
 from beespace import types as kinds
 from beespace.compiler import externs, maps, resources, rules
-from beespace.compiler.builtin_calls import BUILTINS, REFUSED, arguments_of, truth_call
+from beespace.compiler.builtin_calls import BUILTINS, REFUSED, truth_call
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.functions import call_subprogram
 from beespace.compiler.kernel_functions import KernelFunctionName

@@ -12,7 +12,7 @@ from beespace.compiler.conditions import truth
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import Condition, Frame
 from beespace.compiler.memory import load, store
-from beespace.compiler.numbers import default_type, present, unify
+from beespace.compiler.numbers import default_type, present, unify, within
 from beespace.compiler.structs import materialise
 from beespace.compiler.texts import as_bytes, as_text
 from beespace.compiler.types import (
@@ -31,7 +31,7 @@ from beespace.compiler.types import (
     TextLiteral,
     Type,
 )
-from beespace.compiler.values import Recipe, Value, number, place_of, sequence
+from beespace.compiler.values import Bounds, Recipe, Value, number, place_of, sequence
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 
@@ -227,4 +227,5 @@ def _either(
         )  # fmt: skip
     left_code, right_code, type_ = unify(frame, left, right, right_node, expected)
     first, second = (left_code, right_code) if keeps_left else (right_code, left_code)
-    return Value(type_, sequence(before, ir.Select(test.code, first, second)))
+    kept = replace(left.range, nonzero=True) if keeps_left else Bounds(0, 0)
+    return Value(type_, sequence(before, ir.Select(test.code, first, second)), within(kept.union(right.range), type_))

@@ -224,7 +224,7 @@ NODES: dict[type[ast.expr], Callable[[Frame, Any, Type | None], Value]] = {
 }
 
 _REFUSED: dict[type[ast.expr], tuple[str, str]] = {
-    ast.JoinedStr: ("an f-string", "send the parts as fields of an event, and format them outside"),
+    ast.JoinedStr: ("an f-string", "give it to bpf.log(...) or print(...), or send the parts as fields of an event"),
     ast.Lambda: ("a lambda", "write a method and mark it with @function"),
     ast.ListComp: ("a comprehension", "write a `for` over range(...)"),
     ast.SetComp: ("a comprehension", "write a `for` over range(...)"),

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from beespace import btf as kernel
 from beespace.compiler import ir, rules
-from beespace.compiler.builtin_calls import arguments_of
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.kernel_names import is_kernel_type, pointer_to

@@ -54,6 +54,7 @@ class CompiledFunction:
     parameters: tuple[Value, ...]
     result: Value
     failed: bool = False
+    raises: bool = False  # it takes the address of a flag, by which it says that its caller must leave
 
 
 @dataclass(slots=True)
@@ -74,6 +75,8 @@ class Unit:
     externs: dict[str, ir.GlobalDefinition] = field(default_factory=dict)  # what the kernel defines
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
     callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
+    hides: bool = False  # something is hidden from the verifier behind a variable that is zero
+    messages: dict[str, int] = field(default_factory=dict)  # what the program says, with their numbers
 
 
 @dataclass(slots=True)
@@ -108,6 +111,7 @@ class Frame:
     returns: list[ast.Return] = field(default_factory=list)  # those without a value
     ended: dict[str, str] = field(default_factory=dict)  # locals that refer to nothing any more, and why
     records: dict[str, str] = field(default_factory=dict)  # locals that are records of a ring: the flag to discard
+    raises: bool = False  # this sub-program may end the program
 
     # --- lowering ---
 

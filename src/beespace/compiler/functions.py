@@ -14,6 +14,7 @@ from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.assignments import assign_local, with_type
 from beespace.compiler.contexts import context_of, has_result, parameter_names, positional, result
 from beespace.compiler.diagnostics import Failure
+from beespace.compiler.failing import FAILED, propagate
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
@@ -242,7 +243,8 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
         raise Failure(None)
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
-    return replace(result, code=ir.Call(compiled.name, codes, type_code, span=frame.code_span(node)))
+    call = ir.Call(compiled.name, codes, type_code, span=frame.code_span(node))
+    return replace(result, code=propagate(frame, call) if compiled.raises else call)
 
 
 _LETTERS = {ir.Region.KERNEL_TRUSTED: "t", ir.Region.KERNEL_UNTRUSTED: "u", ir.Region.USER: "p"}
@@ -415,9 +417,11 @@ def _compile(
             for parameter, value in zip(parameters, incoming, strict=True)
         )
         result_code = result.code.type if result.code is not None else ir.VOID
+        if frame.raises:
+            code += (ir.Parameter(FAILED, ir.PointerType(ir.Region.STACK)),)
         name = callee.name + variant + unit.suffix
         _finish(frame, name, code, result_code, body, None)
-        compiled = CompiledFunction(name, tuple(incoming), result)
+        compiled = CompiledFunction(name, tuple(incoming), result, raises=frame.raises)
     except Failure as failure:
         unit.diagnostics.add(failure)
         compiled = CompiledFunction(callee.name, tuple(passed), Value(VOID), failed=True)

@@ -1,4 +1,4 @@
-"""``for name in range(...)``: loops with an end that the verifier can see.
+"""``for`` and ``while``: loops with an end that the verifier can see.
 
 Invariant: what is known at the head of a loop holds in every round; a body whose end contradicts
 what was assumed at its head is compiled again with what was learnt.
@@ -7,36 +7,36 @@ what was assumed at its head is compiled again with what was learnt.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from beespace.compiler import ir, rules
 from beespace.compiler.assignments import assign_local
+from beespace.compiler.failing import fail
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
 from beespace.compiler.maps import Entries, walk
-from beespace.compiler.numbers import fit, known
-from beespace.compiler.types import Int, Literal, Range, Type
-from beespace.compiler.values import Bounds, Value, number
+from beespace.compiler.rounds import MAX_ROUNDS, Item, Rounds
+from beespace.compiler.sequences import rounds_of
+from beespace.compiler.types import MapObject
+from beespace.compiler.values import Value
 from beespace.compiler.visit_loops import visit_loop, visits_of
 from beespace.record import dataclass
 
-__all__ = ["MAX_CALLED", "MAX_ROUNDS", "for_loop"]
+__all__ = ["MAX_WHILE", "ZERO", "assign_item", "for_loop", "while_loop"]
 
-MAX_ROUNDS = 4096  # of a loop whose rounds the verifier walks through; longer ones are bpf_loop()'s (Linux 5.17)
-MAX_CALLED = 1 << 23  # BPF_MAX_LOOPS (kernel/bpf/verifier.c)
+MAX_WHILE = 1 << 20
+ZERO = "beespace_zero"  # a variable that is never written; to the verifier it may be anything
 _BPF_LOOP = 181  # enum bpf_func_id (include/uapi/linux/bpf.h)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rounds:
-    """A counted loop: ``start + index * step`` for at most ``limit`` rounds, while below ``stop`` if there is one."""
+@dataclass(slots=True)
+class _Round:
+    """One round, compiled: its statements, how it is left, and what holds at its end and behind the loop."""
 
-    start: int
-    step: int
-    limit: int
-    type: Int
-    bounds: Bounds
-    before: ir.Block = ()
-    stop: ir.Expression | None = None
+    body: ir.Block
+    jumps: Jumps
+    end: State
+    exit: State | None = None  # a while's: its condition was false
 
 
 def for_loop(frame: Frame, node: ast.For) -> ir.Block:
@@ -44,27 +44,133 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     visits = visits_of(frame, node.iter)
     if visits is not None:
         return visit_loop(frame, node, visits)
-    rounds: _Rounds | Entries = walk(frame, node) or _rounds(frame, node)
-    if isinstance(rounds, _Rounds) and not isinstance(node.target, ast.Name):
-        raise frame.error(rules.AssignTarget, node.target, what="this", suggestion="a loop over range() has one name")
+    entries = walk(frame, node)
+    if entries is not None:
+        return _map_loop(frame, node, entries)
+    rounds = rounds_of(frame, node.iter)
+    frame.scope.release(keep=True)
+    index = frame.scope.fresh("index")
+
+    def compile_round(head: State) -> _Round:
+        frame.state = head.copy()
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        opening, item = rounds.begin(frame, ir.Local(index, ir.U32), node.target)
+        opening += assign_item(frame, node.target, item, node.iter)
+        return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+
+    assigned = _assigned(node.target, *node.body)
+    made, head, back = _settled(frame, assigned, compile_round)
+    loop: ir.Statement
+    if rounds.limit > MAX_ROUNDS:
+        count = rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32)
+        loop = _called(frame, count, rounds.limit, index, assigned, made.body)
+    else:
+        loop = ir.Loop(made.body, rounds.limit, index)
+    return rounds.before + _finished(frame, node, made.jumps, _exhausted(rounds, head, back), (loop,))
+
+
+def _map_loop(frame: Frame, node: ast.For, entries: Entries) -> ir.Block:
+    """A ``for`` over the entries of a map."""
     frame.scope.release()
-    assigned = {
-        found.id for part in (node.target, *node.body) for found in ast.walk(part)
+
+    def compile_round(head: State) -> _Round:
+        frame.state = head.copy()
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        return _Round(entries.opening(frame, node) + _inside(frame, node.body, jumps), jumps, frame.state)
+
+    made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
+    exhausted = head.join(back) if back.reachable else head
+    return _finished(frame, node, made.jumps, exhausted, (entries.looped(made.body),))
+
+
+def while_loop(frame: Frame, node: ast.While) -> ir.Block:
+    """Lower a ``while``: bpf_loop() calls its body (Linux 5.17); the program fails if it would run for ever."""
+    frame.scope.release(keep=True)
+    index, ended = frame.scope.fresh("index"), frame.scope.fresh("ended")
+    endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
+
+    def compile_round(head: State) -> _Round:
+        frame.state = head.copy()
+        jumps = Jumps(broken=frame.scope.fresh("broken"))
+        if endless:
+            return _Round(_inside(frame, node.body, jumps), jumps, frame.state, head.dead())
+        test = frame.condition(node.test)
+        frame.scope.release(keep=True)
+        frame.state = test.when_true
+        over = (ir.Assign(ended, ir.Const(1, ir.BOOL)), ir.Break())
+        body = _inside(frame, node.body, jumps)
+        return _Round((ir.If(test.code, (), over), *body), jumps, frame.state, test.when_false)
+
+    assigned = _assigned(*node.body, node.test)
+    made, _, _ = _settled(frame, assigned, compile_round)
+    assert made.jumps.broken is not None and made.exit is not None
+    loop = _called(frame, ir.Const(MAX_WHILE, ir.U32), MAX_WHILE, index, assigned, made.body)
+    came_to_end = ir.Or(ir.Local(ended, ir.BOOL), ir.Local(made.jumps.broken, ir.BOOL))
+    too_long = fail(frame, node.test, f"a while loop was still running after {MAX_WHILE} rounds")
+    declared = (ir.Declare(ended, ir.BOOL), ir.Declare(made.jumps.broken, ir.BOOL))
+    if endless and not made.jumps.breaks:
+        frame.state = made.exit
+        return (*declared, loop, *too_long)
+    code: ir.Block = (*declared, loop, ir.If(ir.Not(came_to_end), too_long))
+    frame.state = made.exit
+    if node.orelse and made.exit.reachable:
+        code += (ir.If(ir.Local(ended, ir.BOOL), frame.block(node.orelse)),)
+    elif node.orelse:
+        raise frame.error(rules.Unreachable, node.orelse[0])
+    for state in made.jumps.breaks:
+        frame.state = frame.state.join(state)
+    return code
+
+
+def assign_item(frame: Frame, target: ast.expr, item: Item, node: ast.expr) -> ir.Block:
+    """Give what one round brings to the loop's names."""
+    if isinstance(target, ast.Tuple | ast.List):
+        if isinstance(item, Value) or len(item) != len(target.elts):
+            found = "one value" if isinstance(item, Value) else f"{len(item)} values"
+            raise frame.error(rules.Unpacking, target, expected=len(target.elts), found=found)
+        block: ir.Block = ()
+        for part, value in zip(target.elts, item, strict=True):
+            block += assign_item(frame, part, value, node)
+        return block
+    if not isinstance(target, ast.Name):
+        raise frame.error(rules.AssignTarget, target, what="this", suggestion="a loop assigns to names")
+    if not isinstance(item, Value):
+        raise frame.error(rules.Unpacking, target, expected=1, found=f"{len(item)} values")
+    assert not isinstance(item.type, MapObject)
+    return assign_local(frame, target, item, node)
+
+
+def _assigned(*parts: ast.AST) -> set[str]:
+    """The names that a round may assign."""
+    return {
+        found.id for part in parts for found in ast.walk(part)
         if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)
     }  # fmt: skip
+
+
+def _inside(frame: Frame, body: list[ast.stmt], jumps: Jumps) -> ir.Block:
+    frame.loops.append(jumps)
+    try:
+        return frame.block(body)
+    finally:
+        frame.loops.pop()
+
+
+def _settled(frame: Frame, assigned: set[str], compile_round: Callable[[State], _Round]) -> tuple[_Round, State, State]:
+    """A round that holds for every round, with what is known at the loop's head and after a round."""
     head = frame.state.copy()
     head.forget_bounds(assigned)
     while True:
         saved, mark, seen = frame.scope.save(), frame.unit.diagnostics.mark(), len(frame.returns)
         compiled = set(frame.unit.subprograms)
-        body, jumps, end = _body(frame, node, rounds, head)
-        back = end
-        for state in jumps.continues:
+        made = compile_round(head)
+        back = made.end
+        for state in made.jumps.continues:
             back = back.join(state)
         again = head.join(_known_before(back, head)) if back.reachable else head
         again.forget_bounds(assigned)
         if again.names == head.names:
-            break
+            return made, head, back
         # A round ends with less than it was begun with: begin it with that.
         head = again
         frame.scope.restore(saved)
@@ -72,8 +178,6 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
         for name in set(frame.unit.subprograms) - compiled:
             del frame.unit.subprograms[name]
         del frame.returns[seen:]
-    before = rounds.before if isinstance(rounds, _Rounds) else ()
-    return before + _finished(frame, node, rounds, head, back, jumps, body)
 
 
 def _known_before(back: State, head: State) -> State:
@@ -83,164 +187,56 @@ def _known_before(back: State, head: State) -> State:
     return result
 
 
-def _body(frame: Frame, node: ast.For, rounds: _Rounds | Entries, head: State) -> tuple[ir.Block, Jumps, State]:
-    """One round: count, then the author's statements."""
-    frame.state = head.copy()
-    jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
-    if isinstance(rounds, Entries):
-        body = rounds.opening(frame, node) + _statements(frame, node, jumps)
-        return (rounds.looped(body),), jumps, frame.state
-    assert isinstance(node.target, ast.Name)
-    index = frame.scope.fresh("index")
-    counted = _counted(rounds, index)
-    opening: ir.Block = ()
-    if rounds.stop is not None:
-        name = frame.scope.fresh()
-        opening = (ir.Declare(name, rounds.type.code, counted),)
-        counted = ir.Local(name, rounds.type.code)
-        past = ir.CompareOp.GE if rounds.step > 0 else ir.CompareOp.LE
-        opening += (ir.If(ir.Compare(past, counted, rounds.stop), (ir.Break(),)),)
-    variable = frame.scope.variables.get(node.target.id)
-    type_ = _counter_type(rounds.bounds, variable.type if variable is not None else None)
-    code = counted if type_.code == counted.type else ir.Convert(counted, type_.code)
-    opening += assign_local(frame, node.target, Value(type_, code, rounds.bounds), node.iter)
-    body = _statements(frame, node, jumps)
-    if rounds.limit > MAX_ROUNDS:
-        return (_called(rounds, index, opening + body),), jumps, frame.state
-    return (ir.Loop(opening + body, rounds.limit, index),), jumps, frame.state
-
-
-def _statements(frame: Frame, node: ast.For, jumps: Jumps) -> ir.Block:
-    """What the author wrote inside."""
-    frame.loops.append(jumps)
-    try:
-        return frame.block(node.body)
-    finally:
-        frame.loops.pop()
-
-
-def _called(rounds: _Rounds, index: str, body: ir.Block) -> ir.Each:
+def _called(frame: Frame, count: ir.Expression, limit: int, index: str, assigned: set[str], body: ir.Block) -> ir.Each:
     """The rounds as calls of the body by bpf_loop(), which the verifier looks at once."""
-    count: ir.Expression = ir.Const(rounds.limit, ir.U32)
-    if rounds.stop is not None and rounds.step == 1:
-        start = number(rounds.start, rounds.type)
-        left = ir.Convert(ir.Binary(ir.BinaryOp.SUB, rounds.stop, start), ir.U32)
-        count = ir.Select(ir.Compare(ir.CompareOp.GT, rounds.stop, start), left, ir.Const(0, ir.U32))
+    body = _forgotten(frame, assigned) + body
     # The kernel keeps to the count; the comparison tells the verifier so.
-    past = ir.Compare(ir.CompareOp.GE, ir.Local(index, ir.U32), ir.Const(rounds.limit, ir.U32))
+    past = ir.Compare(ir.CompareOp.GE, ir.Local(index, ir.U32), ir.Const(limit, ir.U32))
     check = ir.If(past, (ir.Break(),))
     return ir.Each(_BPF_LOOP, "loop", (count,), (ir.Parameter(index, ir.U32),), (check, *body), (ir.Const(0, ir.U64),))
 
 
-def _counter_type(bounds: Bounds, declared: Type | None) -> Int:
-    """What the loop's name is: what it was before if the numbers fit, else u32, or i32 for negative ones."""
-    signed = bounds.low < 0
-    for type_ in (declared, Int(32, signed), Int(64, signed)):
-        if isinstance(type_, Int) and type_.minimum <= bounds.low and bounds.high <= type_.maximum:
-            return type_
-    return Int(64, signed)
+def _forgotten(frame: Frame, assigned: set[str]) -> ir.Block:
+    """The locals that change from round to round, as values that the verifier knows nothing of.
+
+    It would follow a counter through every round where a branch depends on it alone, and find no end.
+    """
+    numbers = [found for name in sorted(assigned) if (found := frame.scope.variables.get(name)) is not None]
+    numbers = [found for found in numbers if isinstance(found.code_type, (ir.IntType, ir.BoolType))]
+    numbers = [found for found in numbers if found.box is None and not found.parameter]
+    if not numbers:
+        return ()
+    frame.unit.hides = True
+    before, zero = frame.bind(ir.Load(ir.GlobalAddress(ZERO), ir.U64, volatile=True))
+    block: ir.Block = before
+    for found in numbers:
+        assert found.code_type is not None
+        old, nothing = ir.Local(found.code_name, found.code_type), ir.Convert(zero, found.code_type)
+        if isinstance(found.code_type, ir.BoolType):
+            new: ir.Expression = ir.Compare(ir.CompareOp.NE, old, nothing)
+        else:
+            new = ir.Binary(ir.BinaryOp.XOR, old, nothing)
+        block += (ir.Assign(found.code_name, new),)
+    return block
 
 
-def _counted(rounds: _Rounds, index: str) -> ir.Expression:
-    """The number of this round."""
-    code: ir.Expression = ir.Local(index, ir.U32)
-    if rounds.type.code != ir.U32:
-        code = ir.Convert(code, rounds.type.code)
-    if rounds.step != 1:
-        code = ir.Binary(ir.BinaryOp.MUL, code, number(rounds.step, rounds.type))
-    if rounds.start != 0:
-        code = ir.Binary(ir.BinaryOp.ADD, code, number(rounds.start, rounds.type))
-    return code
+def _exhausted(rounds: Rounds, head: State, back: State) -> State:
+    """What holds when every round has run."""
+    if rounds.certain and rounds.limit > 0:
+        return back
+    return head.join(back) if back.reachable else head
 
 
-def _finished(
-    frame: Frame, node: ast.For, rounds: _Rounds | Entries, head: State, back: State, jumps: Jumps, loop: ir.Block
-) -> ir.Block:
+def _finished(frame: Frame, node: ast.For, jumps: Jumps, exhausted: State, loop: ir.Block) -> ir.Block:
     """What holds after the loop, and its else."""
-    certain = isinstance(rounds, _Rounds) and rounds.limit > 0 and rounds.stop is None
-    exhausted = back if certain else head.join(back) if back.reachable else head
-    if certain and not back.reachable:
-        exhausted = back
+    frame.state = exhausted
     if not node.orelse:
-        frame.state = exhausted
         for state in jumps.breaks:
             frame.state = frame.state.join(state)
         return loop
     assert jumps.broken is not None
-    frame.state = exhausted
     otherwise = frame.block(node.orelse)
     for state in jumps.breaks:
         frame.state = frame.state.join(state)
     flag = ir.Local(jumps.broken, ir.BOOL)
     return (ir.Declare(jumps.broken, ir.BOOL), *loop, ir.If(ir.Not(flag), otherwise))
-
-
-# --- range ---------------------------------------------------------------------------------------
-
-
-def _rounds(frame: Frame, node: ast.For) -> _Rounds:
-    call = node.iter
-    is_range = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
-    if not is_range or not isinstance(frame.value(call).type, Range):
-        raise frame.error(
-            rules.NotSupported, node.iter, what="a `for` over anything but range() and maps",
-            suggestion="write `for i in range(n):` and take the element by its index",
-        )  # fmt: skip
-    assert isinstance(call, ast.Call)
-    if call.keywords or not 1 <= len(call.args) <= 3:
-        raise frame.error(
-            rules.ArgumentCount, call, function="range()", expected="1 to 3 numbers", found=len(call.args)
-        )
-    values = [known(frame, frame.value(argument), argument, "range()") for argument in call.args]
-    start = Value(Literal(0)) if len(values) == 1 else values[0]
-    stop = values[0] if len(values) == 1 else values[1]
-    stop_node = call.args[0] if len(values) == 1 else call.args[1]
-    step = values[2] if len(values) == 3 else Value(Literal(1))
-    for value, what in ((start, "the start"), (step, "the step")):
-        if not isinstance(value.type, Literal):
-            raise frame.error(
-                rules.NotConstant, call.args[0] if value is start else call.args[2], what=what,
-                suggestion="count from 0 by 1, and work the number out inside: `start + i * step`",
-            )  # fmt: skip
-    assert isinstance(start.type, Literal) and isinstance(step.type, Literal)
-    if step.type.value == 0:
-        raise frame.error(rules.LoopUnbounded, call.args[2], what="a range with a step of 0", suggestion="")
-    first, by = start.type.value, step.type.value
-    if isinstance(stop.type, Literal):
-        return _constant(frame, call, first, stop.type.value, by)
-    return _dynamic(frame, call, first, stop, stop_node, by)
-
-
-def _count(first: int, stop: int, by: int) -> int:
-    """How many numbers ``range(first, stop, by)`` has, however many."""
-    return max(0, -(-(stop - first) // by))
-
-
-def _constant(frame: Frame, call: ast.Call, first: int, stop: int, by: int) -> _Rounds:
-    count = _count(first, stop, by)
-    if count > MAX_CALLED:
-        raise frame.error(
-            rules.LoopTooLong, call, count=count, limit=MAX_CALLED,
-            suggestion="split the work over several events, or count in user space",
-        )  # fmt: skip
-    ends = [first, first + (count - 1) * by] if count else [0, 0]
-    low, high = min(ends), max(ends)
-    bounds = Bounds(low, high)
-    return _Rounds(first, by, count, _counter_type(bounds, None), bounds)
-
-
-def _dynamic(frame: Frame, call: ast.Call, first: int, stop: Value, node: ast.expr, by: int) -> _Rounds:
-    assert isinstance(stop.type, Int)
-    most = stop.range.high if by > 0 else stop.range.low
-    limit = _count(first, most, by)
-    if limit > MAX_CALLED or by < 0:
-        text = ast.unparse(node)
-        raise frame.error(
-            rules.LoopUnbounded, node, what=f"`range({text})`", suggestion=f"give it one: `range(min({text}, 64))`"
-        )
-    # Counting is done in a type that holds the start and the last number without wrapping.
-    type_ = stop.type if stop.type.bits >= 32 else Int(32, stop.type.signed)
-    if first < 0 and not type_.signed:
-        raise frame.error(rules.MixedSigns, call, left=Int(64, signed=True), right=type_)
-    before, code = frame.bind(fit(frame, stop, type_, node, "range()"))
-    return _Rounds(first, by, limit, type_, Bounds(first, max(first, most - 1)), before, code)

@@ -3,8 +3,8 @@
 Invariant: every insertion and every event that the kernel refuses adds one to its map's counter.
 
 The array is named ``beespace_lost``: key u32, value u64 on each CPU.  The key of a map is its
-position in the program's declaration (:func:`lost_index`); what user space shows as ``lost`` is the
-sum over all CPUs.
+position in the program's declaration (:func:`lost_index`), that of the log the one after; what user
+space shows as ``lost`` is the sum over all CPUs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from beespace.compiler.values import not_null
 from beespace.lang import Declaration
 from beespace.schema import IntKind
 
-__all__ = ["LOST_MAP", "count_lost", "lost_index", "lost_map"]
+__all__ = ["LOG_MAP", "LOST_MAP", "count_lost", "lost_index", "lost_map"]
 
 LOST_MAP = "beespace_lost"
+LOG_MAP = "beespace_log"  # see :mod:`beespace.compiler.logs`
 _PERCPU_ARRAY = 6  # BPF_MAP_TYPE_PERCPU_ARRAY
 
 
@@ -27,13 +28,19 @@ def lost_index(declaration: Declaration, map_name: str) -> int:
     for index, name in enumerate(declaration.maps):
         if name == map_name:
             return index
+    if map_name == LOG_MAP:
+        return len(declaration.maps)
     raise KeyError(map_name)
 
 
-def lost_map(declaration: Declaration) -> ir.MapDefinition:
-    """The definition of the array."""
+def lost_map(declaration: Declaration, *, logs: bool = False) -> ir.MapDefinition:
+    """The definition of the array; ``logs``: the program has a log."""
     return ir.MapDefinition(
-        LOST_MAP, _PERCPU_ARRAY, IntKind("u32", 32), IntKind("u64", 64), max_entries=max(1, len(declaration.maps))
+        LOST_MAP,
+        _PERCPU_ARRAY,
+        IntKind("u32", 32),
+        IntKind("u64", 64),
+        max_entries=max(1, len(declaration.maps) + logs),
     )
 
 

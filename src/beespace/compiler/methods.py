@@ -9,7 +9,7 @@ import ast
 
 from beespace.compiler import ir, rules
 from beespace.compiler.bits import bit_count, bit_length
-from beespace.compiler.builtin_calls import arguments_of
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN
 from beespace.compiler.seq_file import write

@@ -14,6 +14,8 @@ from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.holding import check_holders
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.kernel_functions import with_weak_calls
+from beespace.compiler.logs import log_map, message_table
+from beespace.compiler.loops import ZERO
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.permitted import check_permitted
@@ -25,7 +27,7 @@ from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Events, Global
 from beespace.record import dataclass, replace
-from beespace.schema import Struct
+from beespace.schema import IntKind, Struct
 from beespace.schema.codec import pack
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
@@ -129,7 +131,9 @@ def _module(unit: Unit) -> ir.Module:
     if USDT_FUNCTION in unit.functions:
         maps.extend(USDT_MAPS)
     if unit.losing:
-        maps.append(lost_map(declaration))
+        maps.append(lost_map(declaration, logs=bool(unit.messages)))
+    if unit.messages:
+        maps.append(log_map())
     events: list[type[Struct]] = []
     for map in declaration.maps.values():
         if isinstance(map, Events) and map.event not in events:
@@ -171,3 +175,7 @@ def _constants(unit: Unit) -> Iterator[ir.GlobalDefinition]:
     """Tuples of the author's that an index of the kernel side looks into."""
     for (kind, data), name in unit.constants.items():
         yield ir.GlobalDefinition(name, kind, ir.Section.RODATA, data)
+    if unit.messages:
+        yield message_table(unit)
+    if unit.hides:
+        yield ir.GlobalDefinition(ZERO, IntKind("u64", 64), ir.Section.BSS, bytes(8))

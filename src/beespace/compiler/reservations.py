@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir
-from beespace.compiler.builtin_calls import arguments_of
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.numbers import present
 from beespace.compiler.types import VOID

@@ -11,7 +11,7 @@ import ast
 from beespace import hooks
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
-from beespace.compiler.builtin_calls import arguments_of
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.kernel_types import core_kind

@@ -12,11 +12,12 @@ from typing import Any
 
 from beespace.compiler import contexts, ir, maps, rules
 from beespace.compiler.assignments import assign_local, with_type
-from beespace.compiler.builtin_calls import arguments_of
+from beespace.compiler.call_arguments import arguments_of
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.elements import array_element
+from beespace.compiler.failing import assert_statement
 from beespace.compiler.frame import Frame
-from beespace.compiler.loops import for_loop
+from beespace.compiler.loops import for_loop, while_loop
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
 from beespace.compiler.numbers import binary, default_type, fit, known, not_a_value, present
@@ -381,12 +382,6 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
     return result
 
 
-def _while(frame: Frame, node: ast.While) -> ir.Block:
-    test = ast.unparse(node.test)
-    body = "" if test in ("True", "1") else f", with `if not ({test}): break` first in it"
-    raise frame.error(rules.LoopUnbounded, node.test, what="`while`", suggestion=f"write `for _ in range(1000):`{body}")
-
-
 def _match(frame: Frame, node: ast.Match) -> ir.Block:
     """``match`` on numbers: cases are tried in order."""
     subject = present(frame, frame.value(node.subject), node.subject)
@@ -455,7 +450,8 @@ NODES: dict[type[ast.stmt], Callable[[Frame, Any], ir.Block]] = {
     ast.AugAssign: _augmented,
     ast.If: _if,
     ast.For: for_loop,
-    ast.While: _while,
+    ast.While: while_loop,
+    ast.Assert: assert_statement,
     ast.Match: _match,
     ast.Return: return_statement,
     ast.Break: _break,
@@ -469,7 +465,6 @@ NODES: dict[type[ast.stmt], Callable[[Frame, Any], ir.Block]] = {
 _REFUSED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("try", "nothing raises in the kernel: what may be missing is None, and is checked for it"),
     ast.Raise: ("raise", "return early; count what went wrong in a Counter"),
-    ast.Assert: ("assert", "write `if not ...: return`"),
     ast.FunctionDef: ("a function inside a function", "make it a method and mark it with @function"),
     ast.AsyncFunctionDef: ("an async function", "the kernel side runs to its end at once"),
     ast.AsyncFor: ("async for", "the kernel side runs to its end at once"),

@@ -39,6 +39,17 @@ def cpu() -> u32:
 def random() -> u32:
     """A pseudo-random number.  bpf_get_prandom_u32, 4.1."""
 
+def log(message: str) -> None:
+    """Send a message, usually an f-string, to the program's log: ``for message in probe.log``.
+
+    Values go as they are, and Python formats them in user space, so that every format works.  Ring buffer, 5.8.
+    """
+
+def printk(message: str) -> None:
+    """Write a line to the kernel's trace pipe, as ``print(f"...")`` does.  bpf_trace_printk, 4.1; more than three
+    values: bpf_trace_vprintk, 5.16.
+    """
+
 def task() -> Any:
     """The current ``struct task_struct``; its fields are read by name.  bpf_get_current_task_btf, 5.11."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang.attach import OPTIONAL, SECTION, TAIL_CALL, VARIANTS, Variant
+from beespace.lang.log import Log, RawLog
 from beespace.lang.maps import Map, RawMap
 from beespace.lang.options import Option, check, options_of
 from beespace.record import dataclass
@@ -97,6 +98,10 @@ class Running(Protocol):
 
     notes: tuple[str, ...]
 
+    @property
+    def log(self) -> RawLog | None:
+        """The log of a program that has messages."""
+
     def map(self, name: str) -> RawMap:
         """The live map of that name."""
 
@@ -164,6 +169,7 @@ class Program:
     def __init__(self, **options: Any) -> None:
         declared = self.declaration()
         self._running: Running | None = None
+        self._log: Log | None = None
         self.options: dict[str, Any] = {}
         for name, value in options.items():
             if name not in declared.options:
@@ -289,12 +295,19 @@ class Program:
             for _, declared_map in self.live_maps():
                 declared_map.detach_backend()
             self._running.close()
-            self._running = None
+            self._running = self._log = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked, in sentences; empty while nothing runs."""
         return self._running.notes if self._running is not None else ()
+
+    @property
+    def log(self) -> Log:
+        """What the kernel side says with ``bpf.log(f"...")``, and failing asserts; while the program runs."""
+        if self._log is None:
+            self._log = Log(self._live().log)
+        return self._log
 
     def iterate(self, name: str) -> bytes:
         """Run the ``@iterator`` method ``name`` once over all its objects; returns what it printed."""

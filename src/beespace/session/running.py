@@ -18,12 +18,14 @@ from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Events, PerfCounters
 from beespace.session.attaching import attach_all, attach_method
 from beespace.session.live_events import LiveRing, counters, reader
+from beespace.session.live_log import LiveLog
 from beespace.session.live_map import LiveMap, Losses
 from beespace.syscall import Descriptor
 
 if TYPE_CHECKING:
     from beespace.kernel.perf_buffer import PerfBuffer
 
+LOG_MAP, MESSAGES = "beespace_log", "beespace_messages"  # see compiler/logs.py
 LOSS_MAP = "beespace_lost"  # made by the compiler: u64 a CPU for each map, in the order of declaration
 
 
@@ -69,6 +71,13 @@ class RunningProgram:
                 self._adapters[name] = LiveVariable(loaded.variables[name])
             else:
                 raise InternalError(f"map {name!r} of {declaration.name} is not in its object")
+
+        said, table = loaded.maps.raw.get(LOG_MAP), loaded.variables.get(MESSAGES)
+        self.log: LiveLog | None = None
+        if said is not None and table is not None:
+            log = RingBuffer(said)
+            self._rings.append(log)
+            self.log = LiveLog(log, table.read(), losses, len(declaration.maps))
 
     @property
     def adapters(self) -> Mapping[str, LiveMap | LiveRing | LiveVariable]:

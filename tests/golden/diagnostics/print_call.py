@@ -4,4 +4,5 @@ from beespace.lang import Program, bpf, raw_tracepoint
 class Probe(Program):
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        print(bpf.pid())
+        print(bpf.pid(), end="")
+        print("ready", bpf)

@@ -73,6 +73,14 @@ class IndexOutOfRange(Diagnostic):
 
 
 @dataclass(frozen=True)
+class MayBeEmpty(Diagnostic):
+    title = "{function}() may find nothing, and Python would raise ValueError"
+    label = "this may be empty"
+    help = "say what it is then: `{function}(..., default=0)`"
+    function: str
+
+
+@dataclass(frozen=True)
 class LoopTooLong(Diagnostic):
     title = "a loop of {count} rounds is too long"
     label = "at most {limit} rounds"

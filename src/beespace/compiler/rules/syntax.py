@@ -86,3 +86,13 @@ class UncalledFunction(Diagnostic):
     label = "nothing would run it"
     help = "call it as self.{name}(...), or remove it"
     name: str
+
+
+@dataclass(frozen=True)
+class FormatMismatch(Diagnostic):
+    title = "the format {format!r} does not go with {found}"
+    label = "this is {found}"
+    note = "Python: {why}"
+    format: str
+    found: Any
+    why: str

@@ -13,7 +13,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.values import Value
-from beespace.compiler.words import current, iterators, memory, packets, sections, sockets, typed
+from beespace.compiler.words import current, iterators, memory, packets, said, sections, sockets, typed
 from beespace.compiler.words.helpers import helper_call
 from beespace.compiler.words.kfuncs import kernel_function_call
 from beespace.compiler.words.word import Word
@@ -30,6 +30,7 @@ WORDS: dict[str, tuple[int, Word]] = {
     **sections.WORDS,
     **iterators.WORDS,
     **typed.WORDS,
+    **said.WORDS,
 }
 
 

@@ -4,4 +4,4 @@ from beespace.lang import Program, bpf, raw_tracepoint
 class Probe(Program):
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        assert bpf.pid() > 0
+        bpf.log(f"{bpf.comm():d} of {bpf.pid():>08x}")

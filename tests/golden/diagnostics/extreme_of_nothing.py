@@ -1,0 +1,10 @@
+from beespace.lang import Array, Program, bpf, raw_tracepoint
+from beespace.types import u64
+
+
+class Probe(Program):
+    results = Array(u64, 1)
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        self.results[0] = max(i for i in range(min(bpf.pid(), 9)))
