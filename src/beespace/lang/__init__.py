@@ -60,6 +60,7 @@ from beespace.lang.attach import (
 from beespace.lang.kernel_types import KernelStruct, KernelType, exists, offsetof, sizeof
 from beespace.lang.kernel_variables import KernelVariable, PerCpuVariable, kconfig
 from beespace.lang.maps import (
+    Arena,
     Array,
     ArrayOfMaps,
     BloomFilter,
@@ -97,6 +98,7 @@ from beespace.lang.maps import (
     StackTraces,
     TaskStorage,
     TopK,
+    UserRing,
     XskMap,
 )
 from beespace.lang.options import option
@@ -105,6 +107,8 @@ from beespace.lang.struct_ops import StructOps, struct_ops
 from beespace.schema import Event, Struct, Union
 
 __all__ = [
+    "UserRing",
+    "Arena",
     "PerfEvents",
     "PerfCounters",
     "Events",

@@ -32,6 +32,7 @@ from beespace.compiler.maps import (
 from beespace.compiler.maps.lookups import index_key, value_key
 from beespace.compiler.maps.operations import Key, Operations
 from beespace.lang import (
+    Arena,
     Array,
     ArrayOfMaps,
     BloomFilter,
@@ -65,6 +66,7 @@ from beespace.lang import (
     StackTraces,
     TaskStorage,
     TopK,
+    UserRing,
     XskMap,
 )
 from beespace.record import replace
@@ -148,6 +150,8 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Counter: Operations(count=variables.count, operators="self.{0} += n"),
     Global: Operations(attributes={"value": variables.value}, operators="self.{0}.value", define=variables.undefined),
     Ring: Operations(words={"emit": ring.emit, "reserve": ring.reserve}, define=ring.define),
+    UserRing: Operations(define=ring.define),
+    Arena: Operations(),
     SocketStorage: _STORAGE,
     TaskStorage: _STORAGE,
     InodeStorage: _STORAGE,

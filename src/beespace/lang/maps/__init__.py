@@ -8,6 +8,7 @@ Loss is never silent: a full ring, and a full hash in an insert-or-add, are coun
 compiled code and shown as ``lost``.
 """
 
+from beespace.lang.maps.arena import Arena
 from beespace.lang.maps.array import Array, PerCpuArray
 from beespace.lang.maps.bloom_filter import BloomFilter
 from beespace.lang.maps.cgroup_array import CgroupArray
@@ -29,12 +30,14 @@ from beespace.lang.maps.sockets import ReuseportArray, SockHash, SockMap
 from beespace.lang.maps.stack_traces import StackTraces
 from beespace.lang.maps.storage import CgroupStorage, InodeStorage, SocketStorage, TaskStorage
 from beespace.lang.maps.top_k import TopK
+from beespace.lang.maps.user_ring import UserRing
 from beespace.lang.maps.variable import Global
 
 __all__ = [
-    "Array", "ArrayOfMaps", "BloomFilter", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevHash",
-    "DevMap", "Events", "Global", "Hash", "HashOfMaps", "Histogram", "InodeStorage", "Interval",
+    "Arena", "Array", "ArrayOfMaps", "BloomFilter", "CgroupArray", "CgroupStorage", "Counter", "CpuMap",
+    "DevHash", "DevMap", "Events", "Global", "Hash", "HashOfMaps", "Histogram", "InodeStorage", "Interval",
     "LinearHistogram", "LpmTrie", "LruHash", "LruPerCpuHash", "Map", "PerCpuArray", "PerCpuHash",
     "PerfCounters", "PerfEvents", "ProgramArray", "Queue", "Rate", "RawMap", "RawRing", "ReuseportArray",
-    "Ring", "SockHash", "SockMap", "SocketStorage", "Stack", "StackTraces", "TaskStorage", "TopK", "XskMap",
+    "Ring", "SockHash", "SockMap", "SocketStorage", "Stack", "StackTraces", "TaskStorage", "TopK", "UserRing",
+    "XskMap",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from beespace.lang.maps.declaration import kernel_only
 from beespace.lang.maps.events import Events
 from beespace.schema import Event
 
-__all__ = ["Ring"]
+__all__ = ["Ring", "ring_bytes"]
 
 E = TypeVar("E", bound=Event)
 
@@ -23,7 +23,7 @@ class Ring(Events[E]):
     map_type = 27
 
     def __init__(self, event: type[E], *, size: str | int = "1 MiB") -> None:
-        super().__init__(None, event, _ring_bytes(size))
+        super().__init__(None, event, ring_bytes(size))
         self.event = event
 
     def emit(self, event: E) -> None:
@@ -43,7 +43,7 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1 << 10, "m": 1 << 
           "g": 1 << 30, "gib": 1 << 30}  # fmt: skip
 
 
-def _ring_bytes(size: str | int) -> int:
+def ring_bytes(size: str | int) -> int:
     """A ring's size must be a power of two of at least one page."""
     if isinstance(size, str):
         digits = size.strip().rstrip("aAbBgGiIkKmM ")
