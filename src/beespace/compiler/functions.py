@@ -487,7 +487,10 @@ def compile_callback(
                 suggestion=f"write {parameter.arg}: {value.type}", **shape,
             )  # fmt: skip
     if callee.name in unit.calling:
-        return CompiledFunction(callee.name + unit.suffix, tuple(value for _, value in given), Value(VOID))
+        raise frame.error(
+            rules.CallbackShape, node, problem="it is the callback for another map", suggestion="make a method for each",
+            **shape,
+        )  # fmt: skip
     compiled = unit.subprograms.get(callee.name)
     if compiled is None:
         compiled = _compile(frame, callee, source, parameters, [value for _, value in given], node, "")

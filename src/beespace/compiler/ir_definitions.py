@@ -37,7 +37,8 @@ class Function:
     A program's ``result`` is i32.  Every path returns; a void function ends by itself.
     ``fallback`` is what it returns when it cannot run at all (its scratch memory is in
     use on this CPU, which is counted): for a program, its hook's verdict.  A sub-program that is ``exported`` is
-    global: the verifier checks it once, by the types of its parameters, and another object can replace it.
+    global: the verifier checks it once, by the types of its parameters, and another object can replace it.  One that is
+    ``inlined`` becomes part of its callers.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Function:
     fallback: int = 0
     span: Span | None = None
     exported: bool = False
+    inlined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def module_text(module: ir.Module) -> str:
     for function in module.functions:
         parameters = ", ".join(f"{parameter.name}: {type_text(parameter.type)}" for parameter in function.parameters)
         section = "" if function.section is None else f" section {function.section!r} else {function.fallback}"
-        what = "exported function" if function.exported else "function"
+        what = "exported " * function.exported + "inlined " * function.inlined + "function"
         lines += ["", f"{what} {function.name}({parameters}) -> {type_text(function.result)}{section}:"]
         lines += [
             f"    slot {slot.name}: {slot.size} bytes @{slot.align}{' fixed' * slot.fixed}" for slot in function.slots

@@ -117,7 +117,7 @@ class CoreInt:
 class CorePointer:
     """A pointer; ``to`` is known in prototypes alone, since CO-RE does not look at what a field points to."""
 
-    to: CoreKind | None = None
+    to: CoreKind | CorePrototype | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ class _Checker:
             types = [parameter.type for parameter in function.parameters]
             if types != [ir.PointerType(_R.CONTEXT)] or function.result not in (ir.I32, ir.I64):
                 raise _Complaint("a program takes one context pointer and returns i32")
+        if function.inlined and (function.exported or function.section is not None):
+            raise _Complaint("a function that others refer to stays one")
         if function.exported and function.section is not None:
             raise _Complaint("programs are global by themselves")
         for slot in function.slots:

@@ -19,6 +19,10 @@ def prototype_of(btf: kernel.Btf, name: str) -> ir.CorePrototype:
     assert isinstance(function, kernel.Function)
     found = btf.type(function.type)
     assert isinstance(found, kernel.FunctionPrototype)
+    return _prototype(btf, found)
+
+
+def _prototype(btf: kernel.Btf, found: kernel.FunctionPrototype) -> ir.CorePrototype:
     result = None if isinstance(btf.type(btf.resolve(found.result)), kernel.Void) else _kind(btf, found.result)
     return ir.CorePrototype(result, tuple(_kind(btf, parameter.type) for parameter in found.parameters))
 
@@ -32,6 +36,8 @@ def _kind(btf: kernel.Btf, type_id: int) -> ir.CoreKind:
     match pointed:
         case kernel.Int() | kernel.Enum() | kernel.Pointer():
             return ir.CorePointer(_kind(btf, target.type))
+        case kernel.FunctionPrototype():
+            return ir.CorePointer(_prototype(btf, pointed))
         case kernel.Struct() if pointed.name:
             return ir.CorePointer(ir.CoreStruct(pointed.name, pointed.is_union))
         case kernel.Forward():

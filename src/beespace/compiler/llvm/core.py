@@ -210,7 +210,9 @@ class Core:
         result = "null" if prototype.result is None else self._of_prototype(prototype.result)
         return [result, *map(self._of_prototype, prototype.parameters)]
 
-    def _of_prototype(self, kind: ir.CoreKind) -> str:
+    def _of_prototype(self, kind: ir.CoreKind | ir.CorePrototype) -> str:
+        if isinstance(kind, ir.CorePrototype):
+            return self._debug.prototype(self.prototype(kind))
         if isinstance(kind, ir.CorePointer) and kind.to is not None:
             return self._debug.pointer(self._of_prototype(kind.to))
         if isinstance(kind, ir.CoreStruct):

@@ -27,6 +27,7 @@ _HEAD = (
 _ATTRIBUTES = (
     'attributes #0 = { noinline nounwind "no-builtins" }',
     'attributes #1 = { "btf_ama" }',
+    'attributes #2 = { alwaysinline nounwind "no-builtins" }',
 )
 
 

@@ -140,7 +140,9 @@ class FunctionWriter:
         parameters = ", ".join(f"{llvm_type(item.type)} %{quoted('p.' + item.name)}" for item in function.parameters)
         linkage = "internal" if function.section is None and not function.exported else "dso_local"
         place = "" if function.section is None else f" section {quoted(function.section)}"
-        head = f"define {linkage} {llvm_type(function.result)} {symbol(function.name)}({parameters}) #0{place}"
+        attributes = "#2" if function.inlined else "#0"
+        signature = f"{llvm_type(function.result)} {symbol(function.name)}({parameters})"
+        head = f"define {linkage} {signature} {attributes}{place}"
         return [f"{head} !dbg {self.scope} {{", "entry:", *self._allocas, *self._lines, "}"]
 
 
