@@ -488,8 +488,8 @@ def compile_callback(
             )  # fmt: skip
     if callee.name in unit.calling:
         raise frame.error(
-            rules.CallbackShape, node, problem="it is the callback for another map", suggestion="make a method for each",
-            **shape,
+            rules.CallbackShape, node, problem="it is the callback for another map",
+            suggestion="make a method for each", **shape,
         )  # fmt: skip
     compiled = unit.subprograms.get(callee.name)
     if compiled is None:
