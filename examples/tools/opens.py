@@ -8,7 +8,6 @@ class Open(Event):
     pid: Pid
     comm: Text = text(16)
     result: i32  # a descriptor, or a negative error number
-    flags: u32
     path: Text = text(256)
 
 

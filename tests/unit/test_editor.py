@@ -28,6 +28,7 @@ MYPY = ("--strict", "--allow-untyped-defs", "--allow-incomplete-defs", "--allow-
 HEAD = """from beespace import *
 from beespace.lang import *
 from beespace.lang.packet import *
+from beespace.lang.verdicts import *
 from beespace.types import *
 
 """
@@ -133,7 +134,7 @@ def _examples(folder: Path) -> list[str]:
         files.append(folder / f"block_{number}.py")
         files[-1].write_text(HEAD + block)
     (folder / "good.py").write_text(GOOD)
-    return [str(path) for path in [*files, folder / "good.py", *sorted((ROOT / "examples").glob("*.py"))]]
+    return [str(path) for path in [*files, folder / "good.py", *sorted((ROOT / "examples").rglob("*.py"))]]
 
 
 def _bad(folder: Path) -> Path:
