@@ -469,3 +469,44 @@ def test_arguments_of_system_calls_by_name(tmp_path: Path) -> None:
             assert (made.number, made.other, made.name) == (0o711, folder, "made")
     finally:
         os.close(folder)
+
+
+class Pair(Struct):
+    number: u32
+    count: u64
+
+
+class Entries(Program):
+    """Entries of a map, walked in the kernel."""
+
+    counts = Hash(key=u32, value=u64)
+    sum = Counter()
+
+    @iterator("bpf_map_elem", map="counts")
+    def entries(self, ctx):
+        key = ctx.key
+        value = ctx.value
+        if key is None or value is None:
+            return
+        self.sum += value
+        ctx.write(Pair(number=key, count=value))
+
+
+def test_entries_of_a_map() -> None:
+    from beespace.schema.codec import unpack
+
+    with Entries().start() as probe:
+        for number in range(5):
+            probe.counts[number] = 10 * number
+        data, size = probe.iterate("entries"), Pair.layout.size
+        pairs = [unpack(Pair, data[at : at + size]) for at in range(0, len(data), size)]
+        assert sorted((pair.number, pair.count) for pair in pairs) == [(number, 10 * number) for number in range(5)]
+        assert probe.sum.value == 100
+
+
+def test_an_iterator_over_one_process() -> None:
+    from beespace.schema.codec import unpack
+
+    with Tasks().start() as probe:
+        (task,) = [unpack(Task, probe.iterate("tasks", pid=os.getpid()))]
+        assert task.pid == os.getpid()

@@ -19,7 +19,7 @@ from beespace.schema import Event
 from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
 from beespace.session.events import Source, follow
-from beespace.session.files import program_of
+from beespace.session.files import iterators_of, program_of
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,13 +37,22 @@ def run(options: argparse.Namespace) -> int:
     with probe.start(**where):
         for note in probe.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
+        for name in iterators_of(program):
+            sys.stdout.buffer.write(probe.iterate(name))
+            sys.stdout.flush()
         rings: dict[str, Source] = {name: live for name, live in probe.live_maps() if isinstance(live, Events)}
         if probe.log.exists:
             rings["log"] = probe.log
-        for name, event in follow(rings, options.duration):
-            show(name, event)
+        if rings or not _is_read_only(program):
+            for name, event in follow(rings, options.duration):
+                show(name, event)
         _print_maps(probe, options.output == "json")
     return 0
+
+
+def _is_read_only(program: type[Program]) -> bool:
+    """Whether there is nothing to wait for: everything was read by iterators."""
+    return len(iterators_of(program)) == len(program.declaration().programs)
 
 
 def _help(options: argparse.Namespace) -> int:

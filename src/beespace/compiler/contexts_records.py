@@ -17,12 +17,14 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import core_kind, element, member_names, read
 from beespace.compiler.records import records_of
 from beespace.compiler.texts import string_recipe
-from beespace.compiler.types import SYSCALL_TYPES, Context, Text
+from beespace.compiler.types import SYSCALL_TYPES, Array, Context, Optional, StructType, Text, of_kind
 from beespace.compiler.values import Value
 from beespace.hooks.syscalls import SYSCALLS
+from beespace.schema.kinds import kind_align
 
 __all__ = ["context_of", "field", "walked"]
 
+_PER_CPU = (5, 6, 10)  # BPF_MAP_TYPE_PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
 _ENTERING = "syscalls/sys_enter_"
 _OWN = "meta"  # of the iterator itself: its file, its session, how many objects there were
 
@@ -55,8 +57,18 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
             rules.NoSuchEvent, node, what="iterator", event=target or hook.name,
             suggestion=did_you_mean(target, known) or (f"it has {', '.join(sorted(known))}" if known else ""),
         ) from None  # fmt: skip
+    if target == "bpf_map_elem":
+        return Context(hook.context, name, _walked_map(frame, attachment))
     system_call = target.removeprefix(_ENTERING) if target.startswith(_ENTERING) else ""
     return Context(hook.context, name, system_call)
+
+
+def _walked_map(frame: Frame, attachment: hooks.Attachment) -> str:
+    """The map that the iterator's decorator names; empty if that is said later, so that its types are not known."""
+    programs = frame.unit.declaration.programs.values()
+    method = frame.source.node.name
+    told = [each.where for each in programs if each.method == method and each.section == attachment.section]
+    return str(told[0].get("map", "")) if told else ""
 
 
 def _other_hook(btf: kernel.Btf, event: str) -> str:
@@ -80,6 +92,8 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     struct = btf.find(type_.name, kernel.Kind.STRUCT)
     names = member_names(btf, struct)
     iterating = type_.reading is hooks.Context.ITERATOR
+    if iterating and type_.hook and name in ("key", "value"):
+        return _of_map(frame, value, type_, name, node)
     if not iterating and f"__data_loc_{name}" in names:
         return _dynamic_text(frame, value.expression, type_.name, name, struct)
     if name not in names and type_.hook and name in (called := [each for each, _ in SYSCALLS.get(type_.hook, ())]):
@@ -105,6 +119,21 @@ def _of_system_call(frame: Frame, value: Value, type_: Context, index: int, node
     found = element(frame, field(frame, value, "args", node), index, node)
     declared = SYSCALL_TYPES[SYSCALLS[type_.hook][index][1]]
     return Value(declared, ir.Convert(found.expression, declared.code))
+
+
+def _of_map(frame: Frame, value: Value, type_: Context, name: str, node: ast.AST) -> Value:
+    """The key or value of an entry, as the map's declaration has it; None at the end of the walk."""
+    walked = frame.unit.declaration.maps.get(type_.hook)
+    kind = None if walked is None else walked.key if name == "key" else walked.value_kind
+    if walked is None or kind is None or walked.map_type in _PER_CPU:
+        found = f"the {name} of an entry"
+        why = f"of {type_.hook}, which has one for each CPU" if kind is not None else f"there is no map {type_.hook}"
+        raise frame.error(rules.UnreadableField, node, name=name, found=found, why=why)
+    access = ir.CoreAccess(type_.name, (ir.CoreMember(name, ir.CorePointer()),))
+    pointer = ir.Load(ir.KernelField(value.expression, access), ir.PointerType(ir.Region.MAP_VALUE))
+    inner = of_kind(kind)
+    held = None if isinstance(inner, StructType | Array) else kind
+    return Value(Optional(inner, held), pointer, align=kind_align(kind))
 
 
 def _dynamic_text(frame: Frame, context: ir.Expression, struct_name: str, name: str, struct: int) -> Value:

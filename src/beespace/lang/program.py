@@ -105,8 +105,8 @@ class Running(Protocol):
     def map(self, name: str) -> RawMap:
         """The live map of that name."""
 
-    def iterate(self, name: str) -> bytes:
-        """Run the iterator ``name`` over everything it walks; what it printed."""
+    def iterate(self, name: str, where: Mapping[str, object]) -> bytes:
+        """Run the iterator ``name`` over what ``where`` says; what it wrote."""
 
     def attach(self, method: str, where: Mapping[str, object]) -> tuple[Any, ...]:
         """Attach one method; the links."""
@@ -309,9 +309,12 @@ class Program:
             self._log = Log(self._live().log)
         return self._log
 
-    def iterate(self, name: str) -> bytes:
-        """Run the ``@iterator`` method ``name`` once over all its objects; returns what it printed."""
-        return self._live().iterate(name)
+    def iterate(self, name: str, **where: Any) -> bytes:
+        """Run the ``@iterator`` method ``name`` once over all its objects; the bytes that it wrote.
+
+        ``where`` narrows it: ``pid`` or ``tid`` for tasks (Linux 6.1), ``cgroup`` and ``order`` for cgroups.
+        """
+        return self._live().iterate(name, {key: value for key, value in where.items() if value is not None})
 
     def live_maps(self) -> Iterator[tuple[str, Map]]:
         """This instance's maps, by name."""

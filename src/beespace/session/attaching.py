@@ -18,7 +18,7 @@ from beespace.kernel.links.kernel_functions import UnknownFunction
 from beespace.kernel.program_targets import Target
 from beespace.lang import Declaration
 
-__all__ = ["absence_notes", "absent_hooks", "attach_all", "attach_method", "replaced"]
+__all__ = ["absence_notes", "absent_hooks", "attach_all", "attach_method", "program_of", "replaced", "told"]
 
 # What is not attached when everything is: used by hand, or put on a socket that the caller names.
 _BY_HAND = {"", "iterator"}
@@ -139,10 +139,21 @@ def attach_method(
     loaded: LoadedObject, declaration: Declaration, method: str, where: Mapping[str, object]
 ) -> tuple[Link, ...]:
     """Attach one method; what the caller says goes before what its decorator says."""
+    name = program_of(loaded, declaration, method)
+    return loaded.attach(name, **told(loaded, declaration, method, where))
+
+
+def program_of(loaded: LoadedObject, declaration: Declaration, method: str) -> str:
+    """The program that was loaded of a method, whichever alternative was taken."""
     name = next((name for name in declaration.variants(method) if name in loaded.programs), None)
     if name is None:
         known = ", ".join(declaration.sections) or "none"
         raise UsageError(f"{declaration.name} has no program {method!r} loaded", help=f"its methods: {known}")
+    return name
+
+
+def told(loaded: LoadedObject, declaration: Declaration, method: str, where: Mapping[str, object]) -> dict[str, object]:
+    """What a method is told: by its decorators, and by the caller; :class:`UsageError` for what it has no use for."""
     takes = frozenset(key for each in declaration.variants(method) for key in _accepts(declaration, each))
     for keyword in where:
         if keyword not in takes:
@@ -151,7 +162,7 @@ def attach_method(
     own = {
         key: value for each in declaration.variants(method) for key, value in declaration.programs[each].where.items()
     }
-    return loaded.attach(name, **dict(_resolved(loaded, {**own, **where})))
+    return dict(_resolved(loaded, {**own, **where}))
 
 
 def _resolved(loaded: LoadedObject, where: Mapping[str, object]) -> Iterator[tuple[str, object]]:

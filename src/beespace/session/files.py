@@ -58,3 +58,9 @@ def _last_lines(error: Exception, file: Path) -> str:
         return f"line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
     where = f"line {frames[-1].lineno}: " if frames else ""
     return f"{where}{type(error).__name__}: {error}"
+
+
+def iterators_of(program: type[Program]) -> tuple[str, ...]:
+    """The methods that walk kernel objects when somebody asks for it."""
+    programs = program.declaration().programs.values()
+    return tuple(each.method for each in programs if each.section.startswith("iter"))

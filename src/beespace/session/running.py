@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from beespace.errors import InternalError, UsageError
@@ -16,7 +17,7 @@ from beespace.kernel.links import Link
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.lang import Declaration, Events, PerfCounters
-from beespace.session.attaching import attach_all, attach_method
+from beespace.session.attaching import attach_all, attach_method, told
 from beespace.session.live_events import LiveRing, counters, reader
 from beespace.session.live_log import LiveLog
 from beespace.session.live_map import LiveMap, Losses
@@ -87,12 +88,12 @@ class RunningProgram:
         """The adapter of the map of that name."""
         return self._adapters[name]
 
-    def iterate(self, name: str) -> bytes:
-        """Run an iterator once; what it printed."""
+    def iterate(self, name: str, where: Mapping[str, object] = MappingProxyType({})) -> bytes:
+        """Run an iterator once, over what ``where`` says; what it wrote."""
         program = self.loaded.programs.get(name)
         if program is None or not program.spec.section.startswith("iter"):
             raise UsageError(f"{name!r} is no iterator of {self.loaded.spec.name}")
-        with program.attach() as link:
+        with program.attach(**told(self.loaded, self._declaration, name, where)) as link:
             data: bytes = link.read()  # type: ignore[attr-defined]  # iterators give an IteratorLink
         return data
 
