@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 LANES = 2
 RESTARTS = 5  # of one kernel, after a test that ended its guest
 SETTINGS = Settings(memory=2 << 30)
+TIMEOUT = "--timeout=900"  # of a test in a guest: thrice what it has on a machine of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +44,29 @@ class Result:
 class Cache:
     """Bytecode and compiled objects, which cost seconds to make in a guest.
 
-    Bytecode is made here, where tests are collected, and guests read it; what they compile in C they keep.
+    Bytecode is made here, beside the sources, and guests read it; what they compile in C they keep.
     """
 
     def __init__(self) -> None:
         self.folder = ROOT / ".pytest_cache" / "guests"
         self.objects = Path(os.environ.get("BEESPACE_OBJECT_CACHE", self.folder / "objects"))
         self.wanted = self.folder / "wanted"
-        for each in (self.wanted, self.objects):
+        self.bytecode = self.folder / "bytecode"  # of another Python, which nobody makes here
+        for each in (self.wanted, self.objects, self.bytecode):
             each.mkdir(parents=True, exist_ok=True)
 
     def shares(self, kernel: Kernel) -> list[Share]:
         objects = Share(self.objects, self.objects, writable=True)
         if root(kernel).own:
             return [objects]
-        bytecode = self.folder / "bytecode"  # of another Python, which nobody makes here
-        bytecode.mkdir(exist_ok=True)
-        return [objects, Share(bytecode, bytecode, writable=True), Share(ROOT, ROOT), Share(self.wanted, self.wanted)]
+        bytecode = Share(self.bytecode, self.bytecode, writable=True)
+        return [objects, bytecode, Share(ROOT, ROOT), Share(self.wanted, self.wanted)]
 
     def environment(self) -> dict[str, str]:
         """What pytest runs with, here and in guests."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
         return environment | {
             "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}",
-            "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "BEESPACE_OBJECT_CACHE": str(self.objects),
         }
@@ -85,7 +85,10 @@ def pytest_command(python: str, *arguments: str) -> list[str]:
 
 
 def collect(cache: Cache) -> tuple[list[Inner], dict[str, str]]:
-    """The tests that there are, and the files that cannot be collected.  Fills the cache of bytecode too."""
+    """The tests that there are, and the files that cannot be collected.  Makes bytecode of everything, too."""
+    # Tests start processes that import what no test does: in a guest, compiling it takes longer than running it.
+    compiling = [sys.executable, "-m", "compileall", "-q", "src", "tests/kernel"]
+    subprocess.run(compiling, cwd=ROOT, env=cache.environment(), check=False)
     read, write = os.pipe()
     command = pytest_command(sys.executable, "--collect-only", "tests/kernel")
     environment = cache.environment() | {"BEESPACE_GUEST_FD": str(write)}
@@ -186,7 +189,11 @@ class Matrix:
         files = dict.fromkeys(inner.name.partition("::")[0] for inner in wanted)
         environment = self._cache.environment() | {"BEESPACE_GUEST_TESTS": str(names)}
         if not root(kernel).own:
-            environment |= {"PATH": "/usr/sbin:/usr/bin", "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis"}
+            environment |= {
+                "PATH": "/usr/sbin:/usr/bin",
+                "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",
+                "PYTHONPYCACHEPREFIX": str(self._cache.bytecode),
+            }
             self._cache.compile_for(kernel)
         try:
             with Guest(fetch(kernel), SETTINGS, shares=self._cache.shares(kernel)) as guest:
@@ -195,7 +202,7 @@ class Matrix:
                     if self._stopping:
                         return "the matrix was stopped"
                 guest.run(
-                    pytest_command(guest.root.python, *files), folder=str(ROOT), environment=environment,
+                    pytest_command(guest.root.python, TIMEOUT, *files), folder=str(ROOT), environment=environment,
                     out=run.output.append, err=run.output.append, log=run.feed,
                 )  # fmt: skip
         except GuestError as error:
