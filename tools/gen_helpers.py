@@ -60,6 +60,8 @@ _SPELT = {
 }  # fmt: skip
 # No surveyed kernel has infrared receivers (CONFIG_BPF_LIRC_MODE2), nor error injection on a host without kprobes.
 _PLACES = {"rc_repeat": {"20"}, "rc_keydown": {"20"}, "rc_pointer_rel": {"20"}, "override_return": {"2"}}
+# Which traced functions a program has is known only when it is verified (check_get_func_ip in kernel/bpf/verifier.c).
+_ONLY = {"get_func_ip": {"2", "26:24", "26:25", "26:26", "26:58", "26:59", "26:60", "26:61"}}
 _TYPES = {  # where the header says less than the kernel's declaration means
     "task_pt_regs": "struct pt_regs *", "skc_lookup_tcp": "struct bpf_sock *",
     "skb_output": {"ctx": "struct sk_buff *"}, "xdp_output": {"ctx": "struct xdp_buff *"},
@@ -153,6 +155,8 @@ def callers(rows: dict[str, Row], measured: list[dict[str, list[str]]]) -> None:
     known = {place for each in measured for place in each}
     for row in rows.values():
         row["places"] = _shortened(row["places"], known)
+    for name, places in _ONLY.items():
+        rows[name]["places"] = places
 
 
 def _shortened(places: set[str], known: set[str]) -> set[str]:

@@ -33,6 +33,9 @@ ACQUIRES = {
     "scx_bpf_get_possible_cpumask": "scx_bpf_put_cpumask", "scx_bpf_get_online_cpumask": "scx_bpf_put_cpumask",
     "scx_bpf_get_idle_cpumask": "scx_bpf_put_idle_cpumask",
     "scx_bpf_get_idle_smtmask": "scx_bpf_put_idle_cpumask",
+    "scx_bpf_get_idle_cpumask_node": "scx_bpf_put_idle_cpumask",
+    "scx_bpf_get_idle_smtmask_node": "scx_bpf_put_idle_cpumask",
+    "bpf_ksock_create": "bpf_ksock_release", "bpf_ksock_acquire": "bpf_ksock_release",
 }  # fmt: skip
 
 

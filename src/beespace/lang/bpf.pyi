@@ -487,7 +487,7 @@ def get_func_ip(ctx: Any) -> u64:
 
     C: u64 bpf_get_func_ip(void *ctx)
     Linux 5.15, number 173.
-    Hooks: tracepoint, raw_tracepoint, btf_tracepoint, kprobe, kretprobe, kprobe_multi, kretprobe_multi, kprobe_session, ksyscall, kretsyscall, uprobe, uretprobe, uprobe_multi, uretprobe_multi, uprobe_session, usdt, fentry, fexit, fmod_ret, fsession, fentry_multi, fexit_multi, fsession_multi, lsm, lsm_cgroup, iterator, perf_event, syscall.
+    Hooks: kprobe, kretprobe, kprobe_multi, kretprobe_multi, kprobe_session, ksyscall, kretsyscall, uprobe, uretprobe, uprobe_multi, uretprobe_multi, uprobe_session, usdt, fentry, fexit, fmod_ret, fsession, fentry_multi, fexit_multi, fsession_multi.
     """
 
 def get_func_ret(ctx: Any, value: Any) -> i64:
@@ -1993,23 +1993,23 @@ def cgroup_read_xattr(cgroup: Any, name: Any, value_p: Any) -> i32:
 def cgroup_release(cgrp: Any) -> None:
     """C: void bpf_cgroup_release(struct cgroup * cgrp)"""
 
-def copy_from_user_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_copy_from_user_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def copy_from_user_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_copy_from_user_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
 def copy_from_user_str(dst: Any, unsafe_ptr: Any, flags: u64 = 0) -> i32:
     """C: int bpf_copy_from_user_str(void * dst, u32 dst__sz, const void * unsafe_ptr__ign, u64 flags)"""
 
-def copy_from_user_str_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_copy_from_user_str_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def copy_from_user_str_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_copy_from_user_str_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
-def copy_from_user_task_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any, tsk: Any) -> i32:
-    """C: int bpf_copy_from_user_task_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign, struct task_struct * tsk)"""
+def copy_from_user_task_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any, tsk: Any) -> i32:
+    """C: int bpf_copy_from_user_task_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign, struct task_struct * tsk)"""
 
 def copy_from_user_task_str(dst: Any, unsafe_ptr: Any, tsk: Any, flags: u64 = 0) -> i32:
     """C: int bpf_copy_from_user_task_str(void * dst, u32 dst__sz, const void * unsafe_ptr__ign, struct task_struct * tsk, u64 flags)"""
 
-def copy_from_user_task_str_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any, tsk: Any) -> i32:
-    """C: int bpf_copy_from_user_task_str_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign, struct task_struct * tsk)"""
+def copy_from_user_task_str_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any, tsk: Any) -> i32:
+    """C: int bpf_copy_from_user_task_str_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign, struct task_struct * tsk)"""
 
 def cpumask_acquire(cpumask: Any) -> AbstractContextManager[Any]:
     """C: struct bpf_cpumask * bpf_cpumask_acquire(struct bpf_cpumask * cpumask)"""
@@ -2060,7 +2060,7 @@ def cpumask_or(dst: Any, src1: Any, src2: Any) -> None:
     """C: void bpf_cpumask_or(struct bpf_cpumask * dst, const struct cpumask * src1, const struct cpumask * src2)"""
 
 def cpumask_populate(cpumask: Any, src: Any) -> i32:
-    """C: int bpf_cpumask_populate(struct cpumask * cpumask, void * src, size_t src__sz)"""
+    """C: int bpf_cpumask_populate(struct bpf_cpumask * cpumask, void * src, size_t src__sz)"""
 
 def cpumask_release(cpumask: Any) -> None:
     """C: void bpf_cpumask_release(struct bpf_cpumask * cpumask)"""
@@ -2125,14 +2125,20 @@ def ct_set_status(nfct: Any, status: u32) -> i32:
 def ct_set_timeout(nfct: Any, timeout: u32) -> None:
     """C: void bpf_ct_set_timeout(struct nf_conn___init * nfct, u32 timeout)"""
 
-def dynptr_adjust(p: Any, start: u32, end: u32) -> i32:
-    """C: int bpf_dynptr_adjust(const struct bpf_dynptr * p, u32 start, u32 end)"""
+def dynptr_adjust(p: Any, start: u64, end: u64) -> i32:
+    """C: int bpf_dynptr_adjust(struct bpf_dynptr * p, u64 start, u64 end)"""
 
 def dynptr_clone(p: Any, clone: Any) -> i32:
     """C: int bpf_dynptr_clone(const struct bpf_dynptr * p, struct bpf_dynptr * clone__uninit)"""
 
-def dynptr_copy(dst_ptr: Any, dst_off: u32, src_ptr: Any, src_off: u32, size: u32) -> i32:
-    """C: int bpf_dynptr_copy(struct bpf_dynptr * dst_ptr, u32 dst_off, struct bpf_dynptr * src_ptr, u32 src_off, u32 size)"""
+def dynptr_copy(dst_ptr: Any, dst_off: u64, src_ptr: Any, src_off: u64, size: u64) -> i32:
+    """C: int bpf_dynptr_copy(const struct bpf_dynptr * dst_ptr, u64 dst_off, const struct bpf_dynptr * src_ptr, u64 src_off, u64 size)"""
+
+def dynptr_file_discard(dynptr: Any) -> i32:
+    """C: int bpf_dynptr_file_discard(struct bpf_dynptr * dynptr)"""
+
+def dynptr_from_file(file: Any, flags: u32, ptr: Any) -> i32:
+    """C: int bpf_dynptr_from_file(struct file * file, u32 flags, struct bpf_dynptr * ptr__uninit)"""
 
 def dynptr_from_skb(s: Any, flags: u64, ptr: Any) -> i32:
     """C: int bpf_dynptr_from_skb(struct __sk_buff * s, u64 flags, struct bpf_dynptr * ptr__uninit)"""
@@ -2149,17 +2155,17 @@ def dynptr_is_null(p: Any) -> bool:
 def dynptr_is_rdonly(p: Any) -> bool:
     """C: bool bpf_dynptr_is_rdonly(const struct bpf_dynptr * p)"""
 
-def dynptr_memset(p: Any, offset: u32, size: u32, val: u8) -> i32:
-    """C: int bpf_dynptr_memset(struct bpf_dynptr * p, u32 offset, u32 size, u8 val)"""
+def dynptr_memset(p: Any, offset: u64, size: u64, val: u8) -> i32:
+    """C: int bpf_dynptr_memset(const struct bpf_dynptr * p, u64 offset, u64 size, u8 val)"""
 
-def dynptr_size(p: Any) -> u32:
-    """C: __u32 bpf_dynptr_size(const struct bpf_dynptr * p)"""
+def dynptr_size(p: Any) -> u64:
+    """C: u64 bpf_dynptr_size(const struct bpf_dynptr * p)"""
 
-def dynptr_slice(p: Any, offset: u32, buffer: Any) -> Any:
-    """C: void * bpf_dynptr_slice(const struct bpf_dynptr * p, u32 offset, void * buffer__opt, u32 buffer__szk)"""
+def dynptr_slice(p: Any, offset: u64, buffer: Any) -> Any:
+    """C: void * bpf_dynptr_slice(const struct bpf_dynptr * p, u64 offset, void * buffer__nullable, u64 buffer__szk)"""
 
-def dynptr_slice_rdwr(p: Any, offset: u32, buffer: Any) -> Any:
-    """C: void * bpf_dynptr_slice_rdwr(const struct bpf_dynptr * p, u32 offset, void * buffer__opt, u32 buffer__szk)"""
+def dynptr_slice_rdwr(p: Any, offset: u64, buffer: Any) -> Any:
+    """C: void * bpf_dynptr_slice_rdwr(const struct bpf_dynptr * p, u64 offset, void * buffer__nullable, u64 buffer__szk)"""
 
 def fentry_test1(a: i32) -> i32:
     """C: int bpf_fentry_test1(int a)"""
@@ -2170,11 +2176,29 @@ def get_dentry_xattr(dentry: Any, name: Any, value_p: Any) -> i32:
 def get_file_xattr(file: Any, name: Any, value_p: Any) -> i32:
     """C: int bpf_get_file_xattr(struct file * file, const char * name__str, struct bpf_dynptr * value_p)"""
 
+def get_fsverity_digest(file: Any, digest_p: Any) -> i32:
+    """C: int bpf_get_fsverity_digest(struct file * file, const struct bpf_dynptr * digest_p)"""
+
 def get_kmem_cache(addr: u64) -> Any:
     """C: struct kmem_cache * bpf_get_kmem_cache(u64 addr)"""
 
+def get_mem_cgroup(css: Any) -> AbstractContextManager[Any]:
+    """C: struct mem_cgroup * bpf_get_mem_cgroup(struct cgroup_subsys_state * css)"""
+
+def get_root_mem_cgroup() -> AbstractContextManager[Any]:
+    """C: struct mem_cgroup * bpf_get_root_mem_cgroup()"""
+
 def get_task_exe_file(task: Any) -> AbstractContextManager[Any]:
     """C: struct file * bpf_get_task_exe_file(struct task_struct * task)"""
+
+def icmp_send(skb_ctx: Any, type: i32, code: i32) -> i32:
+    """C: int bpf_icmp_send(struct __sk_buff * skb_ctx, int type, int code)"""
+
+def io_uring_get_region(loop_ctx: Any, region_id: u32, rdwr_buf_size: Any) -> Any:
+    """C: __u8 * bpf_io_uring_get_region(struct iou_ctx * loop_ctx, __u32 region_id, const size_t rdwr_buf_size)"""
+
+def io_uring_submit_sqes(loop_ctx: Any, nr: u32) -> i32:
+    """C: int bpf_io_uring_submit_sqes(struct iou_ctx * loop_ctx, u32 nr)"""
 
 def iter_bits_destroy(it: Any) -> None:
     """C: void bpf_iter_bits_destroy(struct bpf_iter_bits * it)"""
@@ -2230,6 +2254,15 @@ def iter_num_new(it: Any, start: i32, end: i32) -> i32:
 def iter_num_next(it: Any) -> Any:
     """C: int * bpf_iter_num_next(struct bpf_iter_num * it)"""
 
+def iter_scx_dsq_destroy(it: Any) -> None:
+    """C: void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq * it)"""
+
+def iter_scx_dsq_new(it: Any, dsq_id: u64, flags: u64 = 0) -> i32:
+    """C: int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq * it, u64 dsq_id, u64 flags)"""
+
+def iter_scx_dsq_next(it: Any) -> Any:
+    """C: struct task_struct * bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq * it)"""
+
 def iter_task_destroy(it: Any) -> None:
     """C: void bpf_iter_task_destroy(struct bpf_iter_task * it)"""
 
@@ -2251,17 +2284,50 @@ def iter_task_vma_next(it: Any) -> Any:
 def key_put(bkey: Any) -> None:
     """C: void bpf_key_put(struct bpf_key * bkey)"""
 
+def kfree_skb(skb: Any) -> None:
+    """C: void bpf_kfree_skb(struct sk_buff * skb)"""
+
 def kfunc_call_memb_release(p: Any) -> None:
     """C: void bpf_kfunc_call_memb_release(struct prog_test_member * p)"""
 
 def kfunc_call_test_release(p: Any) -> None:
     """C: void bpf_kfunc_call_test_release(struct prog_test_ref_kfunc * p)"""
 
+def ksock_acquire(ks: Any) -> AbstractContextManager[Any]:
+    """C: struct bpf_ksock * bpf_ksock_acquire(struct bpf_ksock * ks)"""
+
+def ksock_connect(ks: Any, addr: Any) -> i32:
+    """C: int bpf_ksock_connect(struct bpf_ksock * ks, const union bpf_ksock_addr * addr, u32 addr__sz)"""
+
+def ksock_create(opts: Any, err: Any) -> AbstractContextManager[Any]:
+    """C: struct bpf_ksock * bpf_ksock_create(const struct bpf_ksock_create_opts * opts, u32 opts__sz, int * err__uninit)"""
+
+def ksock_release(ks: Any) -> None:
+    """C: void bpf_ksock_release(struct bpf_ksock * ks)"""
+
+def ksock_send(ks: Any, data: Any) -> i32:
+    """C: int bpf_ksock_send(struct bpf_ksock * ks, const void * data, u32 data__sz)"""
+
+def list_add(head: Any, new: Any, prev: Any) -> i32:
+    """C: int bpf_list_add(struct bpf_list_head * head, struct bpf_list_node * new, struct bpf_list_node * prev__nonown_allowed)"""
+
 def list_back(head: Any) -> Any:
     """C: struct bpf_list_node * bpf_list_back(struct bpf_list_head * head)"""
 
+def list_del(head: Any, node: Any) -> Any:
+    """C: struct bpf_list_node * bpf_list_del(struct bpf_list_head * head, struct bpf_list_node * node__nonown_allowed)"""
+
+def list_empty(head: Any) -> bool:
+    """C: bool bpf_list_empty(struct bpf_list_head * head)"""
+
 def list_front(head: Any) -> Any:
     """C: struct bpf_list_node * bpf_list_front(struct bpf_list_head * head)"""
+
+def list_is_first(head: Any, node: Any) -> bool:
+    """C: bool bpf_list_is_first(struct bpf_list_head * head, struct bpf_list_node * node__nonown_allowed)"""
+
+def list_is_last(head: Any, node: Any) -> bool:
+    """C: bool bpf_list_is_last(struct bpf_list_head * head, struct bpf_list_node * node__nonown_allowed)"""
 
 def list_pop_back(head: Any) -> Any:
     """C: struct bpf_list_node * bpf_list_pop_back(struct bpf_list_head * head)"""
@@ -2269,8 +2335,14 @@ def list_pop_back(head: Any) -> Any:
 def list_pop_front(head: Any) -> Any:
     """C: struct bpf_list_node * bpf_list_pop_front(struct bpf_list_head * head)"""
 
+def list_push_back(head: Any, node: Any) -> i32:
+    """C: int bpf_list_push_back(struct bpf_list_head * head, struct bpf_list_node * node)"""
+
 def list_push_back_impl(head: Any, node: Any, off: u64) -> i32:
     """C: int bpf_list_push_back_impl(struct bpf_list_head * head, struct bpf_list_node * node, void * meta__ign, u64 off)"""
+
+def list_push_front(head: Any, node: Any) -> i32:
+    """C: int bpf_list_push_front(struct bpf_list_head * head, struct bpf_list_node * node)"""
 
 def list_push_front_impl(head: Any, node: Any, off: u64) -> i32:
     """C: int bpf_list_push_front_impl(struct bpf_list_head * head, struct bpf_list_node * node, void * meta__ign, u64 off)"""
@@ -2290,6 +2362,21 @@ def lookup_user_key(serial: i32, flags: u64 = 0) -> AbstractContextManager[Any]:
 def map_sum_elem_count(map: Any) -> i64:
     """C: s64 bpf_map_sum_elem_count(const struct bpf_map * map)"""
 
+def mem_cgroup_flush_stats(memcg: Any) -> None:
+    """C: void bpf_mem_cgroup_flush_stats(struct mem_cgroup * memcg)"""
+
+def mem_cgroup_memory_events(memcg: Any, event: int) -> u64:
+    """C: long unsigned int bpf_mem_cgroup_memory_events(struct mem_cgroup * memcg, enum memcg_memory_event event)"""
+
+def mem_cgroup_page_state(memcg: Any, idx: i32) -> u64:
+    """C: long unsigned int bpf_mem_cgroup_page_state(struct mem_cgroup * memcg, int idx)"""
+
+def mem_cgroup_usage(memcg: Any) -> u64:
+    """C: long unsigned int bpf_mem_cgroup_usage(struct mem_cgroup * memcg)"""
+
+def mem_cgroup_vm_events(memcg: Any, event: int) -> u64:
+    """C: long unsigned int bpf_mem_cgroup_vm_events(struct mem_cgroup * memcg, enum vm_event_item event)"""
+
 def modify_return_test(a: i32, b: Any) -> i32:
     """C: int bpf_modify_return_test(int a, int * b)"""
 
@@ -2299,8 +2386,14 @@ def modify_return_test2(a: i32, b: Any, c: Any, d: i32, e: Any, f: i8, g: i32) -
 def modify_return_test_tp(nonce: i32) -> i32:
     """C: int bpf_modify_return_test_tp(int nonce)"""
 
+def obj_drop(p: Any) -> None:
+    """C: void bpf_obj_drop(void * p__alloc)"""
+
 def obj_drop_impl(p: Any) -> None:
     """C: void bpf_obj_drop_impl(void * p__alloc, void * meta__ign)"""
+
+def obj_new(local_type_id: u64) -> Any:
+    """C: void * bpf_obj_new(u64 local_type_id__k)"""
 
 def obj_new_impl(local_type_id: u64) -> Any:
     """C: void * bpf_obj_new_impl(u64 local_type_id__k, void * meta__ign)"""
@@ -2308,8 +2401,14 @@ def obj_new_impl(local_type_id: u64) -> Any:
 def path_d_path(path: Any, buf: Any) -> i32:
     """C: int bpf_path_d_path(const struct path * path, char * buf, size_t buf__sz)"""
 
+def percpu_obj_drop(p: Any) -> None:
+    """C: void bpf_percpu_obj_drop(void * p__alloc)"""
+
 def percpu_obj_drop_impl(p: Any) -> None:
     """C: void bpf_percpu_obj_drop_impl(void * p__alloc, void * meta__ign)"""
+
+def percpu_obj_new(local_type_id: u64) -> Any:
+    """C: void * bpf_percpu_obj_new(u64 local_type_id__k)"""
 
 def percpu_obj_new_impl(local_type_id: u64) -> Any:
     """C: void * bpf_percpu_obj_new_impl(u64 local_type_id__k, void * meta__ign)"""
@@ -2320,20 +2419,41 @@ def preempt_disable() -> None:
 def preempt_enable() -> None:
     """C: void bpf_preempt_enable()"""
 
-def probe_read_kernel_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_probe_read_kernel_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def probe_read_kernel_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_probe_read_kernel_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
-def probe_read_kernel_str_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_probe_read_kernel_str_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def probe_read_kernel_str_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_probe_read_kernel_str_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
-def probe_read_user_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_probe_read_user_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def probe_read_user_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_probe_read_user_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
-def probe_read_user_str_dynptr(dptr: Any, off: u32, size: u32, unsafe_ptr: Any) -> i32:
-    """C: int bpf_probe_read_user_str_dynptr(struct bpf_dynptr * dptr, u32 off, u32 size, const void * unsafe_ptr__ign)"""
+def probe_read_user_str_dynptr(dptr: Any, off: u64, size: u64, unsafe_ptr: Any) -> i32:
+    """C: int bpf_probe_read_user_str_dynptr(const struct bpf_dynptr * dptr, u64 off, u64 size, const void * unsafe_ptr__ign)"""
 
 def put_file(file: Any) -> None:
     """C: void bpf_put_file(struct file * file)"""
+
+def put_mem_cgroup(memcg: Any) -> None:
+    """C: void bpf_put_mem_cgroup(struct mem_cgroup * memcg)"""
+
+def qdisc_bstats_update(sch: Any, skb: Any) -> None:
+    """C: void bpf_qdisc_bstats_update(struct Qdisc * sch, const struct sk_buff * skb)"""
+
+def qdisc_init_prologue(sch: Any, extack: Any) -> i32:
+    """C: int bpf_qdisc_init_prologue(struct Qdisc * sch, struct netlink_ext_ack * extack)"""
+
+def qdisc_reset_destroy_epilogue(sch: Any) -> None:
+    """C: void bpf_qdisc_reset_destroy_epilogue(struct Qdisc * sch)"""
+
+def qdisc_skb_drop(skb: Any, to_free_list: Any) -> None:
+    """C: void bpf_qdisc_skb_drop(struct sk_buff * skb, struct bpf_sk_buff_ptr * to_free_list)"""
+
+def qdisc_watchdog_schedule(sch: Any, expire: u64, delta_ns: u64) -> None:
+    """C: void bpf_qdisc_watchdog_schedule(struct Qdisc * sch, u64 expire, u64 delta_ns)"""
+
+def rbtree_add(root: Any, node: Any, less: Any) -> i32:
+    """C: int bpf_rbtree_add(struct bpf_rb_root * root, struct bpf_rb_node * node, bool (struct bpf_rb_node *, const struct bpf_rb_node *) * less)"""
 
 def rbtree_add_impl(root: Any, node: Any, less: Any, off: u64) -> i32:
     """C: int bpf_rbtree_add_impl(struct bpf_rb_root * root, struct bpf_rb_node * node, bool (struct bpf_rb_node *, const struct bpf_rb_node *) * less, void * meta__ign, u64 off)"""
@@ -2362,6 +2482,12 @@ def rcu_read_unlock() -> None:
 def rdonly_cast(obj: Any, btf_id: u32) -> Any:
     """C: void * bpf_rdonly_cast(const void * obj__ign, u32 btf_id__k)"""
 
+def real_data_inode(file: Any) -> Any:
+    """C: struct inode * bpf_real_data_inode(struct file * file)"""
+
+def refcount_acquire(p: Any) -> Any:
+    """C: void * bpf_refcount_acquire(void * p__refcounted_kptr)"""
+
 def refcount_acquire_impl(p: Any) -> Any:
     """C: void * bpf_refcount_acquire_impl(void * p__refcounted_kptr, void * meta__ign)"""
 
@@ -2383,11 +2509,11 @@ def res_spin_unlock_irqrestore(lock: Any, flags: Any = 0) -> None:
 def send_signal_task(task: Any, sig: i32, type: int, value: u64) -> i32:
     """C: int bpf_send_signal_task(struct task_struct * task, int sig, enum pid_type type, u64 value)"""
 
-def session_cookie() -> Any:
-    """C: __u64 * bpf_session_cookie()"""
+def session_cookie(ctx: Any) -> Any:
+    """C: __u64 * bpf_session_cookie(void * ctx)"""
 
-def session_is_return() -> bool:
-    """C: bool bpf_session_is_return()"""
+def session_is_return(ctx: Any) -> bool:
+    """C: bool bpf_session_is_return(void * ctx)"""
 
 def set_dentry_xattr(dentry: Any, name: Any, value_p: Any, flags: i32 = 0) -> i32:
     """C: int bpf_set_dentry_xattr(struct dentry * dentry, const char * name__str, const struct bpf_dynptr * value_p, int flags)"""
@@ -2401,6 +2527,9 @@ def skb_ct_alloc(skb_ctx: Any, bpf_tuple: Any, opts: Any) -> Any:
 def skb_ct_lookup(skb_ctx: Any, bpf_tuple: Any, opts: Any) -> AbstractContextManager[Any]:
     """C: struct nf_conn * bpf_skb_ct_lookup(struct __sk_buff * skb_ctx, struct bpf_sock_tuple * bpf_tuple, u32 tuple__sz, struct bpf_ct_opts * opts, u32 opts__sz)"""
 
+def skb_get_hash(skb: Any) -> u32:
+    """C: u32 bpf_skb_get_hash(struct sk_buff * skb)"""
+
 def sock_addr_set_sun_path(sa_kern: Any, sun_path: Any) -> i32:
     """C: int bpf_sock_addr_set_sun_path(struct bpf_sock_addr_kern * sa_kern, const u8 * sun_path, u32 sun_path__sz)"""
 
@@ -2410,8 +2539,14 @@ def sock_destroy(sock: Any) -> i32:
 def sock_ops_enable_tx_tstamp(skops: Any, flags: u64 = 0) -> i32:
     """C: int bpf_sock_ops_enable_tx_tstamp(struct bpf_sock_ops_kern * skops, u64 flags)"""
 
+def sock_read_xattr(sock: Any, name: Any, value_p: Any) -> i32:
+    """C: int bpf_sock_read_xattr(struct socket * sock, const char * name__str, struct bpf_dynptr * value_p)"""
+
 def strcasecmp(s1: Any, s2: Any) -> i32:
     """C: int bpf_strcasecmp(const char * s1__ign, const char * s2__ign)"""
+
+def strcasestr(s1: Any, s2: Any) -> i32:
+    """C: int bpf_strcasestr(const char * s1__ign, const char * s2__ign)"""
 
 def strchr(s: Any, c: i8) -> i32:
     """C: int bpf_strchr(const char * s__ign, char c)"""
@@ -2425,11 +2560,23 @@ def strcmp(s1: Any, s2: Any) -> i32:
 def strcspn(s: Any, reject: Any) -> i32:
     """C: int bpf_strcspn(const char * s__ign, const char * reject__ign)"""
 
+def stream_print_stack(stream_id: i32) -> i32:
+    """C: int bpf_stream_print_stack(int stream_id)"""
+
+def stream_vprintk(stream_id: i32, fmt: Any, args: Any) -> i32:
+    """C: int bpf_stream_vprintk(int stream_id, const char * fmt__str, const void * args, u32 len__sz)"""
+
 def stream_vprintk_impl(stream_id: i32, fmt: Any, args: Any) -> i32:
     """C: int bpf_stream_vprintk_impl(int stream_id, const char * fmt__str, const void * args, u32 len__sz, void * aux__prog)"""
 
 def strlen(s: Any) -> i32:
     """C: int bpf_strlen(const char * s__ign)"""
+
+def strncasecmp(s1: Any, s2: Any, len: u64) -> i32:
+    """C: int bpf_strncasecmp(const char * s1__ign, const char * s2__ign, size_t len)"""
+
+def strncasestr(s1: Any, s2: Any, len: u64) -> i32:
+    """C: int bpf_strncasestr(const char * s1__ign, const char * s2__ign, size_t len)"""
 
 def strnchr(s: Any, count: u64, c: i8) -> i32:
     """C: int bpf_strnchr(const char * s__ign, size_t count, char c)"""
@@ -2467,8 +2614,14 @@ def task_release(p: Any) -> None:
 def task_under_cgroup(task: Any, ancestor: Any) -> i64:
     """C: long int bpf_task_under_cgroup(struct task_struct * task, struct cgroup * ancestor)"""
 
+def task_work_schedule_resume(task: Any, tw: Any, map: Any, callback: Any) -> i32:
+    """C: int bpf_task_work_schedule_resume(struct task_struct * task, struct bpf_task_work * tw, void * map__const_map, bpf_task_work_callback_t callback)"""
+
 def task_work_schedule_resume_impl(task: Any, tw: Any, map: Any, callback: Any) -> i32:
     """C: int bpf_task_work_schedule_resume_impl(struct task_struct * task, struct bpf_task_work * tw, void * map__map, bpf_task_work_callback_t callback, void * aux__prog)"""
+
+def task_work_schedule_signal(task: Any, tw: Any, map: Any, callback: Any) -> i32:
+    """C: int bpf_task_work_schedule_signal(struct task_struct * task, struct bpf_task_work * tw, void * map__const_map, bpf_task_work_callback_t callback)"""
 
 def task_work_schedule_signal_impl(task: Any, tw: Any, map: Any, callback: Any) -> i32:
     """C: int bpf_task_work_schedule_signal_impl(struct task_struct * task, struct bpf_task_work * tw, void * map__map, bpf_task_work_callback_t callback, void * aux__prog)"""
@@ -2476,8 +2629,26 @@ def task_work_schedule_signal_impl(task: Any, tw: Any, map: Any, callback: Any) 
 def throw(cookie: u64) -> None:
     """C: void bpf_throw(u64 cookie)"""
 
+def timer_cancel_async(timer: Any) -> i32:
+    """C: int bpf_timer_cancel_async(struct bpf_timer * timer)"""
+
+def verify_pkcs7_signature(data_p: Any, sig_p: Any, trusted_keyring: Any) -> i32:
+    """C: int bpf_verify_pkcs7_signature(const struct bpf_dynptr * data_p, const struct bpf_dynptr * sig_p, struct bpf_key * trusted_keyring)"""
+
+def wakeup_sources_get_head() -> Any:
+    """C: void * bpf_wakeup_sources_get_head()"""
+
+def wakeup_sources_read_lock() -> Any:
+    """C: struct bpf_ws_lock * bpf_wakeup_sources_read_lock()"""
+
+def wakeup_sources_read_unlock(lock: Any) -> None:
+    """C: void bpf_wakeup_sources_read_unlock(struct bpf_ws_lock * lock)"""
+
 def wq_init(wq: Any, p: Any, flags: u32 = 0) -> i32:
-    """C: int bpf_wq_init(struct bpf_wq * wq, void * p__map, unsigned int flags)"""
+    """C: int bpf_wq_init(struct bpf_wq * wq, void * p__const_map, unsigned int flags)"""
+
+def wq_set_callback(wq: Any, callback_fn: Any, flags: u32 = 0) -> i32:
+    """C: int bpf_wq_set_callback(struct bpf_wq * wq, int (void *, int *, void *) * callback_fn, unsigned int flags)"""
 
 def wq_set_callback_impl(wq: Any, callback_fn: Any, flags: u32 = 0) -> i32:
     """C: int bpf_wq_set_callback_impl(struct bpf_wq * wq, int (void *, int *, void *) * callback_fn, unsigned int flags, void * aux__prog)"""
@@ -2509,6 +2680,15 @@ def xdp_pull_data(x: Any, len: u32) -> i32:
 def xdp_xfrm_state_release(x: Any) -> None:
     """C: void bpf_xdp_xfrm_state_release(struct xfrm_state * x)"""
 
+def cgroup_rstat_flush(cgrp: Any) -> None:
+    """C: void cgroup_rstat_flush(struct cgroup * cgrp)"""
+
+def cgroup_rstat_updated(cgrp: Any, cpu: i32) -> None:
+    """C: void cgroup_rstat_updated(struct cgroup * cgrp, int cpu)"""
+
+def crash_kexec(regs: Any) -> None:
+    """C: void crash_kexec(struct pt_regs * regs)"""
+
 def css_rstat_flush(css: Any) -> None:
     """C: void css_rstat_flush(struct cgroup_subsys_state * css)"""
 
@@ -2524,6 +2704,9 @@ def cubictcp_cong_avoid(sk: Any, ack: u32, acked: u32) -> None:
 def cubictcp_cwnd_event(sk: Any, event: int) -> None:
     """C: void cubictcp_cwnd_event(struct sock * sk, enum tcp_ca_event event)"""
 
+def cubictcp_cwnd_event_tx_start(sk: Any) -> None:
+    """C: void cubictcp_cwnd_event_tx_start(struct sock * sk)"""
+
 def cubictcp_init(sk: Any) -> None:
     """C: void cubictcp_init(struct sock * sk)"""
 
@@ -2532,6 +2715,225 @@ def cubictcp_recalc_ssthresh(sk: Any) -> u32:
 
 def cubictcp_state(sk: Any, new_state: u8) -> None:
     """C: void cubictcp_state(struct sock * sk, u8 new_state)"""
+
+def scx_bpf_cid_curr(cid: i32) -> Any:
+    """C: struct task_struct * scx_bpf_cid_curr(s32 cid)"""
+
+def scx_bpf_cid_override(cpu_to_cid: Any, cpu_to_cid_cnt: u32, shard_start: Any, shard_start_cnt: u32) -> None:
+    """C: void scx_bpf_cid_override(const s32 * cpu_to_cid__arena, u32 cpu_to_cid_cnt, const s32 * shard_start__arena, u32 shard_start_cnt)"""
+
+def scx_bpf_cid_to_cpu(cid: i32) -> i32:
+    """C: s32 scx_bpf_cid_to_cpu(s32 cid)"""
+
+def scx_bpf_cid_topo(cid: i32, out: Any) -> None:
+    """C: void scx_bpf_cid_topo(s32 cid, struct scx_cid_topo * out, size_t out__sz)"""
+
+def scx_bpf_cidperf_cap(cid: i32) -> u32:
+    """C: u32 scx_bpf_cidperf_cap(s32 cid)"""
+
+def scx_bpf_cidperf_cur(cid: i32) -> u32:
+    """C: u32 scx_bpf_cidperf_cur(s32 cid)"""
+
+def scx_bpf_cidperf_set(cid: i32, perf: u32) -> i32:
+    """C: s32 scx_bpf_cidperf_set(s32 cid, u32 perf)"""
+
+def scx_bpf_cpu_curr(cpu: i32) -> Any:
+    """C: struct task_struct * scx_bpf_cpu_curr(s32 cpu)"""
+
+def scx_bpf_cpu_node(cpu: i32) -> i32:
+    """C: s32 scx_bpf_cpu_node(s32 cpu)"""
+
+def scx_bpf_cpu_rq(cpu: i32) -> Any:
+    """C: struct rq * scx_bpf_cpu_rq(s32 cpu)"""
+
+def scx_bpf_cpu_to_cid(cpu: i32) -> i32:
+    """C: s32 scx_bpf_cpu_to_cid(s32 cpu)"""
+
+def scx_bpf_cpuperf_cap(cpu: i32) -> u32:
+    """C: u32 scx_bpf_cpuperf_cap(s32 cpu)"""
+
+def scx_bpf_cpuperf_cur(cpu: i32) -> u32:
+    """C: u32 scx_bpf_cpuperf_cur(s32 cpu)"""
+
+def scx_bpf_cpuperf_set(cpu: i32, perf: u32) -> None:
+    """C: void scx_bpf_cpuperf_set(s32 cpu, u32 perf)"""
+
+def scx_bpf_create_dsq(dsq_id: u64, node: i32) -> i32:
+    """C: s32 scx_bpf_create_dsq(u64 dsq_id, s32 node)"""
+
+def scx_bpf_destroy_dsq(dsq_id: u64) -> None:
+    """C: void scx_bpf_destroy_dsq(u64 dsq_id)"""
+
+def scx_bpf_dispatch_cancel() -> None:
+    """C: void scx_bpf_dispatch_cancel()"""
+
+def scx_bpf_dispatch_nr_slots() -> u32:
+    """C: u32 scx_bpf_dispatch_nr_slots()"""
+
+def scx_bpf_dsq_insert(p: Any, dsq_id: u64, slice: u64, enq_flags: u64) -> None:
+    """C: void scx_bpf_dsq_insert(struct task_struct * p, u64 dsq_id, u64 slice, u64 enq_flags)"""
+
+def scx_bpf_dsq_insert___v2(p: Any, dsq_id: u64, slice: u64, enq_flags: u64) -> bool:
+    """C: bool scx_bpf_dsq_insert___v2(struct task_struct * p, u64 dsq_id, u64 slice, u64 enq_flags)"""
+
+def scx_bpf_dsq_insert_vtime(p: Any, dsq_id: u64, slice: u64, vtime: u64, enq_flags: u64) -> None:
+    """C: void scx_bpf_dsq_insert_vtime(struct task_struct * p, u64 dsq_id, u64 slice, u64 vtime, u64 enq_flags)"""
+
+def scx_bpf_dsq_move(it: Any, p: Any, dsq_id: u64, enq_flags: u64) -> bool:
+    """C: bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq * it__iter, struct task_struct * p, u64 dsq_id, u64 enq_flags)"""
+
+def scx_bpf_dsq_move_set_slice(it: Any, slice: u64) -> None:
+    """C: void scx_bpf_dsq_move_set_slice(struct bpf_iter_scx_dsq * it__iter, u64 slice)"""
+
+def scx_bpf_dsq_move_set_vtime(it: Any, vtime: u64) -> None:
+    """C: void scx_bpf_dsq_move_set_vtime(struct bpf_iter_scx_dsq * it__iter, u64 vtime)"""
+
+def scx_bpf_dsq_move_to_local(dsq_id: u64) -> bool:
+    """C: bool scx_bpf_dsq_move_to_local(u64 dsq_id)"""
+
+def scx_bpf_dsq_move_to_local___v2(dsq_id: u64, enq_flags: u64) -> bool:
+    """C: bool scx_bpf_dsq_move_to_local___v2(u64 dsq_id, u64 enq_flags)"""
+
+def scx_bpf_dsq_move_vtime(it: Any, p: Any, dsq_id: u64, enq_flags: u64) -> bool:
+    """C: bool scx_bpf_dsq_move_vtime(struct bpf_iter_scx_dsq * it__iter, struct task_struct * p, u64 dsq_id, u64 enq_flags)"""
+
+def scx_bpf_dsq_nr_queued(dsq_id: u64) -> i32:
+    """C: s32 scx_bpf_dsq_nr_queued(u64 dsq_id)"""
+
+def scx_bpf_dsq_peek(dsq_id: u64) -> Any:
+    """C: struct task_struct * scx_bpf_dsq_peek(u64 dsq_id)"""
+
+def scx_bpf_dsq_reenq(dsq_id: u64, reenq_flags: u64) -> None:
+    """C: void scx_bpf_dsq_reenq(u64 dsq_id, u64 reenq_flags)"""
+
+def scx_bpf_dump_bstr(fmt: Any, data: Any) -> None:
+    """C: void scx_bpf_dump_bstr(char * fmt, long long unsigned int * data, u32 data__sz)"""
+
+def scx_bpf_error_bstr(fmt: Any, data: Any) -> None:
+    """C: void scx_bpf_error_bstr(char * fmt, long long unsigned int * data, u32 data__sz)"""
+
+def scx_bpf_events(events: Any) -> None:
+    """C: void scx_bpf_events(struct scx_event_stats * events, size_t events__sz)"""
+
+def scx_bpf_exit_bstr(exit_code: i64, fmt: Any, data: Any) -> None:
+    """C: void scx_bpf_exit_bstr(s64 exit_code, char * fmt, long long unsigned int * data, u32 data__sz)"""
+
+def scx_bpf_get_idle_cpumask() -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_idle_cpumask()"""
+
+def scx_bpf_get_idle_cpumask_node(node: i32) -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_idle_cpumask_node(s32 node)"""
+
+def scx_bpf_get_idle_smtmask() -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_idle_smtmask()"""
+
+def scx_bpf_get_idle_smtmask_node(node: i32) -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_idle_smtmask_node(s32 node)"""
+
+def scx_bpf_get_online_cpumask() -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_online_cpumask()"""
+
+def scx_bpf_get_possible_cpumask() -> AbstractContextManager[Any]:
+    """C: const struct cpumask * scx_bpf_get_possible_cpumask()"""
+
+def scx_bpf_kick_cid(cid: i32, flags: u64 = 0) -> None:
+    """C: void scx_bpf_kick_cid(s32 cid, u64 flags)"""
+
+def scx_bpf_kick_cpu(cpu: i32, flags: u64 = 0) -> None:
+    """C: void scx_bpf_kick_cpu(s32 cpu, u64 flags)"""
+
+def scx_bpf_locked_rq() -> Any:
+    """C: struct rq * scx_bpf_locked_rq()"""
+
+def scx_bpf_now() -> u64:
+    """C: u64 scx_bpf_now()"""
+
+def scx_bpf_nr_cids() -> u32:
+    """C: u32 scx_bpf_nr_cids()"""
+
+def scx_bpf_nr_cpu_ids() -> u32:
+    """C: u32 scx_bpf_nr_cpu_ids()"""
+
+def scx_bpf_nr_node_ids() -> u32:
+    """C: u32 scx_bpf_nr_node_ids()"""
+
+def scx_bpf_nr_online_cids() -> u32:
+    """C: u32 scx_bpf_nr_online_cids()"""
+
+def scx_bpf_online_cmask() -> Any:
+    """C: const void * scx_bpf_online_cmask()"""
+
+def scx_bpf_pick_any_cpu(cpus_allowed: Any, flags: u64 = 0) -> i32:
+    """C: s32 scx_bpf_pick_any_cpu(const struct cpumask * cpus_allowed, u64 flags)"""
+
+def scx_bpf_pick_any_cpu_node(cpus_allowed: Any, node: i32, flags: u64 = 0) -> i32:
+    """C: s32 scx_bpf_pick_any_cpu_node(const struct cpumask * cpus_allowed, s32 node, u64 flags)"""
+
+def scx_bpf_pick_idle_cpu(cpus_allowed: Any, flags: u64 = 0) -> i32:
+    """C: s32 scx_bpf_pick_idle_cpu(const struct cpumask * cpus_allowed, u64 flags)"""
+
+def scx_bpf_pick_idle_cpu_node(cpus_allowed: Any, node: i32, flags: u64 = 0) -> i32:
+    """C: s32 scx_bpf_pick_idle_cpu_node(const struct cpumask * cpus_allowed, s32 node, u64 flags)"""
+
+def scx_bpf_put_cpumask(cpumask: Any) -> None:
+    """C: void scx_bpf_put_cpumask(const struct cpumask * cpumask)"""
+
+def scx_bpf_put_idle_cpumask(idle_mask: Any) -> None:
+    """C: void scx_bpf_put_idle_cpumask(const struct cpumask * idle_mask)"""
+
+def scx_bpf_reenqueue_local() -> u32:
+    """C: u32 scx_bpf_reenqueue_local()"""
+
+def scx_bpf_reenqueue_local___v2() -> None:
+    """C: void scx_bpf_reenqueue_local___v2()"""
+
+def scx_bpf_select_cpu_and(p: Any, prev_cpu: i32, wake_flags: u64, cpus_allowed: Any, flags: u64 = 0) -> i32:
+    """C: s32 scx_bpf_select_cpu_and(struct task_struct * p, s32 prev_cpu, u64 wake_flags, const struct cpumask * cpus_allowed, u64 flags)"""
+
+def scx_bpf_select_cpu_dfl(p: Any, prev_cpu: i32, wake_flags: u64, is_idle: Any) -> i32:
+    """C: s32 scx_bpf_select_cpu_dfl(struct task_struct * p, s32 prev_cpu, u64 wake_flags, bool * is_idle)"""
+
+def scx_bpf_sub_caps(cgroup_id: u64, caps: u64, out: Any) -> i32:
+    """C: s32 scx_bpf_sub_caps(u64 cgroup_id, u64 caps, struct scx_cmask * out__arena)"""
+
+def scx_bpf_sub_dispatch(cgroup_id: u64) -> bool:
+    """C: bool scx_bpf_sub_dispatch(u64 cgroup_id)"""
+
+def scx_bpf_sub_grant(cgroup_id: u64, caps: u64, cmask: Any, denied_out: Any) -> i32:
+    """C: s32 scx_bpf_sub_grant(u64 cgroup_id, u64 caps, const struct scx_cmask * cmask__arena, struct scx_cmask * denied_out__arena__nullable)"""
+
+def scx_bpf_sub_kill_bstr(cgroup_id: u64, fmt: Any, data: Any) -> i32:
+    """C: s32 scx_bpf_sub_kill_bstr(u64 cgroup_id, char * fmt, long long unsigned int * data, u32 data__sz)"""
+
+def scx_bpf_sub_revoke(cgroup_id: u64, caps: u64, cmask: Any) -> None:
+    """C: void scx_bpf_sub_revoke(u64 cgroup_id, u64 caps, const struct scx_cmask * cmask__arena)"""
+
+def scx_bpf_task_cgroup(p: Any) -> AbstractContextManager[Any]:
+    """C: struct cgroup * scx_bpf_task_cgroup(struct task_struct * p)"""
+
+def scx_bpf_task_cid(p: Any) -> i32:
+    """C: s32 scx_bpf_task_cid(const struct task_struct * p)"""
+
+def scx_bpf_task_cpu(p: Any) -> i32:
+    """C: s32 scx_bpf_task_cpu(const struct task_struct * p)"""
+
+def scx_bpf_task_running(p: Any) -> bool:
+    """C: bool scx_bpf_task_running(const struct task_struct * p)"""
+
+def scx_bpf_task_set_dsq_vtime(p: Any, vtime: u64) -> bool:
+    """C: bool scx_bpf_task_set_dsq_vtime(struct task_struct * p, u64 vtime)"""
+
+def scx_bpf_task_set_slice(p: Any, slice: u64) -> bool:
+    """C: bool scx_bpf_task_set_slice(struct task_struct * p, u64 slice)"""
+
+def scx_bpf_test_and_clear_cpu_idle(cpu: i32) -> bool:
+    """C: bool scx_bpf_test_and_clear_cpu_idle(s32 cpu)"""
+
+def scx_bpf_this_cid() -> i32:
+    """C: s32 scx_bpf_this_cid()"""
+
+def scx_bpf_tid_to_task(tid: u64) -> Any:
+    """C: struct task_struct * scx_bpf_tid_to_task(u64 tid)"""
 
 def tcp_cong_avoid_ai(tp: Any, w: u32, acked: u32) -> None:
     """C: void tcp_cong_avoid_ai(struct tcp_sock * tp, u32 w, u32 acked)"""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import beespace
@@ -93,7 +93,10 @@ def _source(cls: type) -> str:
 
 
 def _captured(function: FunctionType) -> Iterator[str]:
-    """Values from outside that the function's code mentions."""
+    """The function's code, which need not be of the class's file (a cell, a shell), and values that it mentions."""
+    code = function.__code__
+    plain = [each for each in code.co_consts if not isinstance(each, CodeType)]
+    yield f"{code.co_code!r} {code.co_names} {code.co_varnames} {plain}"
     for name in sorted(function.__code__.co_names):
         if name in function.__globals__:
             found = function.__globals__[name]
@@ -121,7 +124,7 @@ def _toolchain() -> str:
     """Version, and size and time of every file of the language and the compiler."""
     root = Path(beespace.__file__).parent
     files = sorted(
-        path for room in ("compiler", "lang", "schema", "hooks", "btf") for path in (root / room).rglob("*.py")
+        path for room in ("compiler", "lang", "schema", "hooks", "btf", "isa") for path in (root / room).rglob("*.py")
     )
     stats = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return f"{beespace.__version__} {stats}"

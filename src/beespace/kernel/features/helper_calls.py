@@ -14,9 +14,10 @@ from beespace.kernel.features.program_types import Smallest, smallest
 _CALL = 0x85
 
 # What the verifier says before it looks at any argument (kernel/bpf/verifier.c, check_helper_call):
-# no such number; not for this program type (two spellings); not at this attach point.
+# no such number; not for this program type (three spellings); not at this attach point (two).
 _REFUSED = re.compile(
     r"invalid func |unknown func |program of this type cannot use helper|helper call is not allowed in probe"
+    r"|func \S+ (?:not supported for program type|supported only for)"
 )
 
 
