@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,8 @@ ROOT = Path(__file__).parent.parent.parent
 SHIPPED = ROOT / "src" / "beespace" / "lang" / "kernel_structs.pyi"
 # Kernel-side parameters need no annotation; all else is strict.
 MYPY = ("--strict", "--allow-untyped-defs", "--allow-incomplete-defs", "--allow-untyped-calls", "--check-untyped-defs")
-# What an example of docs/language.md may name without importing it.
-HEAD = """from beespace import *
-from beespace.lang import *
-from beespace.lang.packet import *
-from beespace.lang.verdicts import *
-from beespace.types import *
-
-"""
+# Where the names of an example of docs/language.md come from that it does not import itself.
+HOMES = ("beespace.lang", "beespace.types", "beespace.lang.packet", "beespace.lang.verdicts")
 GOOD = """
 from enum import IntEnum
 
@@ -132,9 +127,23 @@ def _examples(folder: Path) -> list[str]:
     files = []
     for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)):
         files.append(folder / f"block_{number}.py")
-        files[-1].write_text(HEAD + block)
+        files[-1].write_text(_imports(block) + block)
     (folder / "good.py").write_text(GOOD)
     return [str(path) for path in [*files, folder / "good.py", *sorted((ROOT / "examples").rglob("*.py"))]]
+
+
+def _imports(block: str) -> str:
+    """``from beespace.lang import ...`` of what the example uses."""
+    nodes = list(ast.walk(ast.parse(block)))
+    bound = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.alias)}
+    bound |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} - bound
+    lines = []
+    for home in HOMES:
+        names = sorted(used & {name for name in vars(import_module(home)) if not name.startswith("_")})
+        used -= set(names)
+        lines += [f"from {home} import {', '.join(names)}"] * bool(names)
+    return "\n".join([*lines, "", ""])
 
 
 def _bad(folder: Path) -> Path:
