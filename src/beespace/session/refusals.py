@@ -61,23 +61,49 @@ def explain(error: VerifierError, files: Iterable[SourceFile]) -> str | None:
     """The message, or ``None`` if no line of ``files`` is behind the instruction that was refused."""
     verdict = read_log(error.log)
     by_name = {file.name: file for file in files}
-    if verdict.index is None:
-        return None
-    place = _line_at(error.lines, verdict.index)
-    if place is None or place.file not in by_name:
+    place = None if verdict.index is None else _line_at(error.lines, verdict.index)
+    if place is None or verdict.index is None:
+        return _of_the_method(error, verdict.reason, by_name.values())
+    if place.file not in by_name:
         return None
     file = by_name[place.file]
-    register = register_in(verdict.reason)
     node = _node_at(file, place)
+    register = register_in(verdict.reason)
     value = _value(error, register, verdict.index, by_name) if register is not None else ""
-    if not value and "mem access" in verdict.reason and isinstance(node, (ast.Attribute, ast.Subscript)):
-        value = ast.unparse(node.value)  # a parameter, or what else no line of the source is behind
-    meaning = meaning_of(verdict.reason, value) or Meaning(_short(verdict.reason), "", "")
+    if "mem access" in verdict.reason:
+        if not value and isinstance(node, (ast.Attribute, ast.Subscript)):
+            value = ast.unparse(node.value)  # a parameter, or what else no line of the source is behind
+        node = _use_of(file, place, value) or node
     span = Span.of(file, node) if node is not None else Span(file, place.line, max(place.column, 1), place.line, 0)
+    return _rendered(error, verdict.reason, span, value)
+
+
+def _rendered(error: VerifierError, reason: str, span: Span, value: str) -> str:
+    meaning = meaning_of(reason, value) or Meaning(_short(reason), "", "")
     name = f"`{value}`" if value and value not in meaning.title else ""
-    return Refused(
-        span, error.program, meaning.title, name, f"the kernel says: {verdict.reason}", meaning.note, meaning.help
-    ).render()
+    said = f"the kernel says: {reason}"
+    return Refused(span, error.program, meaning.title, name, said, meaning.note, meaning.help).render()
+
+
+def _of_the_method(error: VerifierError, reason: str, files: Iterable[SourceFile]) -> str | None:
+    """Where the kernel refused a program as a whole, before its first instruction: at its decorator."""
+    for file in files:
+        for (name, _), node in file.functions.items():
+            if name == error.program and reason:
+                return _rendered(
+                    error, reason, Span.of(file, node.decorator_list[0] if node.decorator_list else node), ""
+                )
+    return None
+
+
+def _use_of(file: SourceFile, place: SourceLine, value: str) -> ast.AST | None:
+    """Where a line looks behind ``value``: ``value.field`` or ``value[i]``."""
+    for node in ast.walk(ast.parse(file.text)):
+        if not isinstance(node, (ast.Attribute, ast.Subscript)) or node.lineno != place.line:
+            continue
+        if value and ast.unparse(node.value) == value:
+            return node
+    return None
 
 
 def _short(reason: str) -> str:
