@@ -110,6 +110,19 @@ def devices(probe: Any, inside: Inside) -> None:
     assert probe.refused.value >= 1
 
 
+def dns(probe: Any, inside: Inside) -> None:
+    labels = "\\x03www\\x08beespace\\x07example"
+    code = "import socket, struct\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+    code += f"question = struct.pack('>6H', 7, 0x0100, 1, 0, 0, 0) + b'{labels}\\0' + struct.pack('>2H', 1, 1)\n"
+    code += "s.sendto(question, ('127.0.0.1', 53))\ns.sendto(question, ('127.0.0.1', 54))"
+    inside.run(code)
+    events = list(probe.questions.available())
+    assert len(events) == 1
+    assert bytes(events[0].labels[: events[0].length]) == b"\x03www\x08beespace\x07example"
+    name = type(probe).on_packet.__globals__["name"]  # of the example's file
+    assert name(events[0]) == "www.beespace.example"
+
+
 def limiter(probe: Any, inside: Inside) -> None:
     sending = "import socket, time\ns = socket.socket(type=socket.SOCK_DGRAM)\nsent = [0, 0]\nfor part in (0, 1):\n"
     sending += "    for _ in range(150):\n"
@@ -191,6 +204,7 @@ CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
     check.__name__: check
     for check in (
         devices,
+        dns,
         exec_guard,
         limiter,
         no_binding,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -55,6 +56,23 @@ def block_io(probe: Any, tmp_path: Path) -> None:
     write = 1
     assert probe.latency[write].total - before.get(write, 0) >= 1
     assert 0 < probe.latency[write].mean < 60_000_000
+
+
+def commands(probe: Any, tmp_path: Path) -> None:
+    control, terminal = pty.openpty()
+    environment = {"PS1": "", "HISTFILE": "", "TERM": "dumb", "PATH": os.environ["PATH"]}
+    command = ["/bin/bash", "--norc", "--noprofile", "-i"]
+    shell = subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
+    )
+    os.close(terminal)
+    try:
+        os.write(control, b"true bee\nexit\n")
+        assert shell.wait(30) == 0
+    finally:
+        shell.kill()
+        os.close(control)
+    assert [event.line for event in mine(probe.lines.available(), pid=shell.pid)] == ["true bee", "exit"]
 
 
 def connects(probe: Any, tmp_path: Path) -> None:
@@ -184,6 +202,17 @@ def opens(probe: Any, tmp_path: Path) -> None:
     assert results[str(tmp_path / "missing")] == -errno.ENOENT
 
 
+def processes(probe: Any, tmp_path: Path) -> None:
+    children = [subprocess.Popen(["sleep", "60"]) for _ in range(5)]
+    try:
+        probe.test_run("walk")
+        assert probe.children[os.getpid()] >= 5
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
 def profile(probe: Any, tmp_path: Path) -> None:
     process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
     time.sleep(0.7)
@@ -271,10 +300,32 @@ def tcp_states(probe: Any, tmp_path: Path) -> None:
 CHECKS: dict[str, Callable[[Any, Path], None]] = {
     check.__name__: check
     for check in (
-        allocations, block_io, connects, drops, exits, faults, function_latency, maps, mounts, names, off_cpu, on_cpu,
-        open_files, opens, profile, reads, run_queue, signals, softirqs, syscalls, system_calls_by_cgroup, tcp_states,
+        allocations,
+        block_io,
+        commands,
+        connects,
+        drops,
+        exits,
+        faults,
+        function_latency,
+        maps,
+        mounts,
+        names,
+        off_cpu,
+        on_cpu,
+        open_files,
+        opens,
+        processes,
+        profile,
+        reads,
+        run_queue,
+        signals,
+        softirqs,
+        syscalls,
+        system_calls_by_cgroup,
+        tcp_states,
     )
-}  # fmt: skip
+}
 
 FILES = sorted(TOOLS.glob("*.py"))
 
