@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,8 @@ def test_every_exception_stands_in_the_drawn_tree() -> None:
         assert name in errors.__doc__
         assert issubclass(getattr(errors, name), Exception)
     assert not issubclass(errors.InternalError, errors.BeespaceError)
+
+
+def test_every_example_is_listed() -> None:
+    listed = set(re.findall(r"\]\(([\w/]+\.py)\)", (ROOT / "examples" / "README.md").read_text()))
+    assert listed == {str(path.relative_to(ROOT / "examples")) for path in (ROOT / "examples").glob("*/*.py")}
