@@ -84,7 +84,7 @@ EQ, NE, LT, LE, GT = CompareOp.EQ, CompareOp.NE, CompareOp.LT, CompareOp.LE, Com
 ctx = Local("ctx", CTX)
 LEN, PROTOCOL, DATA, DATA_END = 0, 16, 76, 80  # struct __sk_buff
 RAW = "raw_tp/sched_switch"
-PACKETS = "lwt_in"  # a test run of cgroup programs gives them no packet on Linux 5.10, although they may read one
+PACKETS = "lwt_in"  # up to Linux 6.12, a test run of cgroup programs gives them no packet, although they may read one
 ETHERNET = bytes(12) + b"\x08\x00"  # the test run takes it off again
 
 

@@ -47,11 +47,16 @@ def cgroup() -> Iterator[Path]:
 def start_in(cgroup: Path, *command: str) -> subprocess.Popen[bytes]:
     script = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
     process = subprocess.Popen(["sh", "-c", script, str(cgroup), *command])
+    wait_for_name(process, Path(command[0]).name)
+    return process
+
+
+def wait_for_name(process: subprocess.Popen[bytes], name: str) -> None:
+    """Until it is called so: Popen returns when the new program has begun, which has its name a moment later."""
     deadline = time.monotonic() + patience(10)
-    while Path(f"/proc/{process.pid}/comm").read_text().strip() != Path(command[0]).name:
+    while Path(f"/proc/{process.pid}/comm").read_text().strip() != name:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    return process
 
 
 def start_ns(pid: int) -> int:
@@ -127,16 +132,15 @@ def test_an_execution_is_seen_when_the_kernels_name_changes() -> None:
         clock = [0.0]
         known = Processes(trusted=True, clock=lambda: clock[0])
         start = start_ns(process.pid)
+        wait_for_name(process, "sh")
         known.observe_owner(process.pid, start, 0, "sh")
         assert (found := known.get(process.pid, start)) is not None and found.name == "sh"
         assert process.stdin is not None
         process.stdin.write(b"\n")
         process.stdin.close()
-        deadline = time.monotonic() + patience(10)
-        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for_name(process, "sleep")
         clock[0] = 5.0
+        deadline = time.monotonic() + patience(10)
         known.observe_owner(process.pid, start, 0, "sleep")
         # The kernel changes the name first; until there are arguments, there are none, but not those of before.
         while (found := known.get(process.pid, start)) is None or found.args is None:

@@ -309,7 +309,7 @@ def ipv4(protocol: int, payload: bytes, options: bytes = b"") -> bytes:
 
 
 def test_packets(loaded_probe) -> None:
-    # A test run of cgroup programs gives them no packet on Linux 5.10, although they may read one.
+    # Up to Linux 6.12, a test run of cgroup programs gives them no packet, although they may read one.
     probe = loaded_probe(Packets, look="lwt_in")
     run = probe.loaded.programs["look"].test_run
     tcp = struct.pack(">HHIIBBHHH", 40000, 443, 1, 2, 0x50, 0x02, 0, 0, 0)
