@@ -18,6 +18,7 @@ from beespace.lang import (
     PerCpuArray,
     PerCpuHash,
     Program,
+    UserRing,
     bpf,
     function,
     raw_tracepoint,
@@ -357,3 +358,56 @@ def test_numbers(loaded_probe, n: int) -> None:
     probe.loaded.programs["numbers"].test_run(data_in=bytes(64))
     expected = sum(range(max(n, 0))) + 1_000_000_000 if n <= 5000 else sum(range(5000))
     assert probe.results[0] == expected
+
+
+# --- records from user space ---------------------------------------------------------------------
+
+
+class Command(Struct):
+    word: u32
+    amount: u64
+    name: Text = text(8)
+
+
+class Commands(Program):
+    commands = UserRing(Command, size="4 KiB")
+    results = Array(u64, 8)
+    named = Hash(key=text(8), value=u64)
+
+    @tc("egress")
+    def take(self, ctx):
+        total: u64 = 0
+        for command in self.commands.records():
+            if command.word == 9:
+                break
+            if command.word == 2:
+                continue
+            total += command.amount
+            self.named[command.name] += command.amount
+        self.results[0] = total
+        return 0
+
+    @tc("egress")
+    def take_all(self, ctx):
+        self.results[1] = u64(self.commands.drain(self.on_command))
+        return 0
+
+    @function
+    def on_command(self, command: Command):
+        self.results[2] += command.amount
+        command.amount = 0
+
+
+def test_records_from_user_space(loaded_probe) -> None:
+    probe = loaded_probe(Commands)
+    words = [1, 2, 3, 9, 4, 5]
+    for number, word in enumerate(words):
+        assert probe.commands.send(Command(word=word, amount=10 + number, name=f"n{number}"))
+    probe.loaded.programs["take"].test_run(data_in=bytes(64))
+    assert probe.results[0] == 10 + 12
+    assert dict(probe.named.items()) == {"n0": 10, "n2": 12}
+    probe.loaded.programs["take_all"].test_run(data_in=bytes(64))
+    assert (probe.results[1], probe.results[2]) == (2, 14 + 15)
+    probe.loaded.programs["take_all"].test_run(data_in=bytes(64))
+    assert (probe.results[1], probe.results[2]) == (0, 14 + 15)
+    assert probe.commands.lost == 0

@@ -19,7 +19,7 @@ from beespace.record import replace
 from beespace.schema import BoolKind, IntKind
 from beespace.schema.kinds import kind_align, kind_size
 
-__all__ = ["map_callback", "method_of"]
+__all__ = ["callback_of", "map_callback", "method_of"]
 
 _MAP = ir.PointerType(ir.Region.MAP)
 _VALUE = ir.PointerType(ir.Region.MAP_VALUE)
@@ -39,11 +39,6 @@ def map_callback(frame: Frame, what: str, node: ast.expr, map_name: str, map: Ma
     The kernel gives it the map, the key and the value (``BPF_MAP_TYPE_*`` timers and work queues).
     """
     method = method_of(frame, what, node)
-    unit = frame.unit
-    name = f"{method.name}__{map_name}{unit.suffix}"
-    if name in unit.callbacks:
-        return name
-    unit.callbacks.add(name)
     assert map.key is not None and map.value_kind is not None
     opening: ir.Block = ()
     slots: tuple[ir.Slot, ...] = ()
@@ -59,14 +54,25 @@ def map_callback(frame: Frame, what: str, node: ast.expr, map_name: str, map: Ma
         opening = (ir.Copy(ir.StackSlot("copy"), address, size, kind_align(map.key)),)
         key = Value(of_kind(map.key), ir.StackSlot("copy"), align=SLOT_ALIGN)
     value = Value(of_kind(map.value_kind), ir.Local("value", _VALUE), align=kind_align(map.value_kind))
-    compiled = compile_callback(frame, method, (("the key", key), ("the value", value)), what, node)
-    arguments: tuple[ir.Expression, ...] = (key.expression, value.expression)
-    if compiled.raises:  # whoever the kernel calls is the last that can leave
-        slots += (ir.Slot("failed", 4),)
-        arguments += (ir.StackSlot("failed"),)
-    result = compiled.result.code.type if compiled.result.code is not None else ir.VOID
     parameters = (ir.Parameter("map", _MAP), ir.Parameter("key", _VALUE), ir.Parameter("value", _VALUE))
-    body = (*opening, ir.Evaluate(ir.Call(compiled.name, arguments, result)), ir.Return(ir.Const(0, ir.I64)))
+    given = (("the key", key), ("the value", value))
+    return callback_of(frame, what, node, method, map_name, given, parameters, opening, slots)
+
+
+def callback_of(
+    frame: Frame, what: str, node: ast.expr, method: SubProgram, map_name: str, given: tuple[tuple[str, Value], ...],
+    parameters: tuple[ir.Parameter, ...], opening: ir.Block, slots: tuple[ir.Slot, ...],
+) -> str:  # fmt: skip
+    """The function of the kernel's own signature, ``parameters``, that passes ``given`` to the method; its name."""
+    unit = frame.unit
+    name = f"{method.name}__{map_name}{unit.suffix}"
+    if name in unit.callbacks:
+        return name
+    unit.callbacks.add(name)
+    compiled = compile_callback(frame, method, given, what, node)
+    result = compiled.result.code.type if compiled.result.code is not None else ir.VOID
+    calling = ir.Call(compiled.name, tuple(value.expression for _, value in given), result)
+    body = (*opening, ir.Evaluate(calling), ir.Return(ir.Const(0, ir.I64)))
     # The verifier tells rounds of a timer that starts itself again from a loop only in the callback's own frame.
     unit.functions[compiled.name] = replace(unit.functions[compiled.name], inlined=True)
     unit.functions[name] = ir.Function(name, parameters, ir.I64, body, None, slots, span=frame.code_span(node))

@@ -37,6 +37,7 @@ class Region(Enum):
     KERNEL_UNTRUSTED = "kernel?"  # any kernel address; loads become bpf_probe_read_kernel()
     USER = "user"  # an address of the current process; loads become bpf_probe_read_user()
     MAP = "map"  # a map itself, as helpers take it; neither read nor written
+    DYNPTR = "dynptr"  # bytes of a length that is known when they are used; neither read nor written
     FUNCTION = "function"  # a sub-program, as bpf_loop() takes it; neither read nor written
 
 

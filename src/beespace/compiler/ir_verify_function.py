@@ -315,7 +315,7 @@ class _Checker:
 
     def offset(self, node: ir.Offset) -> None:
         region = _region(self.type(node.pointer))
-        if region is None or region in _FIXED or region in (_R.MAP, _R.FUNCTION):
+        if region is None or region in _FIXED or region in (_R.MAP, _R.FUNCTION, _R.DYNPTR):
             _fail(node, "this pointer cannot be moved")
         if not isinstance(node.bytes, int) and self.type(node.bytes) not in (ir.U32, ir.U64):
             _fail(node, "an offset is u32 or u64")

@@ -21,7 +21,8 @@ def visits_of(frame: Frame, node: ast.expr) -> Visits | None:
     """What a loop over ``node`` visits; ``None`` if that is nothing of the kernel's."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
-    if not isinstance(node.func.value, ast.Name) or not isinstance(frame.value(node.func.value).type, Static):
+    word = isinstance(node.func.value, ast.Name) and isinstance(frame.value(node.func.value).type, Static)
+    if not word and node.func.attr != "records":
         return None
     value = frame.value(node)
     if not isinstance(value.type, Iteration):

@@ -27,6 +27,7 @@ from beespace.compiler.maps import (
     stack_traces,
     storage,
     top_k,
+    user_ring,
     variables,
 )
 from beespace.compiler.maps.lookups import index_key, value_key
@@ -150,7 +151,7 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Counter: Operations(count=variables.count, operators="self.{0} += n"),
     Global: Operations(attributes={"value": variables.value}, operators="self.{0}.value", define=variables.undefined),
     Ring: Operations(words={"emit": ring.emit, "reserve": ring.reserve}, define=ring.define),
-    UserRing: Operations(define=ring.define),
+    UserRing: Operations(words={"drain": user_ring.drain, "records": user_ring.records}, define=ring.define),
     Arena: Operations(),
     SocketStorage: _STORAGE,
     TaskStorage: _STORAGE,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from beespace.lang.maps.declaration import Map, checked_kind
+from beespace.lang.maps.declaration import Map, checked_kind, kernel_only
 from beespace.lang.maps.ring import ring_bytes
 from beespace.schema import Struct
 from beespace.schema.codec import pack
@@ -33,3 +34,19 @@ class UserRing(Map, Generic[S]):
         except BlockingIOError:
             return False
         return True
+
+    def records(self) -> Iterator[S]:
+        """Kernel only: ``for record in self.commands.records():`` copies of those that are there, each taken out.
+
+        A `break` leaves the rest; what is too short is passed over and counted in ``lost``.
+        """
+        raise kernel_only("records")
+
+    def drain(self, callback: Callable[[S], object]) -> int:
+        """Kernel only: call a method for a copy of each record; how many there were, or a negative error number."""
+        raise kernel_only("drain")
+
+    @property
+    def lost(self) -> int:
+        """Records that were shorter than their struct, in ``records()``."""
+        return int(self.backend.lost())
