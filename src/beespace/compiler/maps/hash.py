@@ -138,7 +138,7 @@ def contains(frame: Frame, place: Place, node: ast.expr) -> ir.Expression:
 
 def unreadable(frame: Frame, place: Place, node: ast.Subscript) -> Value:
     """``self.m[key]`` would have to raise for a missing key."""
-    raise frame.error(rules.PlainSubscript, node, name=place.name)
+    raise frame.error(rules.PlainSubscript, node, name=ast.unparse(node.value))
 
 
 def write(frame: Frame, place: Place, node: ast.Subscript, value: Value, value_node: ast.expr) -> ir.Block:

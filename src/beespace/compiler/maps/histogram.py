@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir
+from beespace.compiler import ir, rules
 from beespace.compiler.bits import bit_length
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps.lookups import certain, created, lookup, value_key
@@ -15,12 +15,12 @@ from beespace.compiler.values import Value, not_null, number, offset, sequence
 from beespace.lang import Histogram, LinearHistogram, Map
 from beespace.schema.kinds import kind_size
 
-__all__ = ["KeyedEntry", "add", "add_to_entry", "define", "entry"]
+__all__ = ["HistogramEntry", "add", "add_to_entry", "define", "entry"]
 
 _SLOTS = 8  # the buckets follow the sum
 
 
-class KeyedEntry(Map):
+class HistogramEntry(Map):
     """``self.latency[key]``: a histogram of many, by the address of its key."""
 
     map_type = 0
@@ -39,14 +39,21 @@ def define(name: str, map: Map) -> ir.MapDefinition:
 def entry(frame: Frame, place: Place, node: ast.Subscript) -> Value:
     """``self.latency[key]``, of which only ``.add()`` can be asked."""
     assert isinstance(place.map, Histogram)
+    if not place.map.keyed:
+        raise _misused(
+            frame, place, "[...]", ".add()", f"declare it with a key: `{place.name} = Histogram(key=u32)`", node
+        )
     before, key = value_key(frame, place.map, node.slice)
-    return Value(MapObject(place.name, KeyedEntry(place.map)), sequence(before, key))
+    return Value(MapObject(place.name, HistogramEntry(place.map)), sequence(before, key))
 
 
 def add(frame: Frame, place: Place, node: ast.Call) -> Value:
     """``self.latency.add(value)``."""
     (wanted,) = arguments(frame, place, node, "value")
     assert isinstance(place.map, Histogram)
+    if place.map.keyed:
+        entry = f"self.{place.name}[key].add(value)"
+        raise _misused(frame, place, "add", entry, f"say which: `{entry}`", node)
     before, value = _value(frame, place.map, wanted)
     slot = frame.scope.slot(4)
     block, pointer = certain(frame, lookup(place.address, slot))
@@ -57,13 +64,18 @@ def add(frame: Frame, place: Place, node: ast.Call) -> Value:
 def add_to_entry(frame: Frame, place: Place, node: ast.Call) -> Value:
     """``self.latency[key].add(value)``; a key that finds no room is counted as lost."""
     (wanted,) = arguments(frame, place, node, "value")
-    assert isinstance(place.map, KeyedEntry)
+    assert isinstance(place.map, HistogramEntry)
     opening, key = frame.bind(place.address)
     before, value = _value(frame, place.map.histogram, wanted)
     table = Place(place.name, place.map.histogram, ir.MapAddress(place.name), place.key)
     block, pointer = created(frame, table, key)
     counting = ir.If(not_null(pointer), _count(frame, place.map.histogram, pointer, value))
     return _counted((*opening, *before, *block, counting))
+
+
+def _misused(frame: Frame, place: Place, word: str, known: str, suggestion: str, node: ast.AST) -> Exception:
+    map = MapObject(place.name, place.map)
+    return frame.error(rules.NoMapWord, node, map=map, word=word, known=known, suggestion=suggestion)
 
 
 def _counted(block: ir.Block) -> Value:

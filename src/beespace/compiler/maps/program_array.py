@@ -25,8 +25,9 @@ def define(name: str, map: Map) -> ir.MapDefinition:
     """Indices to programs, some of them there from the start."""
     assert isinstance(map, ProgramArray)
     programs = tuple(sorted(map.programs.items()))
-    return ir.MapDefinition(name, map.map_type, key=map.key, value_size=4, max_entries=map.max_entries,
-                            programs=programs)  # fmt: skip
+    return ir.MapDefinition(
+        name, map.map_type, key_size=4, value_size=4, max_entries=map.max_entries, programs=programs
+    )
 
 
 def jump(frame: Frame, place: Place, node: ast.Call) -> Value:

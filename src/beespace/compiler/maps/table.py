@@ -144,7 +144,7 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Histogram: Operations(
         words={"add": histogram.add}, read=histogram.entry, operators="self.{0}[key].add()", define=histogram.define
     ),
-    histogram.KeyedEntry: Operations(words={"add": histogram.add_to_entry}),
+    histogram.HistogramEntry: Operations(words={"add": histogram.add_to_entry}),
     Interval: Operations(
         words={"get": interval.get, "get_or_create": interval.get_or_create}, key=value_key, define=interval.define
     ),

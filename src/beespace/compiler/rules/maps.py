@@ -24,7 +24,7 @@ class NoMapWord(Diagnostic):
 class PlainSubscript(Diagnostic):
     title = "{name}[...] would raise KeyError for a missing key, and the kernel has no exceptions"
     label = "reading by key"
-    help = "use `value = self.{name}.get(key)` and check it for None"
+    help = "use `value = {name}.get(key)` and check it for None"
     name: str
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC
+from beespace.lang.maps.declaration import BPF_F_NO_PREALLOC, plain
 from beespace.lang.maps.keyed import Keyed, PerCpu
+from beespace.schema import IntKind
 
 __all__ = ["Hash", "LruHash", "LruPerCpuHash", "PerCpuHash"]
 
@@ -38,6 +39,12 @@ class _Table(Keyed[K, V]):
     def delete(self, key: K) -> bool:
         """Remove an entry; whether there was one."""
         return bool(self.backend.delete(self._pack_key(key)))
+
+    def plain(self) -> Any:
+        entries: Any = self.items()
+        if isinstance(self.value_kind, IntKind):
+            entries = sorted(entries, key=lambda entry: entry[1])  # the largest where the eye is
+        return [[plain(key), plain(value)] for key, value in entries]
 
     def clear(self) -> None:
         """Remove every entry."""

@@ -74,6 +74,12 @@ class StackTraces(Map):
     def plain(self) -> Any:
         return [[number, self.symbols(number)] for number in self]
 
+    def render(self) -> str:
+        lines = [f"{self.name}:"]
+        for number in self:
+            lines += [f"  {number}:", *(f"    {symbol}" for symbol in self.symbols(number))]
+        return "\n".join(lines)
+
     def __delitem__(self, number: int) -> None:
         if not self.backend.delete(number.to_bytes(4, "little")):
             raise KeyError(number)
