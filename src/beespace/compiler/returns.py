@@ -57,7 +57,7 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
     hook = frame.attachment.hook
     check_verdicts(frame, node.value, hook)
     value = present(frame, frame.value(node.value, I32), node.value)
-    allowed = written_range(hook) if isinstance(value.type, Literal) else allowed_results(hook)
+    allowed = written_range(hook) if isinstance(value.type, Literal) or value.literal else allowed_results(hook)
     if isinstance(value.type, Bool):
         _check(frame, node.value, hook.name, allowed, 0, 1, "True or False")
         return (ir.Return(ir.Convert(value.expression, ir.I32)),)

@@ -32,7 +32,6 @@ RANGES: dict[tuple[int, int | None], tuple[int, int]] = {
     (26, 25): (0, 0),  # fexit
     (26, 28): (0, 1),  # iterators
     (26, 58): (0, 0),  # fsession
-    (29, 27): (-_MAX_ERRNO, 0),  # lsm
     (29, 43): (0, 1),  # lsm_cgroup
     (30, _OTHERS): (0, 1),
     (32, _OTHERS): (0, 1),
@@ -46,6 +45,7 @@ VERDICTS: dict[int, tuple[int, int]] = {
     14: (0, 1),  # sk_skb; a stream parser returns a length
     16: (0, 1),  # sk_msg
     21: (0, 1),  # sk_reuseport
+    29: (-_MAX_ERRNO, 0),  # lsm; checked since Linux 6.12, some hooks take less
 }
 _STREAM_PARSER = 4
 
