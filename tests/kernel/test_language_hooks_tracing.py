@@ -408,8 +408,24 @@ def test_iterators() -> None:
         assert abs(probe.files[os.getpid()] - before) <= 3
 
 
+class Request(Struct):
+    number: u32
+    doubled: u64
+    name: Text = text(16)
+
+
 class ByHand(Program):
     runs = Counter()
+
+    @syscall
+    def double(self, request: Request):
+        request.doubled = u64(request.number) * 2
+        if request.name == "who":
+            name = text(16)
+            name = bpf.comm()
+            request.name = name
+            request.number += 1
+        return -5
 
     @syscall
     def run(self, ctx):
@@ -421,6 +437,10 @@ def test_syscall_programs() -> None:
     with ByHand().start() as probe:
         assert probe.test_run("run").retval == 7
         assert probe.runs.value == 1
+        run = probe.test_run("double", context=Request(number=21, doubled=0, name="who"))
+        name = Path("/proc/thread-self/comm").read_text().strip()
+        assert (run.context.number, run.context.doubled, run.context.name) == (22, 42, name)
+        assert run.retval == 2**32 - 5
 
 
 class Switches(Program):

@@ -57,6 +57,7 @@ __all__ = ["call_subprogram", "compile_callback", "compile_program", "parameters
 MAX_PARAMETERS = 5
 _LITERAL_SIZE = 16  # of a text parameter whose first call passes a shorter text that is written out
 _CONTEXT = ir.PointerType(ir.Region.CONTEXT)
+_MEMORY = ir.PointerType(ir.Region.STACK)  # read and written directly, and nobody else's
 # Contexts that are one thing: they are one parameter, whatever it is called.
 _WHOLE = (hooks.Context.STRUCT, hooks.Context.TRACEPOINT, hooks.Context.CALLER)
 
@@ -158,6 +159,10 @@ def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
     whole = len(plain) == 1 and (plain[0].arg == "ctx" or attachment.hook.context in _WHOLE)
     if not whole:
         return _enter_arguments(frame, context, plain, place)
+    if attachment.hook.context is hooks.Context.CALLER and plain[0].annotation is not None:
+        declared = annotation(frame, plain[0].annotation)
+        if isinstance(declared, StructType):  # memory of whoever runs the program
+            return _enter(frame, plain[0].arg, Value(declared, ir.Convert(context.expression, _MEMORY)))
     _check_context(frame, context, plain[0])
     frame.scope.add(Variable(plain[0].arg, "ctx", context.type, _CONTEXT, parameter=True))
     frame.state.assign(plain[0].arg, context.type)

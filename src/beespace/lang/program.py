@@ -22,7 +22,9 @@ from beespace.lang.attach import OPTIONAL, SECTION, TAIL_CALL, VARIANTS, Variant
 from beespace.lang.log import Log, RawLog
 from beespace.lang.maps import Map, RawMap
 from beespace.lang.options import Option, check, options_of
-from beespace.record import dataclass
+from beespace.record import dataclass, replace
+from beespace.schema import Struct
+from beespace.schema.codec import pack, unpack
 
 if TYPE_CHECKING:
     from beespace.spec import ObjectSpec
@@ -279,10 +281,15 @@ class Program:
     def test_run(self, method: str, packet: bytes = b"", *, context: Any = b"", repeat: int = 1, **how: Any) -> Any:
         """Run a method by hand (``BPF_PROG_TEST_RUN``): its result, the packet and context afterwards, the mean time.
 
-        ``packet`` begins with its Ethernet header.  ``context`` is bytes, or fields by name; see
+        ``packet`` begins with its Ethernet header.  ``context`` is bytes, fields by name, or, for ``syscall``
+        methods, the struct that they take, which the result's ``context`` is afterwards; see
         :meth:`beespace.kernel.KernelProgram.test_run`, which takes ``how``, too.
         """
-        return self._live().program(method).test_run(packet, context, repeat, **how)
+        run = self._live().program(method).test_run
+        if isinstance(context, Struct):
+            done = run(packet, pack(type(context), context), repeat, **how)
+            return replace(done, context=unpack(type(context), done.ctx))
+        return run(packet, context, repeat, **how)
 
     def _live(self) -> Running:
         if self._running is None:
