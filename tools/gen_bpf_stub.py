@@ -170,7 +170,7 @@ def main() -> None:
     options = parser.parse_args()
     for path, text in ((STUB, stub()), (LIST, listing())):
         if options.check and (not path.exists() or path.read_text() != text):
-            sys.exit(f"{path.name} would change")
+            sys.exit(f"{path.name} would change: run python tools/gen_bpf_stub.py, and commit what it writes")
         if not options.check:
             path.write_text(text)
 

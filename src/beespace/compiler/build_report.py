@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from beespace.compiler.program import Compiled
+from beespace.compiler.requirements import Requirement, minimum
 from beespace.compiler.stack import SCRATCH, Spill, chains_of
 from beespace.elf import read
 from beespace.hooks import resolve
@@ -67,7 +68,10 @@ class MapReport:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The whole; ``notes`` say in sentences what the compiler did that its author may want to know."""
+    """The whole; ``notes`` say in sentences what the compiler did that its author may want to know.
+
+    ``kernel`` is the first release that has all that the programs need; ``needs`` lists it, the newest first.
+    """
 
     name: str
     license: str
@@ -76,6 +80,8 @@ class BuildReport:
     functions: tuple[FunctionReport, ...]
     maps: tuple[MapReport, ...]
     notes: tuple[str, ...]
+    kernel: str = ""
+    needs: tuple[Requirement, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As JSON knows it."""
@@ -84,7 +90,8 @@ class BuildReport:
             "programs": [_function_json(each) for each in self.programs],
             "functions": [_function_json(each) for each in self.functions],
             "maps": [{name: getattr(each, name) for name in MapReport.__match_args__} for each in self.maps],
-            "notes": list(self.notes),
+            "notes": list(self.notes), "kernel": self.kernel,
+            "needs": [{"since": n.since, "what": n.what, "programs": list(n.programs)} for n in self.needs],
         }  # fmt: skip
 
     def as_text(self) -> str:
@@ -104,6 +111,7 @@ def report_of(compiled: Compiled) -> BuildReport:
     return BuildReport(
         spec.name, spec.license, len(compiled.object), tuple(programs), tuple(functions), maps,
         (*compiled.module.notes, *_notes(programs, compiled.report.spills)),
+        minimum(compiled.report.requirements), compiled.report.requirements,
     )  # fmt: skip
 
 
@@ -180,6 +188,9 @@ def _function_json(each: FunctionReport) -> dict[str, Any]:
 
 def _text(report: BuildReport) -> Iterator[str]:
     yield f"{report.name}: {report.size:,} bytes, license {report.license}"
+    newest = [each.what for each in report.needs if each.since == report.kernel]
+    if newest:
+        yield f"needs Linux {report.kernel}: {', '.join(newest)}"
     for each in report.programs:
         yield ""
         yield f"program {each.name}  ({each.section}, Linux {each.since})"

@@ -19,6 +19,7 @@ from beespace.compiler.loops import ZERO
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.permitted import check_permitted
+from beespace.compiler.requirements import Requirement, requirements_of
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
 from beespace.compiler.usdt import FUNCTION as USDT_FUNCTION
@@ -39,13 +40,15 @@ class Report:
 
     ``lost`` is the key of each map in the per-CPU array ``beespace_lost`` (see :mod:`beespace.compiler.lost`);
     a map is in it whether or not anything of it can be lost.  ``stack`` is the deepest chain of frames
-    of each program in bytes, ``spills`` what of functions' memory did not fit the stack.
+    of each program in bytes, ``spills`` what of functions' memory did not fit the stack.  ``requirements`` are what
+    the programs need of a kernel, the newest first.
     """
 
     programs: Mapping[str, str]
     lost: Mapping[str, int]
     stack: Mapping[str, int]
     spills: tuple[Spill, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
     @property
     def spilled(self) -> tuple[str, ...]:
@@ -81,6 +84,7 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> C
         {name: lost_index(declaration, name) for name in declaration.maps},
         build.stack,
         build.spills,
+        requirements_of(build.module),
     )
     return Compiled(build.object, report, build.module, build.text)
 

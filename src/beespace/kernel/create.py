@@ -12,6 +12,7 @@ from typing import Any
 
 from beespace.errors import FormatError, KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
+from beespace.isa.map_releases import FIRST_KERNEL
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.pinning import DEFAULT_DIRECTORY, Directory, Pin, adopt
@@ -33,10 +34,6 @@ _UNTYPED = {
     MapType.PERF_EVENT_ARRAY, MapType.CGROUP_ARRAY, MapType.STACK_TRACE, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS,
     MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP, MapType.XSKMAP, MapType.SOCKMAP, MapType.SOCKHASH,
     MapType.QUEUE, MapType.STACK, MapType.ARENA,
-}  # fmt: skip
-_SINCE: dict[int, str] = {
-    MapType.TASK_STORAGE: "5.11", MapType.BLOOM_FILTER: "5.16", MapType.USER_RINGBUF: "6.1",
-    MapType.CGRP_STORAGE: "6.2", MapType.ARENA: "6.9", MapType.INSN_ARRAY: "6.19", MapType.RHASH: "7.3",
 }  # fmt: skip
 # How a kernel refuses what it does not know.
 _UNKNOWN = (errno.EINVAL, errno.ENOTSUP, errno.E2BIG, 524)
@@ -160,7 +157,7 @@ class _Making:
 
 def _missing(spec: MapSpec, error: KernelError) -> NotSupported | None:
     """The error to raise instead of ``error`` if the kernel makes no map of the type, not even the smallest."""
-    since = _SINCE.get(spec.type) if error.errno in _UNKNOWN else None
+    since = FIRST_KERNEL.get(spec.type) if error.errno in _UNKNOWN else None
     if since is None:
         return None
     from beespace.kernel.features.map_types import map_type  # only who is refused needs it
