@@ -7,6 +7,7 @@ The numbers stay small, so that nothing wraps; what wraps is fuzzed (``tests/fuz
 from __future__ import annotations
 
 import random
+from enum import IntEnum
 from types import FunctionType, SimpleNamespace
 
 import pytest
@@ -182,16 +183,116 @@ class Loops(Program):
         self.results[11] = u64(len(bag.slots) + len(PORTS)) if not any(x == 3 for x in (1, 2, b)) else 1
 
 
+class Shape(IntEnum):
+    LINE = 1
+    SQUARE = 2
+    CUBE = 3
+
+
+LIMITS = SimpleNamespace(LOW=10, HIGH=90)
+
+
+class Matches(Program):
+    inputs = Array(u64, 4)
+    results = Array(u64, 12)
+
+    @hook
+    def values(self, ctx):
+        a, b = self.inputs[0], self.inputs[1]
+        match a:
+            case 0 | 1:
+                self.results[0] = 1
+            case Shape.SQUARE | Shape.CUBE if b > 50:
+                self.results[0] = 2
+            case LIMITS.HIGH:
+                self.results[0] = 3
+            case small if small < 50:
+                self.results[0] = small + 4
+            case other:
+                self.results[0] = other + 1000
+        match a % 2 == 0, b:
+            case True, 0 | 1:
+                self.results[1] = 1
+            case False, n if n > 3:
+                self.results[1] = n
+            case (True, 50) | (False, 1):
+                self.results[1] = 3
+            case _, rest:
+                self.results[1] = rest + 7
+        match (a + b) % 5 - a % 5 if a % 5 <= (a + b) % 5 else 9:
+            case 4 as four:
+                self.results[2] = four
+            case 3 | 2 as two:
+                self.results[2] = two * 10
+
+    @hook
+    def structs(self, ctx):
+        a = self.inputs[0]
+        bag = Bag(name="ab" if a > 50 else "cron")
+        bag.slots[1] = u32(a)
+        match bag.name:
+            case "ab" | "abc":
+                self.results[0] = 1
+            case "cron":
+                self.results[0] = 2
+            case _:
+                self.results[0] = 3
+        match bag:
+            case Bag(name="ab", flags=_) if bag.slots[1] % 2 == 0:
+                self.results[1] = 1
+            case Bag(name="cron" as word, slots=slots):
+                self.results[1] = u64(slots[1]) + u64(word == "cron")
+            case Bag():
+                self.results[1] = 5
+
+
+WORDS = ("", "a", "ab", "cron", "bash", "abcabcabcabcabcd", "xabx", "/tmp/log.txt")
+
+
+class Texts(Program):
+    inputs = Array(u64, 4)
+    results = Array(u64, 12)
+
+    @hook
+    def searches(self, ctx):
+        bag = Bag()
+        for at, word in enumerate(WORDS):
+            if u64(at) == self.inputs[0] % 8:
+                bag.name = word
+        name = bag.name
+        self.results[0] = u64(len(name)) * 100 + u64(len(bag.name[1:3]))
+        self.results[1] = u64("ab" in name) + u64("c" not in bag.name) * 2 + u64("" in name) * 4
+        self.results[2] = u64(name.endswith("b")) + u64(name.endswith("abcd")) * 2 + u64(name.endswith(".txt")) * 4
+        self.results[3] = u64(name.find("c") + 5) + u64(i64(bag.name.find("tmp")) + 5) * 100
+        self.results[4] = u64(name[:2] == "ab") + u64(name[1:4] == "bca") * 2 + u64(name[3:] == "") * 4
+        self.results[5] = u64(name in ("cron", "bash")) + u64(bag.name not in ("a", "ab")) * 2
+        short = name[2:5]
+        self.results[6] = u64(short == "con") + u64(len(short))
+        self.results[7] = u64(name[0:1] in ("a", "x", "/")) + u64(name[40:] == "") * 2
+        self.results[8] = u64(name.startswith("/tmp")) + u64(name[:4].startswith("/t")) * 2
+        self.results[9] = u64(bool(name)) + u64(name != "") * 2
+        data = b"\x01\xff\x07"
+        self.results[10] = u64(data[1]) + u64(data[-1]) + u64(data[self.inputs[0] % 3]) + u64(len(data[1:]))
+        bag.name = name[1:9]
+        self.results[11] = u64(bag.name == "ron") + u64(len(bag.name)) * 2
+
+
 PROGRAMS = {
+    Texts: ("searches",),
+    Matches: ("values", "structs"),
     Loops: ("whiles", "sequences", "generators"),
     Numbers: ("division", "bits", "powers"),
 }
 CASES = [(program, method) for program, methods in PROGRAMS.items() for method in methods]
 
 
-def plain_bag(name: str = "") -> SimpleNamespace:
+class PlainBag:
     """A Bag as plain Python has it."""
-    return SimpleNamespace(name=name, slots=[0] * 6, flags=[False] * 3)
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.slots = [0] * 6
+        self.flags = [False] * 3
 
 
 def in_python(program: type[Program], method: str, inputs: list[int], length: int) -> list[int]:
@@ -199,7 +300,7 @@ def in_python(program: type[Program], method: str, inputs: list[int], length: in
     probe = SimpleNamespace(inputs=inputs, results=[0] * length)
     for name, found in vars(program).items():
         if callable(found):
-            code = FunctionType(found.__code__, {**found.__globals__, "Bag": plain_bag})
+            code = FunctionType(found.__code__, {**found.__globals__, "Bag": PlainBag})
             setattr(probe, name, code.__get__(probe))
     getattr(probe, method)(None)
     return probe.results

@@ -15,6 +15,8 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.generators import all_of, any_of, extreme_of, sum_of
 from beespace.compiler.numbers import binary, known, unify
 from beespace.compiler.printing import print_call
+from beespace.compiler.text_search import length
+from beespace.compiler.texts import as_text
 from beespace.compiler.types import (
     BOOL,
     Array,
@@ -24,6 +26,7 @@ from beespace.compiler.types import (
     MapObject,
     Range,
     Static,
+    Text,
     TextLiteral,
     Type,
 )
@@ -90,19 +93,22 @@ def _len(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
     value = frame.value(argument)
     if isinstance(value.type, Array):
         return Value(Literal(value.type.kind.length))
-    if isinstance(value.type, MapObject) and (length := maps.length(value)) is not None:
-        return Value(Literal(length))
+    if isinstance(value.type, MapObject) and (entries := maps.length(value)) is not None:
+        return Value(Literal(entries))
     if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
         return Value(Literal(len(value.type.value)))
     if isinstance(value.type, TextLiteral):
-        return Value(Literal(len(value.type.value)))
+        return Value(Literal(len(value.type.value if value.type.raw else value.type.value.decode())))
     if isinstance(value.type, Bytes) and value.type.size is not None:
         return Value(Literal(value.type.size))
+    text = as_text(frame, value)
+    if isinstance(text.type, Text):
+        return length(frame, text, argument)
     raise frame.error(
         rules.NotSupported,
         node,
         what=f"len() of {value.type}",
-        suggestion="len() works with array fields and Array maps",
+        suggestion="len() works with texts, raw bytes, array fields and Array maps",
     )
 
 

@@ -14,8 +14,10 @@ from beespace.compiler.diagnostics import Failure
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Condition, Frame
 from beespace.compiler.maps import contains
-from beespace.compiler.memory import compared, load
+from beespace.compiler.memory import compared, in_memory, load
 from beespace.compiler.numbers import default_type, fit, plain, present, unify
+from beespace.compiler.text_search import search
+from beespace.compiler.texts import as_text
 from beespace.compiler.types import (
     Address,
     Array,
@@ -331,13 +333,24 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
         if isinstance(present(frame, value, left_node).type, Int):
             before, code = frame.bind(value.expression)  # type: ignore[assignment]
             value = replace(value, code=code)
+        elif isinstance((text := as_text(frame, value)).type, (Text, Bytes)):
+            size = text.type.size
+            if size is None:
+                raise frame.error(rules.TextUnsized, left_node, what="this text", name="name")
+            before, pointer, align = in_memory(frame, text, size)  # type: ignore[assignment]
+            value = Value(text.type, pointer, align=align)
         result: ir.Expression | None = None
         for element in elements:
             other = present(frame, frame.value(element), element)
+            if isinstance(value.type, (Text, Bytes)) and isinstance(other.type, (Text, TextLiteral, Bytes)):
+                equal = compared(frame, value, other, node, "==")
+                assert equal is not None
+                result = equal if result is None else ir.Or(result, equal)
+                continue
             if not isinstance(value.type, (Int, Literal)) or not isinstance(other.type, (Int, Literal)):
                 raise frame.error(
                     rules.Comparison, element, left=value.type, right=other.type, operator="in",
-                    suggestion="only numbers are looked for in a tuple; join comparisons with `or`",
+                    suggestion="numbers and texts are looked for in a tuple; join comparisons with `or`",
                 )  # fmt: skip
             left, right, _ = unify(frame, value, other, element)
             same = ir.Compare(ir.CompareOp.EQ, left, right)
@@ -349,10 +362,14 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
     if isinstance(target.type, (Int, Literal)) and target.type.enum is not None:
         code = _has_flags(frame, target, left_node, right_node)
         return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
+    text = as_text(frame, target)
+    if isinstance(text.type, Text):
+        code = search(frame, text, left_node)
+        return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
     if not isinstance(target.type, MapObject):
         raise frame.error(
             rules.NotSupported, node, what=f"`in` with {target.type}",
-            suggestion="it works with a map (`key in self.m`) and a tuple of numbers (`x in (1, 2)`)",
+            suggestion="it works with a map (`key in self.m`), a tuple (`x in (1, 2)`) and a text (`\"tmp\" in name`)",
         )  # fmt: skip
     code = contains(frame, target, left_node)
     return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())

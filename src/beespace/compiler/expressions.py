@@ -16,17 +16,22 @@ from beespace.compiler.calls import call
 from beespace.compiler.choices import conditional, either
 from beespace.compiler.conditions import condition
 from beespace.compiler.constants import table
-from beespace.compiler.elements import array_element
+from beespace.compiler.elements import array_element, element_at
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps import attribute as map_attribute
 from beespace.compiler.maps import read_item, unknown_word, words_of
-from beespace.compiler.memory import load, read_field
+from beespace.compiler.memory import in_memory, load, read_field
 from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
-from beespace.compiler.numbers import binary, plain, present, unary
+from beespace.compiler.numbers import binary, check_index, known, plain, present, unary
 from beespace.compiler.structs import materialise
+from beespace.compiler.text_search import sliced
+from beespace.compiler.texts import as_bytes, as_text
 from beespace.compiler.types import (
     BOOL,
+    U8,
+    U32,
     Array,
+    Bytes,
     Context,
     Int,
     KernelObject,
@@ -139,12 +144,19 @@ def _map_attribute(frame: Frame, owner: Value, map: MapObject, node: ast.Attribu
 def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Value:
     owner = frame.value(node.value)
     if isinstance(node.slice, ast.Slice):
-        raise frame.error(rules.NotSupported, node.slice, what="a slice", suggestion="take single elements")
+        return _slice(frame, owner, node, node.slice)
     if isinstance(owner.type, MapObject):
         return read_item(frame, owner, node)
     owner = present(frame, owner, node.value)
     if isinstance(owner.type, Static) and isinstance(owner.type.value, tuple):
         return _tuple_element(frame, owner.type.value, node)
+    if isinstance(owner.type, Bytes) and owner.type.size is not None:
+        return _byte(frame, owner, node)
+    if isinstance(owner.type, Text):
+        raise frame.error(
+            rules.NotSupported, node, what="a single character of a text",
+            suggestion="Python would raise past the end; a slice is empty there: `text[2:3]`",
+        )  # fmt: skip
     if isinstance(owner.type, Array):
         pointer, kind = array_element(frame, owner, node)
         return load(pointer, kind, kind_align(kind))
@@ -161,6 +173,29 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     raise frame.error(
         rules.NotSupported, node, what=f"an element of {owner.type}", suggestion="only arrays and maps have elements"
     )
+
+
+def _slice(frame: Frame, owner: Value, node: ast.Subscript, slice: ast.Slice) -> Value:
+    owner = as_text(frame, present(frame, owner, node.value))
+    if isinstance(owner.type, KernelObject):
+        owner = as_bytes(frame, owner)
+    if not isinstance(owner.type, (Text, Bytes)):
+        raise frame.error(
+            rules.NotSupported, slice, what=f"a slice of {owner.type}", suggestion="take single elements in a `for`"
+        )
+    return sliced(frame, owner, slice)
+
+
+def _byte(frame: Frame, owner: Value, node: ast.Subscript) -> Value:
+    """``raw[i]``: a number."""
+    assert isinstance(owner.type, Bytes)
+    size = owner.type.size or 0
+    before, pointer, _ = in_memory(frame, owner, size)
+    value = known(frame, frame.value(node.slice, U32), node.slice, "an index")
+    if isinstance(value.type, Literal) and -size <= value.type.value < 0:
+        value = Value(Literal(value.type.value + size))
+    check_index(frame, value, size, node.slice)
+    return Value(U8, sequence(before, ir.Load(element_at(pointer, IntKind("u8", 8), size, frame, value), ir.U8)))
 
 
 def _tuple_element(frame: Frame, values: tuple[Any, ...], node: ast.Subscript) -> Value:

@@ -34,8 +34,8 @@ from beespace.schema import AddressKind, BoolKind, BytesKind, Field, IntKind, Ki
 from beespace.schema.kinds import kind_size
 
 __all__ = [
-    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "load", "located", "memory_align",
-    "read_field", "resource_in", "store",
+    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "load", "located",
+    "memory_align", "read_field", "resource_in", "store",
 ]  # fmt: skip
 
 SLOT_ALIGN = 8
@@ -177,13 +177,13 @@ def compared(frame: Frame, left: Value, right: Value, node: ast.Compare, operato
             kind = left.type.kind if isinstance(left.type, Array) else AddressKind()
         size = kind_size(kind)
         check_copied(frame, kind, node, left.code, right.code)
-        before, ours, align = _in_memory(frame, left, size)
-        between, theirs, other = _in_memory(frame, right, size)
+        before, ours, align = in_memory(frame, left, size)
+        between, theirs, other = in_memory(frame, right, size)
         return ir.Sequence(before + between, equal_bytes(ours, theirs, size, min(align, other)))
     return None
 
 
-def _in_memory(frame: Frame, value: Value, size: int) -> tuple[ir.Block, ir.Expression, int]:
+def in_memory(frame: Frame, value: Value, size: int) -> tuple[ir.Block, ir.Expression, int]:
     """The value's own memory, or a temporary copy of what has none."""
     if value.recipe is None:
         before, pointer = frame.bind_address(value.expression)
@@ -210,8 +210,8 @@ def _compared_texts(frame: Frame, left: Value, right: Value, node: ast.Compare, 
         )  # fmt: skip
     # Of an unsized text one byte more than the other can hold is read, so that a longer one differs.
     longer = max(sizes) + (1 if len(sizes) == 1 else 0)
-    before, ours, align = _in_memory(frame, left, left.type.size or longer)
-    between, theirs, other = _in_memory(frame, right, right.type.size or longer)
+    before, ours, align = in_memory(frame, left, left.type.size or longer)
+    between, theirs, other = in_memory(frame, right, right.type.size or longer)
     ours_size, theirs_size = left.type.size or longer, right.type.size or longer
     shared = min(ours_size, theirs_size)
     same = equal_bytes(ours, theirs, shared, min(align, other))
@@ -235,7 +235,7 @@ def _compared_literal(
     size = left.type.size if left.type.size is not None else length + 2
     if length > size or (raw and length != size):
         raise frame.error(rules.TextTooLong, node, found=literal, size=size, length=length)
-    before, ours, align = _in_memory(frame, left, size)
+    before, ours, align = in_memory(frame, left, size)
     # The zero byte behind a shorter literal ends the comparison; nothing after it counts.
     data = literal.value if raw or length == size else literal.value + b"\0"
     return (

@@ -18,9 +18,10 @@ from beespace.compiler.elements import array_element
 from beespace.compiler.failing import assert_statement
 from beespace.compiler.frame import Frame
 from beespace.compiler.loops import for_loop, while_loop
+from beespace.compiler.matching import match_statement
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
-from beespace.compiler.numbers import binary, default_type, fit, known, not_a_value, present
+from beespace.compiler.numbers import binary, fit, known, not_a_value, present
 from beespace.compiler.returns import return_statement
 from beespace.compiler.structs import assign, assign_field, check_writable
 from beespace.compiler.types import (
@@ -382,63 +383,6 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
     return result
 
 
-def _match(frame: Frame, node: ast.Match) -> ir.Block:
-    """``match`` on numbers: cases are tried in order."""
-    subject = present(frame, frame.value(node.subject), node.subject)
-    if not isinstance(subject.type, (Int, Literal)):
-        raise frame.error(
-            rules.NotSupported, node.subject, what=f"`match` on {subject.type}", suggestion="write `if` and `elif`"
-        )
-    type_ = subject.type if isinstance(subject.type, Int) else default_type(subject.type.value)
-    before, code = frame.bind(fit(frame, subject, type_, node.subject, "match"))
-    return before + _cases(frame, node.cases, Value(type_, code))
-
-
-def _cases(frame: Frame, cases: list[ast.match_case], subject: Value) -> ir.Block:
-    if not cases:
-        return ()
-    (case, *rest) = cases
-    test = _pattern(frame, case.pattern, subject)
-    entry = frame.state
-    if case.guard is not None:
-        guard = frame.condition(case.guard)
-        test = guard.code if test is None else ir.And(test, guard.code)
-        frame.state = guard.when_true
-        entry = guard.when_false
-    if test is None:
-        return frame.block(case.body)
-    frame.state = frame.state.copy()
-    then = frame.block(case.body)
-    after = frame.state
-    frame.state = entry.copy()
-    otherwise = _cases(frame, rest, subject)
-    frame.state = after.join(frame.state)
-    return (ir.If(test, then, otherwise, span=frame.code_span(case.pattern)),)
-
-
-def _pattern(frame: Frame, pattern: ast.pattern, subject: Value) -> ir.Expression | None:
-    """Whether the pattern matches; ``None``: always."""
-    if isinstance(pattern, ast.MatchValue):
-        value = frame.value(pattern.value, subject.type)
-        if isinstance(value.type, Literal):
-            assert isinstance(subject.type, Int)
-            wanted = fit(frame, value, subject.type, pattern.value, "a case")
-            return ir.Compare(ir.CompareOp.EQ, subject.expression, wanted)
-    if isinstance(pattern, ast.MatchOr):
-        result: ir.Expression | None = None
-        for inner in pattern.patterns:
-            one = _pattern(frame, inner, subject)
-            if one is None:
-                return None
-            result = one if result is None else ir.Or(result, one)
-        return result
-    if isinstance(pattern, ast.MatchAs) and pattern.pattern is None and pattern.name is None:
-        return None
-    raise frame.error(
-        rules.NotSupported, pattern, what="this pattern", suggestion="a case is a number, `A | B`, or `_`"
-    )
-
-
 def _pass(frame: Frame, node: ast.Pass) -> ir.Block:
     return ()
 
@@ -452,7 +396,7 @@ NODES: dict[type[ast.stmt], Callable[[Frame, Any], ir.Block]] = {
     ast.For: for_loop,
     ast.While: while_loop,
     ast.Assert: assert_statement,
-    ast.Match: _match,
+    ast.Match: match_statement,
     ast.Return: return_statement,
     ast.Break: _break,
     ast.Continue: _continue,

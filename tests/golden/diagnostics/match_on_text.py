@@ -1,9 +1,0 @@
-from beespace.lang import Program, bpf, raw_tracepoint
-
-
-class Probe(Program):
-    @raw_tracepoint("sched_process_exit")
-    def on_event(self, task):
-        match bpf.comm():
-            case "bash":
-                return
