@@ -30,7 +30,7 @@ from beespace.compiler.types import (
     Void,
 )
 from beespace.compiler.values import Value
-from beespace.compiler.verdicts import check_verdicts
+from beespace.compiler.verdicts import check_verdicts, names_verdict
 from beespace.hooks.results import written_range
 
 __all__ = ["return_statement"]
@@ -70,7 +70,8 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
     _check(frame, node.value, hook.name, allowed, low, high, found)
     if isinstance(value.type, Literal):
         return (ir.Return(fit(frame, value, I32, node.value, "the result")),)
-    if allowed is None and not (I32.minimum <= low and high <= I32.maximum):
+    named = isinstance(value.type, Int) and value.type.enum is not None  # a member: it fits the result
+    if allowed is None and not named and not (I32.minimum <= low and high <= I32.maximum):
         return (ir.Return(fit(frame, value, I32, node.value, "the result")),)
     code = value.expression
     return (ir.Return(code if code.type == ir.I32 else ir.Convert(code, ir.I32)),)
@@ -119,6 +120,8 @@ def _subprogram(frame: Frame, node: ast.Return) -> ir.Block:
             frame.result = VOID
         return (ir.Return(),)
     assert node.value is not None
+    if frame.result is None and names_verdict(frame, node.value):
+        frame.result = I32  # what programs return
     value = frame.value(node.value, frame.result if isinstance(frame.result, Int) else None)
     if isinstance(value.type, Poison):
         raise Failure(None)

@@ -14,7 +14,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.names import constant_of
 from beespace.lang import verdicts
 
-__all__ = ["check_verdicts"]
+__all__ = ["check_verdicts", "names_verdict"]
 
 # Program types -> what the names of beespace.lang.verdicts mean there.
 _FAMILIES: dict[type[IntEnum], tuple[int, ...]] = {
@@ -44,3 +44,10 @@ def check_verdicts(frame: Frame, node: ast.expr, hook: hooks.Hook) -> None:
             rules.VerdictRange, node, hook=f"@{hook.name.replace('/', ' ')}", allowed=known, found=ast.unparse(node),
             suggestion=f"{ast.unparse(node)} is a verdict of another hook; return one of {known}",
         )  # fmt: skip
+
+
+def names_verdict(frame: Frame, node: ast.expr) -> bool:
+    """Whether an expression is a verdict by name, or one of two."""
+    if isinstance(node, ast.IfExp):
+        return names_verdict(frame, node.body) or names_verdict(frame, node.orelse)
+    return type(constant_of(frame, node)) in _FAMILIES
