@@ -25,6 +25,7 @@ an IntEnum, IntFlag unsigned int             user space gets members; stored(E, 
 SpinLock            struct bpf_spin_lock     `lock: SpinLock = spin_lock()`, in a map's value
 Timer               struct bpf_timer         `timer: Timer = timer()`, in a map's value
 WorkQueue           struct bpf_wq            `work: WorkQueue = work_queue()`, in a map's value
+Kptr                struct T __kptr *        `task: Kptr = kptr(task_struct)`, in a map's value
 ==================  =======================  ========================================================
 """
 
@@ -52,7 +53,7 @@ __all__ = [
     "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64", "boolean",
     "Timestamp", "Duration", "Pid", "Tid", "Uid", "Gid", "CgroupId", "Cookie", "Port", "Address",
     "Text", "Raw", "text", "raw", "array", "stored",
-    "SpinLock", "Timer", "WorkQueue", "spin_lock", "timer", "work_queue",
+    "Kptr", "SpinLock", "Timer", "WorkQueue", "kptr", "spin_lock", "timer", "work_queue",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -162,6 +163,27 @@ class WorkQueue:
     def start(self, callback: Callable[[Any, Any], None]) -> i64:
         """Call ``callback(key, value)`` soon, in process context; 0, or a negative error."""
         raise _kernel_only("a WorkQueue")
+
+
+class Kptr:
+    """A pointer to a kernel object that a map's value keeps alive: a task or a cgroup.  Linux 6.2."""
+
+    def get(self) -> Any:
+        """The object, or None; in a program that may sleep inside ``with bpf.rcu():``."""
+        raise _kernel_only("a Kptr")
+
+    def store(self, pointer: Any) -> bool:
+        """Keep ``pointer``, and let go what was kept before; False if the object is about to go."""
+        raise _kernel_only("a Kptr")
+
+    def clear(self) -> bool:
+        """Let go what is kept; whether there was something."""
+        raise _kernel_only("a Kptr")
+
+
+def kptr(struct: Any) -> Any:
+    """A kept pointer as a field: ``task: Kptr = kptr(task_struct)``, with a type of :mod:`beespace.kernel`."""
+    return ResourceKind("Kptr", "", 8, 8, str(struct.name))
 
 
 def spin_lock() -> Any:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir, kept, rules
 from beespace.compiler.callbacks import map_callback
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
@@ -29,12 +29,14 @@ _TIMER_ABSOLUTE = 1  # BPF_F_TIMER_ABS
 
 # Which maps may hold what: check_map_btf() in kernel/bpf/syscall.c.
 _TABLES = (MapType.HASH, MapType.LRU_HASH, MapType.ARRAY)
+_PER_CPU = (MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH)
 _STORAGES = (MapType.SK_STORAGE, MapType.INODE_STORAGE, MapType.TASK_STORAGE, MapType.CGRP_STORAGE)
 _HOLDERS: Mapping[str, tuple[tuple[MapType, ...], str]] = MappingProxyType(
     {
         "SpinLock": ((MapType.HASH, MapType.ARRAY, *_STORAGES), "Hash, Array and storages"),
         "Timer": (_TABLES, "Hash, LruHash and Array"),
         "WorkQueue": (_TABLES, "Hash, LruHash and Array"),
+        "Kptr": ((*_TABLES, *_PER_CPU, *_STORAGES), "Hash, Array, their per-CPU and LRU kinds, and storages"),
     }
 )
 
@@ -58,6 +60,7 @@ def word(frame: Frame, value: Value, node: ast.Call) -> Value:
     """A call of a resource's word."""
     found = value.type
     assert isinstance(found, ResourceWord)
+    _holder(frame, found.resource, value, _owner(node))
     return _WORDS[found.resource.kind.name][found.word](frame, found.resource, value, node)
 
 
@@ -186,5 +189,6 @@ _WORDS: Mapping[str, Mapping[str, Word]] = MappingProxyType(
     {
         "Timer": {"start": _start_timer, "cancel": _cancel_timer},
         "WorkQueue": {"start": _start_work},
+        "Kptr": {"get": kept.get, "store": kept.store, "clear": kept.clear},
     }
 )

@@ -115,6 +115,8 @@ class Debug:
 
     def _resource(self, kind: ResourceKind) -> str:
         """A struct that the kernel knows by its name; what is inside is its own."""
+        if kind.target:
+            return self._kept_pointer(kind.target)
         unit = 8 * kind.align
         count = kind.size // kind.align
         type = self.integer(unit, False)
@@ -124,6 +126,16 @@ class Debug:
             members = [self.member("opaque", type, offset=0, size=kind.size)]
             self._resources[kind.struct] = self.composite(kind.struct, members, kind.size)
         return self._resources[kind.struct]
+
+    def _kept_pointer(self, target: str) -> str:
+        """``struct target __kptr *``."""
+        if target not in self._resources:
+            self._resources[target] = self.composite(target, [], 0)
+        tag = self.metadata.node('!{!"btf_type_tag", !"kptr"}')
+        return self.metadata.node(
+            f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: {self._resources[target]}, size: 64, "
+            f"annotations: {self.metadata.tuple([tag])})"
+        )
 
     def _typedef(self, name: str, target: str) -> str:
         return self.metadata.node(

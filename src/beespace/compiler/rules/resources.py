@@ -153,3 +153,12 @@ class HeldNoMore(Diagnostic):
     help = "use it inside the `with`, or copy what is needed into a local there"
     name: str
     manager: str
+
+
+@dataclass(frozen=True)
+class NotKept(Diagnostic):
+    title = "a Kptr cannot keep a struct {name}"
+    label = "the kernel counts no references to it for programs"
+    help = "it keeps {known}"
+    name: str
+    known: str

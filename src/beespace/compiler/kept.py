@@ -1,0 +1,103 @@
+"""Kptrs: pointers that map values keep, each with a reference of its own to the kernel's object.
+
+Invariant: a reference is either in a map or given back; no path ends with one in a register.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from beespace.btf import Kind
+from beespace.compiler import ir, rules
+from beespace.compiler.frame import Frame
+from beespace.compiler.kernel_calls import call
+from beespace.compiler.maps.operations import argument_nodes
+from beespace.compiler.numbers import present
+from beespace.compiler.prototypes import prototype_of
+from beespace.compiler.types import BOOL, KernelPointer, Optional, Resource
+from beespace.compiler.values import Value, not_null
+
+__all__ = ["clear", "get", "store"]
+
+_KERNEL = ir.PointerType(ir.Region.KERNEL_TRUSTED)
+
+# How a reference to each is taken and given back (Linux 6.2; kernel/bpf/helpers.c).
+_REFERENCES: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "task_struct": ("bpf_task_acquire", "bpf_task_release"),
+    "cgroup": ("bpf_cgroup_acquire", "bpf_cgroup_release"),
+})  # fmt: skip
+
+
+def _type(frame: Frame, resource: Resource, node: ast.AST) -> KernelPointer:
+    name = resource.kind.target
+    try:
+        target = frame.unit.btf.find(name, Kind.STRUCT)
+    except KeyError:
+        target = 0
+    if name not in _REFERENCES or not target:
+        raise frame.error(rules.NotKept, node, name=name, known=" and ".join(_REFERENCES))
+    return KernelPointer(target, f"struct {name}", True)
+
+
+def _function(frame: Frame, name: str, node: ast.AST) -> ir.CorePrototype:
+    try:
+        return prototype_of(frame.unit.btf, name)
+    except KeyError:
+        raise frame.error(rules.NotInKernel, node, what=f"{name}()", since="6.2") from None
+
+
+def get(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
+    """``value.task.get()``: a load that the verifier knows by the field."""
+    argument_nodes(frame, node, "Kptr.get()")
+    type_ = _type(frame, resource, node)
+    return Value(Optional(type_), ir.Load(value.expression, _KERNEL, volatile=True))
+
+
+def store(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
+    """``value.task.store(task)``: take a reference, exchange it for what was there, and give that back."""
+    (argument,) = argument_nodes(frame, node, "Kptr.store()", "pointer")
+    type_ = _type(frame, resource, node)
+    given = present(frame, frame.value(argument), argument)
+    if not isinstance(given.type, KernelPointer) or not given.type.trusted or given.type.name != type_.name:
+        raise frame.error(
+            rules.WrongPointer, argument, word="Kptr.store()", expected=f"a {type_.name} that the kernel vouches for",
+            found=given.type,
+        )  # fmt: skip
+    acquire = _REFERENCES[resource.kind.target][0]
+    before, pointer = frame.bind_address(value.expression)
+    taken, stored = frame.scope.fresh(), frame.scope.fresh()
+    reference = ir.Local(taken, _KERNEL)
+    taking = ir.KernelFunction(acquire, (given.expression,), _KERNEL, _function(frame, acquire, node))
+    exchange = _exchanged(frame, resource, pointer, reference, node)
+    block: ir.Block = (
+        *before,
+        ir.Declare(stored, ir.BOOL),
+        ir.Declare(taken, _KERNEL, taking),
+        ir.If(not_null(reference), (ir.Assign(stored, ir.Const(1, ir.BOOL)), *exchange)),
+    )
+    return Value(BOOL, ir.Sequence(block, ir.Local(stored, ir.BOOL)))
+
+
+def clear(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
+    """``value.task.clear()``."""
+    argument_nodes(frame, node, "Kptr.clear()")
+    _type(frame, resource, node)
+    before, pointer = frame.bind_address(value.expression)
+    had = frame.scope.fresh()
+    exchange = _exchanged(frame, resource, pointer, ir.Const(0, _KERNEL), node, had)
+    block: ir.Block = (*before, ir.Declare(had, ir.BOOL), *exchange)
+    return Value(BOOL, ir.Sequence(block, ir.Local(had, ir.BOOL)))
+
+
+def _exchanged(
+    frame: Frame, resource: Resource, pointer: ir.Expression, new: ir.Expression, node: ast.AST, had: str = ""
+) -> ir.Block:
+    """bpf_kptr_xchg() (Linux 5.19), and give back what comes out; ``had``: a local that says whether something did."""
+    release = _REFERENCES[resource.kind.target][1]
+    old = ir.Local(frame.scope.fresh(), _KERNEL)
+    giving = ir.Evaluate(ir.KernelFunction(release, (old,), ir.VOID, _function(frame, release, node)))
+    noted: ir.Block = (ir.Assign(had, ir.Const(1, ir.BOOL)),) if had else ()
+    exchange = call("kptr_xchg", _KERNEL, pointer, new)
+    return (ir.Declare(old.name, _KERNEL, exchange), ir.If(not_null(old), (*noted, giving)))
