@@ -13,6 +13,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import compress
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -132,9 +133,9 @@ class Index:
         """Numbers (from 0) of the named types, sorted by name offset; made when first needed."""
         if self._order is None:
             names = self.names.tolist()
-            order = array("I", sorted(range(len(names)), key=names.__getitem__))
-            unnamed = bisect_left(order, 1, key=names.__getitem__)
-            self._order = memoryview(order)[unnamed:]
+            named = list(compress(range(len(names)), names))  # nearly half have no name, which is the one at 0
+            named.sort(key=names.__getitem__)
+            self._order = memoryview(array("I", named))
         return self._order
 
     def named(self, offset: int) -> list[int]:
