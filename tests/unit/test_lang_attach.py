@@ -51,7 +51,7 @@ SECTIONS = [
     (attach.xdp(), "xdp", {}),
     (attach.xdp(interface="eth0", fragments=True, mode="native"), "xdp.frags", {"interface": "eth0", "mode": "native"}),
     (attach.xdp(map="cpumap"), "xdp/cpumap", {}),
-    (attach.tc("egress", interface=2), "tcx/egress", {"interface": 2}),
+    (attach.tc("egress", interface=2), "tc", {"direction": "egress", "interface": 2}),
     (attach.netkit("peer"), "netkit/peer", {}),
     (attach.socket_filter(), "socket", {}),
     (attach.flow_dissector(netns="a"), "flow_dissector", {"netns": "a"}),
@@ -89,7 +89,7 @@ def test_every_decorator_is_tried() -> None:
     used = {each[1].partition("/")[0] for each in SECTIONS}
     assert len(DECORATORS) == len(set(DECORATORS)) <= len(SECTIONS)
     # What has no decorator: other names of hooks that have one, classes of interfaces, infrared receivers.
-    others = {"tc", "classifier", "action", "sk_skb", "struct_ops", "lirc_mode2", "cgroup"}
+    others = {"tcx", "classifier", "action", "sk_skb", "struct_ops", "lirc_mode2", "cgroup"}
     others |= {"fentry.multi", "fexit.multi", "fsession.multi"}
     known = {hook.section.partition("/")[0].removesuffix(".s") for hook in HOOKS}
     assert known - {name.removesuffix(".s") for name in used} - others == set()

@@ -41,19 +41,16 @@ def tc(direction: str, *, interface: str | int | None = None, optional: bool | s
     """Run on each packet of an interface, ``"ingress"`` or ``"egress"``, with its Ethernet header.  Linux 4.5.
 
     Verdicts ``TC_ACT_*`` (``TCX_*`` have the same numbers).  Attached by tcx (6.6), or as a tc filter before that.
+    Its section is ``tc``, which every loader knows; the direction is said when it is attached.
     """
-    return variant("tcx", direction, optional=optional, interface=interface) if direction in (
-        "ingress", "egress"
-    ) else _no_direction("tc", direction)  # fmt: skip
+    if direction not in ("ingress", "egress"):
+        raise TypeError(f'@tc takes "ingress" or "egress"; got {direction!r}')
+    return plain("tc", optional=optional, interface=interface, direction=direction)
 
 
 def netkit(side: str, *, interface: str | int | None = None, optional: bool | str = False) -> Decorator:
     """Run on packets of a netkit device, from its ``"primary"`` or its ``"peer"`` side.  Linux 6.7."""
     return variant("netkit", side, optional=optional, interface=interface)
-
-
-def _no_direction(word: str, direction: object) -> Decorator:
-    raise TypeError(f'@{word} takes "ingress" or "egress"; got {direction!r}')
 
 
 @overload
