@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from beespace.errors import NotSupported
 from beespace.lang import (
     Array,
+    CgroupArray,
     CgroupStorage,
+    Counter,
     CpuMap,
     DevHash,
     DevMap,
@@ -30,7 +33,9 @@ from beespace.lang import (
     sk_lookup,
     sk_msg,
     sk_reuseport,
+    sk_skb,
     sockops,
+    tc,
     xdp,
 )
 from beespace.types import u32, u64
@@ -129,6 +134,93 @@ def test_messages_go_to_another_socket(no_leaks: None) -> None:
     finally:
         for end in (*first, *second):
             end.close()
+
+
+class Echo(Program):
+    sockets = SockMap(2)
+    which = Array(u32, 1)
+
+    @sk_skb("verdict", map="sockets")
+    def on_data(self, ctx):
+        return self.sockets.redirect(ctx, self.which[0])
+
+
+def test_received_data_goes_out_of_another_socket(no_leaks: None) -> None:
+    first, second = connected(), connected()
+    try:
+        with Echo() as probe:
+            probe.which[0] = 1
+            probe.sockets[0] = first[1]
+            probe.sockets[1] = second[1]
+            first[0].sendall(b"through")
+            assert second[0].recv(100) == b"through"
+    finally:
+        for end in (*first, *second):
+            end.close()
+
+
+class Membership(Program):
+    cgroups = CgroupArray(2)
+    inside = Counter()
+    outside = Counter()
+
+    @tc("egress")
+    def on_packet(self, ctx):
+        if self.cgroups.packet_in(ctx, 0):
+            self.inside += 1
+        else:
+            self.outside += 1
+        return -1
+
+
+_SEND = """
+import socket, sys
+sys.stdin.readline()
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    for _ in range(7):
+        sender.sendto(bytes(10), ("10.77.0.2", 7000))
+print(flush=True)
+"""
+
+
+def test_packets_of_a_cgroup(cgroup: Path, wire) -> None:
+    enter = ["nsenter", f"--net=/proc/{wire.left.netns}/ns/net", "--", sys.executable, "-c", _SEND]
+    child = subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        (cgroup / "cgroup.procs").write_text(str(child.pid))
+        probe = wire.left.inside(lambda: Membership().start(interface=wire.left.interface))
+        with probe:
+            probe.cgroups[0] = cgroup
+            wire.send(3)
+            child.stdin.write("\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            assert (probe.inside.value, probe.outside.value) == (7, 3)
+    finally:
+        child.communicate("\n")
+
+
+class Bounce(Program):
+    ports = DevMap(2)
+    seen = Counter()
+
+    @xdp(mode="generic")
+    def on_packet(self, ctx):
+        self.seen += 1
+        return self.ports.redirect(0, XDP_DROP)
+
+
+def test_packets_are_sent_back(wire) -> None:
+    probe = wire.right.inside(lambda: Bounce().start(interface=wire.right.interface))
+    with probe:
+        wire.right.inside(lambda: probe.ports.__setitem__(0, wire.right.interface))
+        before = wire.left.statistics()["rx_packets"]
+        wire.send(5)
+        deadline = time.monotonic() + 10
+        while wire.left.statistics()["rx_packets"] - before < 5 and time.monotonic() < deadline:
+            pass
+        assert wire.left.statistics()["rx_packets"] - before == 5 == probe.seen.value
 
 
 class Collect(Program):

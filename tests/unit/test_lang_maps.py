@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beespace.errors import UsageError
-from beespace.lang import Counter, Hash, Histogram, LinearHistogram, LpmTrie, ProgramArray, Rate, Ring, Struct, TopK
+from beespace.lang import (
+    Counter,
+    Hash,
+    HashOfMaps,
+    Histogram,
+    LinearHistogram,
+    LpmTrie,
+    ProgramArray,
+    Rate,
+    Ring,
+    Struct,
+    TopK,
+)
 from beespace.lang.maps.distribution import Bucket, Distribution
 from beespace.lang.maps.metrics import Sample, exposition, labels_of
 from beespace.types import Pid, Text, be32, text, u32, u64
@@ -211,6 +223,7 @@ def test_rate(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: Histogram(key="no kind"),
         lambda: ProgramArray(2, {2: "on_read"}),
         lambda: TopK(u32, k=0),
+        lambda: HashOfMaps(u32, Counter()),
         lambda: Ring(Struct, size="many"),
         lambda: Counter(5),  # type: ignore[call-arg]
     ],

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar, overload
 
+from beespace.lang.maps.bloom_filter import BloomFilter
 from beespace.lang.maps.declaration import Map, checked_kind, entries, plain
+from beespace.lang.maps.keyed import Keyed
+from beespace.lang.maps.lpm_trie import LpmTrie
+from beespace.lang.maps.queue import Queue
 from beespace.schema import IntKind
 from beespace.schema.codec import pack, unpack
 
@@ -30,6 +34,9 @@ class HashOfMaps(Map, Generic[K, M]):
     def __init__(self, key: K, inner: M, *, max_entries: int = ...) -> None: ...
     def __init__(self, key: Any, inner: M, *, max_entries: int = 1024) -> None:
         super().__init__(checked_kind(key, "key"), IntKind("u32", 32), entries(max_entries))
+        if not isinstance(inner, Keyed | LpmTrie | Queue | BloomFilter):
+            known = "hash tables, arrays, tries, queues, stacks and bloom filters"
+            raise TypeError(f"maps of maps hold {known}, not a {type(inner).__name__}")
         self.inner = inner
 
     def get(self, key: K) -> M | None:
@@ -72,6 +79,11 @@ class HashOfMaps(Map, Generic[K, M]):
             found = self.get(key)
             if found is not None:
                 yield key, found
+
+    @property
+    def lost(self) -> int:
+        """Insertions into inner maps that found no room."""
+        return int(self.backend.lost())
 
     def plain(self) -> Any:
         return [[plain(key), inner.plain()] for key, inner in self.items()]
