@@ -6,13 +6,29 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from beespace.lang import Event, Global, Program, Ring, Struct, bpf, cgroup_skb, raw_tracepoint, syscall, tc, xdp
+from beespace.lang import (
+    Event,
+    Global,
+    Program,
+    Ring,
+    Struct,
+    bpf,
+    cgroup_skb,
+    cgroup_sock_addr,
+    cgroup_sysctl,
+    raw_tracepoint,
+    syscall,
+    tc,
+    xdp,
+)
 from beespace.lang.packet import IPv4
 from beespace.lang.uapi import BPF_F_CURRENT_NETNS, BPF_TCP_LISTEN
 from beespace.types import Text, be16, be32, i64, raw, text, u16, u32, u64
@@ -324,3 +340,117 @@ def test_a_socket_is_looked_up_and_given_back(no_leaks: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, Lookup(port=server.getsockname()[1]).load() as probe:
         probe.test_run("look", PACKET, repeat=3)
         assert (probe.state.value, probe.absent.value) == (BPF_TCP_LISTEN, 1)
+
+
+# --- sysctls, socket options, formatted text -------------------------------------------------------
+
+
+class Sysctl(Event):
+    pid: u32
+    length: i64
+    name: Text = text(32)
+    value: Text = text(16)
+
+
+class Settings(Program):
+    seen = Ring(Sysctl)
+
+    @cgroup_sysctl
+    def on_read(self, ctx):
+        name = text(32)
+        length = bpf.sysctl_get_name(ctx, name)
+        value = text(16)
+        bpf.sysctl_get_current_value(ctx, value)
+        self.seen.emit(Sysctl(pid=bpf.pid(), length=length, name=name, value=value))
+        return True
+
+
+IN_CGROUP = """
+import os, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+print(os.getpid(), open("/proc/sys/net/core/somaxconn").read().strip())
+"""
+
+
+def test_names_and_values_of_sysctls(cgroup: Path, no_leaks: None) -> None:
+    with Settings().start(cgroup=cgroup) as probe:
+        child = subprocess.Popen(
+            [sys.executable, "-c", IN_CGROUP, str(cgroup.resolve())], stdout=subprocess.PIPE, text=True
+        )
+        with child:
+            assert child.stdout is not None
+            pid, value = child.stdout.read().split()
+        found = [each for each in probe.seen.available() if each.pid == int(pid)]
+        name = "net/core/somaxconn"
+        assert {(each.name, each.value.strip(), each.length) for each in found} == {(name, value, len(name))}
+
+
+class Marks(Program):
+    asked = Global(i64)
+    before = Global(u32)
+    after = Global(u32)
+
+    @cgroup_sock_addr("connect4")
+    def on_connect(self, ctx):
+        mark = Mark()
+        self.asked.value = bpf.getsockopt(ctx, socket.SOL_SOCKET, socket.SO_MARK, mark)
+        self.before.value = mark.value
+        bpf.setsockopt(ctx, socket.SOL_SOCKET, socket.SO_MARK, u32(77))
+        bpf.getsockopt(ctx, socket.SOL_SOCKET, socket.SO_MARK, mark)
+        self.after.value = mark.value
+        return True
+
+
+class Mark(Struct):
+    value: u32
+
+
+CONNECT = """
+import socket, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+with socket.socket() as s:
+    try:
+        s.connect(("127.0.0.1", 1))
+    except OSError:
+        pass
+    print(s.getsockopt(socket.SOL_SOCKET, socket.SO_MARK))
+"""
+
+
+def test_options_of_a_socket(cgroup: Path, no_leaks: None) -> None:
+    with Marks().start(cgroup=cgroup) as probe:
+        done = subprocess.run(
+            [sys.executable, "-c", CONNECT, str(cgroup.resolve())], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == "77"
+        assert (probe.asked.value, probe.before.value, probe.after.value) == (0, 0, 77)
+
+
+class Line(Event):
+    size: i64
+    text: Text = text(48)
+
+
+class Pieces(Struct):
+    first: u64
+    second: i64
+
+
+class Formatted(Program):
+    lines = Ring(Line)
+
+    @raw_tracepoint("sched_process_exit")
+    def write(self, ctx):
+        line = text(48)
+        size = bpf.snprintf(line, "%llx and %lld", Pieces(first=0xBEE, second=-7))
+        self.lines.emit(Line(size=size, text=line))
+        line = text(48)
+        self.lines.emit(Line(size=bpf.snprintf(None, "x", None), text=line))
+
+
+def test_formatted_text(no_leaks: None) -> None:
+    with Formatted().load() as probe:
+        probe.test_run("write", context=bytes(24))
+        first, second = probe.lines.available()
+        assert (first.text, first.size) == ("bee and -7", len("bee and -7") + 1)
+        assert (second.text, second.size) == ("", 2)

@@ -47,7 +47,7 @@ from beespace.record import dataclass
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 
-__all__ = ["NUMBERS", "Passed", "Taken", "memory_kind", "pass_argument"]
+__all__ = ["NUMBERS", "Passed", "Taken", "constant_text", "memory_kind", "pass_argument"]
 
 # C types of numbers; those in network order are host numbers to the author, as fields of that order are.
 NUMBERS = {
@@ -183,6 +183,23 @@ def _pointer(*choices: tuple[type | tuple[type, ...], PointerRule]) -> Rule:
     return rule
 
 
+def _text(frame: Frame, taken: Taken, node: ast.expr) -> Passed:
+    """A text in the object's read-only data."""
+    value = frame.value(node)
+    if not isinstance(value.type, TextLiteral):
+        raise frame.error(
+            rules.NotConstant, node, what=f"{taken.argument.name} of {taken.word}", suggestion="write the text out"
+        )
+    return Passed((constant_text(frame, value.type.value),))
+
+
+def constant_text(frame: Frame, text: bytes) -> ir.Expression:
+    """The address of a text with its zero byte, which no program can change."""
+    data = text + b"\0"
+    constants = frame.unit.constants
+    return ir.GlobalAddress(constants.setdefault((BytesKind(len(data)), data), f"beespace_text_{len(constants)}"))
+
+
 # --- maps ----------------------------------------------------------------------------------------
 
 
@@ -316,4 +333,5 @@ _RULES: dict[str, Rule] = {
     "key": _key,
     "value": _value,
     "memory": _memory,
+    "text": _text,
 }

@@ -28,7 +28,7 @@ from beespace.compiler.types import (
     TextLiteral,
 )
 from beespace.compiler.values import Value, null, number
-from beespace.compiler.words.arguments import Passed, memory_kind
+from beespace.compiler.words.arguments import Passed, constant_text, memory_kind
 from beespace.record import dataclass
 from beespace.schema import BytesKind, TextKind
 from beespace.schema.kinds import kind_size
@@ -146,10 +146,7 @@ def _pass_constant(frame: Frame, parameter: Parameter, value: Value, node: ast.e
         raise frame.error(
             rules.NotConstant, node, what=f"{parameter.word} of {parameter.function}", suggestion="write the text out"
         )
-    data = value.type.value + b"\0"
-    constants = frame.unit.constants
-    name = constants.setdefault((BytesKind(len(data)), data), f"beespace_text_{len(constants)}")
-    return Passed((ir.GlobalAddress(name),))
+    return Passed((constant_text(frame, value.type.value),))
 
 
 def _pass_address(frame: Frame, parameter: Parameter, value: Value, node: ast.expr) -> Passed:
