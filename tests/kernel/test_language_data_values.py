@@ -222,6 +222,15 @@ class Data(Program):
         other.y = 5
         self.results[4] = i64(points[index].x) * 10 + i64(points[index].y)
         self.results[5] = i64(points[0] == points[1])
+        row = shape.grid[0]
+        shape.grid[0] = [row[1], row[0], u16(index), 7]
+        shape.states = [State.OPEN, State.NEW, State.CLOSED, shape.states[0]]
+        self.results[6] = i64(shape.grid[0][0]) * 1000 + i64(shape.grid[0][2]) * 10 + i64(shape.grid[0][3])
+        self.results[7] = i64(shape.states[2] == State.CLOSED) + 2 * i64(State.NEW in shape.states)
+        self.results[8] = i64(shape.macs[1][index]) + 1000 * i64(self.mac[5])
+        self.results[9] = i64(7 in shape.grid[0]) + 2 * i64(9 not in shape.grid[0])
+        made = Shape(points=[Point(x=1), shape.points[0], Point(y=2)], names=["a", "bc", shape.names[2]])
+        self.results[10] = i64(made.points[2].y) + 10 * i64(made.names[2] == "name") + 100 * i64(made.names[1] == "bc")
 
     @hook
     def variables(self, ctx):
@@ -333,6 +342,7 @@ def test_arrays(run, index: int) -> None:
     shape.macs[1] = b"\xaa\xbb\xcc\xdd\xee\xff"
     assert probe.shapes[3] == shape
     assert results[:6] == [1, 0, 1, 9, 45, 0]
+    assert results[6:11] == [index * 10 + 7, 3, b"\xaa\xbb"[index] + 6000, 3, 112]
 
 
 def test_variables(run) -> None:

@@ -320,6 +320,9 @@ def _is_none(
     return Condition(code, none, is_set) if positive else Condition(ir.Not(code), is_set, none)
 
 
+_MAX_SEARCHED = 64  # elements of an array that `in` compares one after another
+
+
 def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool) -> Condition:
     """``key in self.m``, or a number in a tuple of constants."""
     target: Value | None = None
@@ -328,6 +331,8 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
         target = present(frame, frame.value(right_node), right_node)
         if isinstance(target.type, Static) and isinstance(target.type.value, tuple):
             elements = [_item(right_node, index) for index in range(len(target.type.value))]
+        if isinstance(target.type, Array) and target.type.kind.length <= _MAX_SEARCHED and target.recipe is None:
+            elements = [_item(right_node, index) for index in range(target.type.kind.length)]
     if elements:
         before, value = (), frame.value(left_node)
         if isinstance(present(frame, value, left_node).type, Int):

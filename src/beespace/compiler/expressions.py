@@ -23,7 +23,7 @@ from beespace.compiler.maps import read_item, unknown_word, words_of
 from beespace.compiler.memory import in_memory, load, read_field
 from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
 from beespace.compiler.numbers import binary, check_index, known, plain, present, unary
-from beespace.compiler.structs import materialise
+from beespace.compiler.structs import display, materialise
 from beespace.compiler.text_search import sliced
 from beespace.compiler.texts import as_bytes, as_text
 from beespace.compiler.types import (
@@ -219,6 +219,16 @@ def _tuple_element(frame: Frame, values: tuple[Any, ...], node: ast.Subscript) -
     return replace(element, bounds=Bounds(min(values), max(values)), literal=True)
 
 
+def _display(frame: Frame, node: ast.List, expected: Type | None) -> Value:
+    """``[1, 2]``, where it is known what array is wanted."""
+    if isinstance(expected, Array):
+        return display(frame, node, expected.kind)
+    raise frame.error(
+        rules.NotSupported, node, what="a list",
+        suggestion="use an Array map, a local `values = array(u64, 8)`, or a field `list[u64] = array(u64, 8)`",
+    )  # fmt: skip
+
+
 def _bin_op(frame: Frame, node: ast.BinOp, expected: Type | None) -> Value:
     left = frame.value(node.left, expected)
     wanted = left.type if not isinstance(left.type, Literal) else expected
@@ -249,6 +259,7 @@ NODES: dict[type[ast.expr], Callable[[Frame, Any, Type | None], Value]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Subscript: _subscript,
+    ast.List: _display,
     ast.BinOp: _bin_op,
     ast.UnaryOp: _unary_op,
     ast.BoolOp: either,
@@ -265,7 +276,6 @@ _REFUSED: dict[type[ast.expr], tuple[str, str]] = {
     ast.SetComp: ("a comprehension", "write a `for` over range(...)"),
     ast.DictComp: ("a comprehension", "write a `for` over range(...)"),
     ast.GeneratorExp: ("a generator", "write a `for` over range(...)"),
-    ast.List: ("a list", "use an Array map, or a field `list[u64] = array(u64, 8)` of a Struct"),
     ast.Dict: ("a dict", "use a Hash map"),
     ast.Set: ("a set", "use a Hash map with u8 values, or compare with each: `x in (1, 2)`"),
     ast.Tuple: ("a tuple", "use a Struct; `a, b = b, a` and `x in (1, 2)` work"),

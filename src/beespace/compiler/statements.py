@@ -97,7 +97,8 @@ def _assign(frame: Frame, node: ast.Assign) -> ir.Block:
         return _assign_several(frame, node)
     if isinstance(target, ast.Tuple | ast.List):
         return _unpack(frame, target, node.value)
-    value = frame.value(node.value, _wanted(frame, target))
+    wanted = _wanted(frame, target)
+    value = frame.value(node.value, _place_type(frame, target) if isinstance(node.value, ast.List) else wanted)
     return _assign_to(frame, target, value, node.value)
 
 
@@ -105,6 +106,15 @@ def _wanted(frame: Frame, target: ast.expr) -> Any:
     """The type that a local has already, for literals to take."""
     variable = frame.scope.variables.get(target.id) if isinstance(target, ast.Name) else None
     return variable.type if variable is not None and isinstance(variable.type, Int) else None
+
+
+def _place_type(frame: Frame, target: ast.expr) -> Any:
+    """The type of a field or element, for a list to be an array of."""
+    if isinstance(target, ast.Attribute) and not is_self(frame, target.value):
+        return frame.value(ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)).type
+    if isinstance(target, ast.Subscript) and isinstance(owner := frame.value(target.value).type, Array):
+        return of_kind(owner.kind.element)
+    return _wanted(frame, target)
 
 
 def _assign_several(frame: Frame, node: ast.Assign) -> ir.Block:

@@ -29,10 +29,10 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Recipe, Value, offset
 from beespace.hooks import resolve
 from beespace.record import replace
-from beespace.schema import Field, Kind, Struct
+from beespace.schema import ArrayKind, Field, Kind, Struct
 from beespace.schema.kinds import kind_size
 
-__all__ = ["assign", "assign_field", "check_writable", "construct", "materialise", "zeroed"]
+__all__ = ["assign", "assign_field", "check_writable", "construct", "display", "materialise", "zeroed"]
 
 
 def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
@@ -90,6 +90,35 @@ def _prepared(frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str
         before, code = frame.bind_address(value.code)
         return before, replace(value, code=code), isinstance(value.type, (Text, Bytes, Address, Array, StructType))
     return (), value, False
+
+
+def display(frame: Frame, node: ast.List | ast.Tuple, kind: ArrayKind) -> Value:
+    """``[1, 2, 3, 4]`` where an array is wanted: as many values as it has, each evaluated before any is stored."""
+    if len(node.elts) != kind.length:
+        found = f"a list of {len(node.elts)}"
+        raise frame.error(rules.TypeMismatch, node, place=f"an {of_kind(kind)}", expected=f"{kind.length} values",
+                          found=found)  # fmt: skip
+    prepare: ir.Block = ()
+    parts: list[Value] = []
+    reads = False
+    size = kind_size(kind.element)
+    for element in node.elts:
+        value = frame.value(element, of_kind(kind.element))
+        present(frame, value, element)
+        before, value, overlaps = _prepared(frame, value, kind.element, element, "an element")
+        prepare += before
+        reads = reads or overlaps
+        parts.append(value)
+
+    def fill(target: ir.Expression, room: int, align: int) -> ir.Block:
+        block: ir.Block = ()
+        for number, (value, element) in enumerate(zip(parts, node.elts, strict=True)):
+            at = memory_align(align, number * size)
+            block += store(frame, offset(target, number * size), at, kind.element, value, element, "an element")
+        return block
+
+    fill(ir.Const(0, ir.PointerType(ir.Region.STACK)), kind.size, kind.align)  # mistakes show now
+    return Value(Array(kind), recipe=Recipe(fill, prepare, reads), align=kind.align)
 
 
 def _zero_holes(cls: type[Struct], given: set[str], target: ir.Expression, align: int) -> ir.Block:
