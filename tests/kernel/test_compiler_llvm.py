@@ -303,19 +303,24 @@ def test_a_chain_of_kernel_fields(worker: Worker, region: PointerType) -> None:
         assert loaded.variables["letter"].get() == ord(comm[1])
 
 
+# By niceness: sched_prio_to_weight[] in kernel/sched/core.c.
+WEIGHTS = (1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15)
+
+
 def test_embedded_and_anonymous_structs(worker: Worker) -> None:
     """Fields inside named, anonymous and array members, by the struct that they are in."""
     file = of_task("cred", CorePointer())
     uid = CoreAccess("cred", (CoreMember("uid", CoreStruct("")), CoreMember("val", CoreInt(4))))
     start = of_task("start_boottime", CoreInt(8))
-    cap = CoreAccess("cred", (CoreMember("cap_effective", CoreStruct("")), CoreMember("val", CoreInt(8))))
+    weight = of_task("se", CoreStruct("sched_entity"), CoreMember("load", CoreStruct("load_weight")),
+                     CoreMember("weight", CoreInt(8)))  # fmt: skip
     task, cred = Local("task", TRUSTED), Local("cred", TRUSTED)
-    names = "out capabilities start exists missing size no_type comm_size ring"
+    names = "out weight start exists missing size no_type comm_size ring"
     module = Module("m", (program(
         Declare("task", TRUSTED, current_task(TRUSTED)),
         Declare("cred", TRUSTED, Load(KernelField(task, file), TRUSTED)),
         put(Load(KernelField(cred, uid), U32)),
-        put(Load(KernelField(cred, cap), U64), "capabilities"),
+        put(Load(KernelField(task, weight), U64), "weight"),
         put(Load(KernelField(task, start), U64), "start"),
         put(ir.CoreInfo(ir.CoreQuestion.FIELD_EXISTS, start), "exists"),
         put(ir.CoreInfo(ir.CoreQuestion.FIELD_EXISTS, of_task("no_such_field", CoreInt(4))), "missing"),
@@ -325,12 +330,11 @@ def test_embedded_and_anonymous_structs(worker: Worker) -> None:
         put(ir.CoreEnumValue("bpf_map_type", "BPF_MAP_TYPE_RINGBUF", 999), "ring"),
         passes(), section="raw_tp/sched_switch",
     ),), globals=tuple(out(name) for name in names.split()))  # fmt: skip
-    status = dict(line.split(":\t", 1) for line in Path("/proc/thread-self/status").read_text().splitlines())
     with open_module(worker, module) as loaded:
         assert loaded.programs["f"].test_run().retval == 1
         found = {name: variable.get() for name, variable in loaded.variables.items()}
     assert found["out"] == os.getuid()
-    assert found["capabilities"] == int(status["CapEff"], 16)
+    assert found["weight"] == WEIGHTS[os.nice(0)] << 10
     assert found["start"]
     assert (found["exists"], found["missing"], found["no_type"], found["ring"]) == (1, 0, 0, 27)
     assert (found["comm_size"], found["size"]) == (16, int(pahole("cred")))
