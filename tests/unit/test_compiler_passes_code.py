@@ -35,6 +35,7 @@ from beespace.compiler.ir import (
 from beespace.compiler.ir_print import module_text
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
+from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.late_values import late_values
 from beespace.compiler.passes.needless_zeros import needless_zeros
 from beespace.compiler.passes.packet_ends import packet_ends
@@ -183,3 +184,41 @@ def replaced(comm: Evaluate, size: int) -> Evaluate:
     call = comm.value
     assert isinstance(call, Helper)
     return Evaluate(Helper(call.number, call.name, (call.arguments[0], Const(size, U32)), call.type))
+
+
+# --- checked_packets ---
+
+
+def packet(size: int) -> ir.Expression:
+    names = (f"d{size}", f"e{size}")
+    data, end = (Local(name, PACKET) for name in names)
+    there = Compare(CompareOp.LE, Offset(data, size), end)
+    ends = (Declare(names[0], PACKET, DATA), Declare(names[1], PACKET, END))
+    return ir.Sequence(ends, ir.Select(there, data, Const(0, PACKET)))
+
+
+def missing(name: str) -> ir.Expression:
+    return Compare(CompareOp.EQ, Local(name, PACKET), Const(0, PACKET))
+
+
+LEAVE = (Return(Const(2, ir.I32)),)
+
+
+def test_a_header_that_is_checked_at_once_is_a_plain_pointer() -> None:
+    short = Compare(CompareOp.NE, Load(Local("a", PACKET), ir.U8), Const(4, ir.U8))
+    lines = after(checked_packets, module(Declare("a", PACKET, packet(14)), If(ir.Or(missing("a"), short), LEAVE)))
+    assert lines[2:4] == ["a: *packet = d14", "if (not ((d14 + 14 bytes) <= e14) or (u8[a] != 4:u8)):"]
+
+
+def test_a_header_that_is_only_asked_for() -> None:
+    gone = Compare(CompareOp.EQ, packet(14), Const(0, PACKET))
+    assert after(checked_packets, module(If(gone, LEAVE)))[2] == "if not ((d14 + 14 bytes) <= e14):"
+
+
+def test_headers_that_are_checked_later_may_be_none() -> None:
+    later = module(
+        Declare("a", PACKET, packet(14)), Declare("b", PACKET, packet(34)), If(ir.Or(missing("a"), missing("b")), LEAVE)
+    )
+    assert checked_packets(later) == later
+    goes_on = module(Declare("a", PACKET, packet(14)), If(missing("a"), (Evaluate(Const(0, U64)),)))
+    assert checked_packets(goes_on) == goes_on

@@ -69,6 +69,24 @@ class MemberPath:
         return self.bit_offset // 8
 
 
+class _NotFound(KeyError):
+    """No type of that name.  What it may have meant takes a while to find, and many only ask whether there is one."""
+
+    def __init__(self, btf: Btf, name: str, kinds: tuple[Kind, ...]) -> None:
+        super().__init__()
+        self._btf, self._name, self._kinds = btf, name, kinds
+
+    @property
+    def args(self) -> tuple[str]:  # type: ignore[override]  # as KeyError has it, worked out late
+        what = " or ".join(kind.name.lower() for kind in self._kinds) or "type"
+        near = self._btf.near(self._name, *self._kinds)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        return (f"no {what} {self._name} in BTF{hint}",)
+
+    def __str__(self) -> str:
+        return repr(self.args[0])
+
+
 class Btf:
     """The types of one kernel, module or BPF object.
 
@@ -365,10 +383,7 @@ class Btf:
         """
         found = self.find_all(name, *kinds)
         if not found:
-            what = " or ".join(kind.name.lower() for kind in kinds) or "type"
-            near = self.near(name, *kinds)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise KeyError(f"no {what} {name} in BTF{hint}")
+            raise _NotFound(self, name, kinds)
         return next((i for i in found if self.kind(i) is not Kind.FWD), found[0])
 
     def find_all(self, name: str, *kinds: Kind) -> list[int]:

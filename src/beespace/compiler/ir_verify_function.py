@@ -402,7 +402,8 @@ class _Checker:
         region = _region(self.type(pointer))
         context = region is _R.CONTEXT and isinstance(pointer, ir.ContextField) and isinstance(node, ir.Store)
         # Interfaces of the kernel let their methods write some fields of trusted objects.
-        field = region is _R.KERNEL_TRUSTED and isinstance(pointer, ir.KernelField) and isinstance(node, ir.Store)
+        named = isinstance(pointer, (ir.KernelField, ir.Offset)) and isinstance(node, ir.Store)
+        field = region is _R.KERNEL_TRUSTED and named
         base = pointer
         while isinstance(base, (ir.Offset, ir.Convert)):
             base = base.pointer if isinstance(base, ir.Offset) else base.operand

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from beespace.btf import Btf
-from beespace.compiler import interfaces, ir, rules
+from beespace.compiler import interfaces, ir, passes, rules
 from beespace.compiler.diagnostics import Diagnostics
 from beespace.compiler.frame import Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
@@ -18,6 +19,7 @@ from beespace.compiler.logs import log_map, message_table
 from beespace.compiler.loops import ZERO
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
+from beespace.compiler.passes.fold import fold
 from beespace.compiler.permitted import check_permitted
 from beespace.compiler.requirements import Requirement, requirements_of
 from beespace.compiler.source import SourceFile, Sources
@@ -69,8 +71,10 @@ class Compiled:
     llvm: str
 
 
-def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> Compiled:
+def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf], *, portable: bool = True) -> Compiled:
     """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
+
+    Unless it is ``portable`` the object is for a kernel with these very types: offsets are constants in it.
 
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
@@ -78,7 +82,9 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf]) -> C
     from beespace.compiler.worker import Worker
 
     with Worker() as worker:  # LLVM loads while the types and the program are read
-        build = worker.build(lower(declaration, btf() if callable(btf) else btf))
+        types = btf() if callable(btf) else btf
+        module = lower(declaration, types)
+        build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
     report = Report(
         {name: each.section for name, each in declaration.programs.items()},
         {name: lost_index(declaration, name) for name in declaration.maps},

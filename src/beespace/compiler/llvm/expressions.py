@@ -158,10 +158,7 @@ def _convert(writer: FunctionWriter, node: ir.Convert) -> str:
             return resize(writer, value, source, target.bits)
         case ir.IntType(), ir.PointerType():
             address = memory.barrier(writer, "i64", resize(writer, value, source, 64))
-            pointer = writer.value(f"inttoptr i64 {address} to ptr")
-            if target.region is ir.Region.PACKET:  # where a packet begins and ends is never null
-                return writer.value(f'call nonnull ptr asm sideeffect "", "=r,0"(ptr {pointer})')
-            return pointer
+            return writer.value(f"inttoptr i64 {address} to ptr")
         case ir.PointerType(), ir.IntType():
             return writer.value(f"ptrtoint ptr {value} to i64")
         case _:
@@ -179,8 +176,7 @@ def resize(writer: FunctionWriter, value: str, source: ir.IntType, bits: int) ->
 def _offset(writer: FunctionWriter, node: ir.Offset) -> str:
     pointer = evaluate(writer, node.pointer)
     if isinstance(node.bytes, int):
-        in_packet = memory.region_of(node) is ir.Region.PACKET
-        return (memory.add_in_packet if in_packet else memory.add)(writer, pointer, node.bytes)
+        return memory.add(writer, pointer, node.bytes)
     type = node.bytes.type
     assert isinstance(type, ir.IntType)  # the IR was verified
     moved = memory.add(writer, pointer, resize(writer, evaluate(writer, node.bytes), type, 64))

@@ -18,7 +18,6 @@ from beespace.compiler.llvm.writer import FunctionWriter, llvm_type
 
 __all__ = [
     "add",
-    "add_in_packet",
     "barrier",
     "context_field",
     "copy",
@@ -47,11 +46,6 @@ def region_of(pointer: ir.Expression) -> ir.Region:
 def add(writer: FunctionWriter, pointer: str, offset: int | str) -> str:
     """``pointer + offset``; ``offset`` is a number or an i64."""
     return pointer if offset == 0 else writer.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
-
-
-def add_in_packet(writer: FunctionWriter, pointer: str, offset: int) -> str:
-    """The same within a packet: what is behind a pointer that is not null is not null, as LLVM may know."""
-    return pointer if offset == 0 else writer.value(f"getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
 
 
 def barrier(writer: FunctionWriter, type: str, value: str) -> str:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from beespace.compiler import ir
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
+from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.guards import guards
 from beespace.compiler.passes.late_values import late_values
 from beespace.compiler.passes.needless_zeros import needless_zeros
@@ -28,6 +29,7 @@ PASSES: tuple[Pass, ...] = (
     needless_zeros,
     certain_entries,
     late_values,
+    checked_packets,
     outline,
     guards,
     packet_ends,
@@ -41,5 +43,9 @@ def run(module: ir.Module, passes: Iterable[Pass] = PASSES) -> ir.Module:
         try:
             verify(module)
         except InternalError as error:
-            raise InternalError(f"after the pass {each.__name__}: {str(error).partition(chr(10))[0]}") from error
+            raise InternalError(f"after the pass {_name(each)}: {str(error).partition(chr(10))[0]}") from error
     return module
+
+
+def _name(each: Pass) -> str:
+    return str(getattr(getattr(each, "func", each), "__name__", each))
