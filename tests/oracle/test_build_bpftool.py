@@ -16,7 +16,7 @@ from beespace import types as kinds
 from beespace.compiler import compile_program
 from beespace.errors import KernelError, NotSupported, RelocationError
 from beespace.kernel import load, vmlinux_btf
-from beespace.lang import Program, packet
+from beespace.lang import Program, packet, verdicts
 from beespace.session.files import program_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,7 +67,7 @@ def check(program: type[Program], folder: Path) -> None:
 def programs_in(number: int, text: str) -> Iterator[type[Program]]:
     file = f"<language.md {number}, for bpftool>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(packet), **vars(kinds), **vars(lang), "bpf": bpf, "__name__": f"docs_{number}"}
+    scope = {**vars(verdicts), **vars(packet), **vars(kinds), **vars(lang), "bpf": bpf, "__name__": f"docs_{number}"}
     before = set(scope)
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     for name in set(scope) - before:
