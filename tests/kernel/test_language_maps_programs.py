@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from beespace.errors import UsageError
 from beespace.lang import (
     Array,
     Counter,
@@ -151,6 +152,13 @@ def test_stacks_have_names() -> None:
         assert probe.stacks[user]
         assert not any(address >> 63 for address in probe.stacks[user])
         assert probe.stacks.symbols(user)[0] == hex(probe.stacks[user][0])
+        for _ in range(50):
+            os.getppid()
+        users = dict(probe.users.items())
+        names = [probe.stacks.symbols(number, pid=os.getpid())[0] for number in users if number >= 0]
+        assert any("getppid" in name for name in names), names
+        with pytest.raises(UsageError):
+            probe.stacks.symbols(user, pid=2**22 + 1)
         assert 0 < len(probe.shallow[probe.owners[os.getpid()]]) <= 3
         with pytest.raises(KeyError):
             probe.stacks[-14]

@@ -76,8 +76,12 @@ class LiveMap:
         """The typed container of the map's type."""
         return self._container()
 
-    def symbols(self, addresses: list[int]) -> list[str]:
-        """The functions of a stack, by name; read from the kernel when the first is asked for."""
+    def symbols(self, addresses: list[int], pid: int | None = None) -> list[str]:
+        """The functions of a stack, by name: of process ``pid``, or the kernel, whose are read once."""
+        if pid is not None:
+            from beespace.kernel.stacks import ProcessFunctions
+
+            return ProcessFunctions(pid).names(addresses)
         if self._functions is None:
             from beespace.kernel.stacks import KernelFunctions  # reads a list of 100,000 lines
 

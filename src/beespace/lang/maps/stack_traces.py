@@ -50,12 +50,14 @@ class StackTraces(Map):
         except KeyError:
             return None
 
-    def symbols(self, number: int) -> list[str]:
-        """The same stack as texts: ``"vfs_read+0x1a"`` in the kernel, ``"0x7f0123456789"`` in a process.
+    def symbols(self, number: int, *, pid: int | None = None) -> list[str]:
+        """The same stack as names of functions: ``"vfs_read+0x1a"``; addresses of a process stay numbers.
 
-        Raises :class:`NotPermitted` where the kernel's addresses are hidden (``kernel.kptr_restrict``).
+        ``pid``: the stack is that process's, which still runs; functions are found in the files that it has mapped
+        (``"getppid+0x9"``, else the place in the file, ``"libc.so.6+0x1234"``).  Raises :class:`NotPermitted`
+        where the kernel's addresses are hidden (``kernel.kptr_restrict``).
         """
-        return list(self.backend.symbols(self[number]))
+        return list(self.backend.symbols(self[number], pid))
 
     def __contains__(self, number: object) -> bool:
         return isinstance(number, int) and self.get(number) is not None
