@@ -75,7 +75,6 @@ class Unit:
     externs: dict[str, ir.GlobalDefinition] = field(default_factory=dict)  # what the kernel defines
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
     callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
-    hides: bool = False  # something is hidden from the verifier behind a variable that is zero
     messages: dict[str, int] = field(default_factory=dict)  # what the program says, with their numbers
 
 

@@ -19,13 +19,12 @@ from beespace.compiler.rounds import MAX_ROUNDS, Item, Rounds
 from beespace.compiler.sequences import rounds_of
 from beespace.compiler.types import MapObject
 from beespace.compiler.values import Value
-from beespace.compiler.visit_loops import visit_loop, visits_of
+from beespace.compiler.visits import Visits, visits_of
 from beespace.record import dataclass
 
-__all__ = ["MAX_WHILE", "ZERO", "assign_item", "for_loop", "while_loop"]
+__all__ = ["MAX_WHILE", "assign_item", "for_loop", "while_loop"]
 
 MAX_WHILE = 1 << 20
-ZERO = "beespace_zero"  # a variable that is never written; to the verifier it may be anything
 _BPF_LOOP = 181  # enum bpf_func_id (include/uapi/linux/bpf.h)
 
 
@@ -43,7 +42,7 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     """Lower a ``for``."""
     visits = visits_of(frame, node.iter)
     if visits is not None:
-        return visit_loop(frame, node, visits)
+        return _visit_loop(frame, node, visits)
     entries = walk(frame, node)
     if entries is not None:
         return _map_loop(frame, node, entries)
@@ -58,12 +57,11 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
         opening += assign_item(frame, node.target, item, node.iter)
         return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
-    assigned = _assigned(node.target, *node.body)
-    made, head, back = _settled(frame, assigned, compile_round)
+    made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     loop: ir.Statement
     if rounds.limit > MAX_ROUNDS:
         count = rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32)
-        loop = _called(frame, count, rounds.limit, index, assigned, made.body)
+        loop = _called(count, rounds.limit, index, made.body)
     else:
         loop = ir.Loop(made.body, rounds.limit, index)
     return rounds.before + _finished(frame, node, made.jumps, _exhausted(rounds, head, back), (loop,))
@@ -81,6 +79,22 @@ def _map_loop(frame: Frame, node: ast.For, entries: Entries) -> ir.Block:
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     exhausted = head.join(back) if back.reachable else head
     return _finished(frame, node, made.jumps, exhausted, (entries.looped(made.body),))
+
+
+def _visit_loop(frame: Frame, node: ast.For, visits: Visits) -> ir.Block:
+    """A ``for`` over what the kernel hands out one by one."""
+    frame.scope.release(keep=True)
+
+    def compile_round(head: State) -> _Round:
+        frame.state = head.copy()
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        opening, given = visits.begin(frame)
+        opening += assign_item(frame, node.target, given, node.iter)
+        return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+
+    made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
+    exhausted = head.join(back) if back.reachable else head
+    return visits.before + _finished(frame, node, made.jumps, exhausted, visits.loop(made.body))
 
 
 def while_loop(frame: Frame, node: ast.While) -> ir.Block:
@@ -101,10 +115,9 @@ def while_loop(frame: Frame, node: ast.While) -> ir.Block:
         body = _inside(frame, node.body, jumps)
         return _Round((ir.If(test.code, (), over), *body), jumps, frame.state, test.when_false)
 
-    assigned = _assigned(*node.body, node.test)
-    made, _, _ = _settled(frame, assigned, compile_round)
+    made, _, _ = _settled(frame, _assigned(*node.body, node.test), compile_round)
     assert made.jumps.broken is not None and made.exit is not None
-    loop = _called(frame, ir.Const(MAX_WHILE, ir.U32), MAX_WHILE, index, assigned, made.body)
+    loop = _called(ir.Const(MAX_WHILE, ir.U32), MAX_WHILE, index, made.body)
     came_to_end = ir.Or(ir.Local(ended, ir.BOOL), ir.Local(made.jumps.broken, ir.BOOL))
     too_long = fail(frame, node.test, f"a while loop was still running after {MAX_WHILE} rounds")
     declared = (ir.Declare(ended, ir.BOOL), ir.Declare(made.jumps.broken, ir.BOOL))
@@ -187,37 +200,12 @@ def _known_before(back: State, head: State) -> State:
     return result
 
 
-def _called(frame: Frame, count: ir.Expression, limit: int, index: str, assigned: set[str], body: ir.Block) -> ir.Each:
+def _called(count: ir.Expression, limit: int, index: str, body: ir.Block) -> ir.Each:
     """The rounds as calls of the body by bpf_loop(), which the verifier looks at once."""
-    body = _forgotten(frame, assigned) + body
     # The kernel keeps to the count; the comparison tells the verifier so.
     past = ir.Compare(ir.CompareOp.GE, ir.Local(index, ir.U32), ir.Const(limit, ir.U32))
     check = ir.If(past, (ir.Break(),))
     return ir.Each(_BPF_LOOP, "loop", (count,), (ir.Parameter(index, ir.U32),), (check, *body), (ir.Const(0, ir.U64),))
-
-
-def _forgotten(frame: Frame, assigned: set[str]) -> ir.Block:
-    """The locals that change from round to round, as values that the verifier knows nothing of.
-
-    It would follow a counter through every round where a branch depends on it alone, and find no end.
-    """
-    numbers = [found for name in sorted(assigned) if (found := frame.scope.variables.get(name)) is not None]
-    numbers = [found for found in numbers if isinstance(found.code_type, (ir.IntType, ir.BoolType))]
-    numbers = [found for found in numbers if found.box is None and not found.parameter]
-    if not numbers:
-        return ()
-    frame.unit.hides = True
-    before, zero = frame.bind(ir.Load(ir.GlobalAddress(ZERO), ir.U64, volatile=True))
-    block: ir.Block = before
-    for found in numbers:
-        assert found.code_type is not None
-        old, nothing = ir.Local(found.code_name, found.code_type), ir.Convert(zero, found.code_type)
-        if isinstance(found.code_type, ir.BoolType):
-            new: ir.Expression = ir.Compare(ir.CompareOp.NE, old, nothing)
-        else:
-            new = ir.Binary(ir.BinaryOp.XOR, old, nothing)
-        block += (ir.Assign(found.code_name, new),)
-    return block
 
 
 def _exhausted(rounds: Rounds, head: State, back: State) -> State:

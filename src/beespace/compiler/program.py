@@ -16,7 +16,6 @@ from beespace.compiler.holding import check_holders
 from beespace.compiler.ir_verify import verify
 from beespace.compiler.kernel_functions import with_weak_calls
 from beespace.compiler.logs import log_map, message_table
-from beespace.compiler.loops import ZERO
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.passes.fold import fold
@@ -30,7 +29,7 @@ from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Events, Global
 from beespace.record import dataclass, replace
-from beespace.schema import IntKind, Struct
+from beespace.schema import Struct
 from beespace.schema.codec import pack
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
@@ -187,5 +186,3 @@ def _constants(unit: Unit) -> Iterator[ir.GlobalDefinition]:
         yield ir.GlobalDefinition(name, kind, ir.Section.RODATA, data)
     if unit.messages:
         yield message_table(unit)
-    if unit.hides:
-        yield ir.GlobalDefinition(ZERO, IntKind("u64", 64), ir.Section.BSS, bytes(8))
