@@ -171,6 +171,11 @@ def test_conditional_updates(kinds) -> None:
     unique[6] = 1
     assert kinds("once", 5)[:4] == [0, 1, 1, 1]
     assert dict(unique.items()) == {5: 1}
+    assert unique.lost == 0
+    unique[8] = 1
+    assert kinds("once", 20)[0] == 0
+    assert unique.lost == 2, "two have room: insert() and setdefault() had not"
+    assert unique.delete(8) is True
     assert unique.insert(5, 9) is False
     assert unique.replace(5, 9) is True
     assert unique.setdefault(5, 1) == 9

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ast
+import errno
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.adding import addable, amount, atomic_add
-from beespace.compiler.maps.lookups import NOEXIST, VALUE, created, found_or_created, lookup, optional, update
+from beespace.compiler.maps.lookups import (
+    NOEXIST,
+    VALUE,
+    created,
+    done_or_lost,
+    found_or_created,
+    lookup,
+    optional,
+    update,
+)
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import check_copied, located
 from beespace.compiler.numbers import fit
@@ -91,8 +101,9 @@ def _conditional_update(frame: Frame, place: Place, node: ast.Call, flags: int) 
     wanted, value_node = arguments(frame, place, node, "key", "value")
     before, key = place.key(frame, place.map, wanted)
     between, value = _located(frame, place, value_node)
-    done = ir.Compare(ir.CompareOp.EQ, update(place.address, key, value, flags), ir.Const(0, ir.I64))
-    return Value(BOOL, sequence(before + between, done))
+    refused = errno.EEXIST if flags == NOEXIST else errno.ENOENT
+    block, done = done_or_lost(frame, place, update(place.address, key, value, flags), refused)
+    return Value(BOOL, sequence(before + between + block, done))
 
 
 def pop(frame: Frame, place: Place, node: ast.Call) -> Value:

@@ -22,8 +22,8 @@ from beespace.schema import ArrayKind, Kind
 from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = [
-    "MAP", "NOEXIST", "VALUE", "certain", "checked_index", "created", "found_or_created", "index_key", "lookup",
-    "optional", "placed", "update", "value_key",
+    "MAP", "NOEXIST", "VALUE", "certain", "checked_index", "created", "done_or_lost", "found_or_created", "index_key",
+    "lookup", "optional", "placed", "update", "value_key",
 ]  # fmt: skip
 
 VALUE = ir.PointerType(ir.Region.MAP_VALUE)
@@ -117,6 +117,15 @@ def found_or_created(
         ir.Assign(name, lookup(place.address, key)),
         ir.If(is_null(ir.Local(name, VALUE)), count_lost(frame, place.name)),
     )
+
+
+def done_or_lost(frame: Frame, place: Place, updating: ir.Expression, refused: int) -> tuple[ir.Block, ir.Expression]:
+    """Whether a conditional update was done; an error other than ``refused`` is one of a full map, and counted."""
+    name = frame.scope.fresh()
+    result = ir.Local(name, ir.I64)
+    done = ir.Compare(ir.CompareOp.EQ, result, ir.Const(0, ir.I64))
+    known = ir.Or(done, ir.Compare(ir.CompareOp.EQ, result, ir.Const(-refused, ir.I64)))
+    return (ir.Declare(name, ir.I64, updating), ir.If(ir.Not(known), count_lost(frame, place.name))), done
 
 
 def certain(frame: Frame, finding: ir.Expression) -> tuple[ir.Block, ir.Expression]:

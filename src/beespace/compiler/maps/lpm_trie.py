@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import errno
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
-from beespace.compiler.maps.lookups import lookup, optional, update
+from beespace.compiler.maps.lookups import NOEXIST, done_or_lost, lookup, optional, update
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import located, store
 from beespace.compiler.numbers import fit
@@ -19,7 +20,6 @@ from beespace.schema.kinds import kind_size
 __all__ = ["delete", "get", "insert", "key"]
 
 _LENGTH = 4  # bytes of prefixlen; the data follows without a gap
-_NOEXIST = 1  # BPF_NOEXIST
 
 
 def key(frame: Frame, map: Map, node: ast.expr) -> tuple[ir.Block, ir.Expression]:
@@ -58,9 +58,8 @@ def insert(frame: Frame, place: Place, node: ast.Call) -> Value:
     between, value = located(
         frame, frame.value(value_node, of_kind(kind)), kind, value_node, f"a value of {place.name}"
     )
-    inserting = update(place.address, slot, value, _NOEXIST)
-    done = ir.Compare(ir.CompareOp.EQ, inserting, ir.Const(0, ir.I64))
-    return Value(BOOL, sequence(before + between, done))
+    block, done = done_or_lost(frame, place, update(place.address, slot, value, NOEXIST), errno.EEXIST)
+    return Value(BOOL, sequence(before + between + block, done))
 
 
 def delete(frame: Frame, place: Place, node: ast.Call) -> Value:
