@@ -14,6 +14,7 @@ from beespace.compiler.assignments import assign_local
 from beespace.compiler.failing import fail
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
+from beespace.compiler.kernel_calls import has_helper
 from beespace.compiler.maps import Entries, walk
 from beespace.compiler.rounds import MAX_ROUNDS, Item, Rounds
 from beespace.compiler.sequences import rounds_of
@@ -25,6 +26,7 @@ from beespace.record import dataclass
 __all__ = ["MAX_WHILE", "assign_item", "for_loop", "while_loop"]
 
 MAX_WHILE = 1 << 20
+MAX_WALKED = 100_000  # rounds that the verifier may walk through where there is no bpf_loop() (before Linux 5.17)
 _BPF_LOOP = 181  # enum bpf_func_id (include/uapi/linux/bpf.h)
 
 
@@ -59,7 +61,7 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     loop: ir.Statement
-    if rounds.limit > MAX_ROUNDS:
+    if rounds.limit > MAX_ROUNDS and (rounds.limit > MAX_WALKED or has_helper(frame.unit.btf, "loop")):
         count = rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32)
         loop = _called(count, rounds.limit, index, made.body)
     else:
