@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from beespace.compiler.kernel_calls import has_helper
+from beespace.kernel import vmlinux_btf
 from beespace.lang import (
     Array,
     Global,
@@ -411,3 +413,31 @@ def test_records_from_user_space(loaded_probe) -> None:
     probe.loaded.programs["take_all"].test_run(data_in=bytes(64))
     assert (probe.results[1], probe.results[2]) == (0, 14 + 15)
     assert probe.commands.lost == 0
+
+
+# --- without bpf_loop() --------------------------------------------------------------------------
+
+
+class Walked(Program):
+    results = Array(u64, 4)
+
+    @tc("egress")
+    def count(self, ctx):
+        total: u64 = 0
+        for i in range(6000):
+            if i % 4 == 1:
+                continue
+            if i == 5001:
+                break
+            total += u64(i)
+        self.results[0] = total
+        return 0
+
+
+def test_long_loops_on_kernels_without_bpf_loop(loaded_probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert has_helper(vmlinux_btf(), "map_lookup_elem")
+    assert not has_helper(vmlinux_btf(), "no_such_helper")
+    monkeypatch.setattr("beespace.compiler.loops.has_helper", lambda btf, name: False)
+    probe = loaded_probe(Walked)
+    probe.loaded.programs["count"].test_run(data_in=bytes(64))
+    assert probe.results[0] == sum(i for i in range(6000) if i % 4 != 1)
