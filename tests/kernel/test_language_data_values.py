@@ -267,6 +267,10 @@ class Data(Program):
         self.results[10] = i64(ORIGIN.x) + i64(POINTS[1].x)
         self.results[11] = 1 if ENABLED else 0
         self.results[12] = i64(index in WEIGHTS)
+        total = 0
+        for each in State:
+            total = total * 10 + u64(each)
+        self.results[14] = i64(total)
         self.results[13] = WEIGHTS[-1]
 
     @hook
@@ -365,6 +369,7 @@ def test_variables(run) -> None:
 @pytest.mark.parametrize("index", range(2))
 def test_constants(run, index: int) -> None:
     _, results = run("constants", index)
+    assert results[14] == 37
     assert results[:14] == [
         LIMITS.low + len(LIMITS.name), 1, 22, 70_004, WEIGHTS[index + 1], WEIGHTS[index], SIGNED[index],
         WORDS[index] == "one", STATES[index] == State.CLOSED, POINTS[index].y, 103, 1, index in WEIGHTS, 9,

@@ -8,6 +8,7 @@ from enum import IntEnum, IntFlag
 import pytest
 
 from beespace.errors import UsageError
+from beespace.lang.maps.declaration import plain
 from beespace.schema import Struct, Union
 from beespace.schema.codec import pack, unpack
 from beespace.schema.kinds import as_kind
@@ -164,3 +165,11 @@ def test_words_that_do_not_fit(kind, word: str, message: str) -> None:
 def test_values_of_another_kind(kind, value: object) -> None:
     with pytest.raises(UsageError):
         pack(kind, value)
+
+
+def test_values_as_json_has_them() -> None:
+    whole = Whole(state=State.CLOSED, where=Where(v4=1))
+    shown = plain(whole)
+    assert (shown["state"], shown["tiny"], shown["pairs"]) == ("CLOSED", 0, [{"low": 0, "high": 0}] * 2)
+    assert shown["where"] == {"v4": 1, "pair": {"low": 0, "high": 0}, "v6": "00000001" + "00" * 14}
+    assert [plain(value) for value in (Access.READ | Access.WRITE, Access(0))] == ["READ|WRITE", 0]

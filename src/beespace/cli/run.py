@@ -13,8 +13,9 @@ from typing import Any
 from beespace.cli.own_options import print_content, words_of
 from beespace.cli.places import places
 from beespace.errors import UsageError
-from beespace.lang import Events, Program
+from beespace.lang import Events, Global, Program
 from beespace.lang.log import Message
+from beespace.lang.maps.declaration import plain
 from beespace.schema import Event
 from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
@@ -88,24 +89,14 @@ def _print_json(ring: str, event: Event | Message) -> None:
         said = {name: getattr(event, name) for name in Message.__match_args__}
         print(json.dumps({"log": said}), flush=True)
         return
-    print(json.dumps({"ring": ring, **_plain(event)}), flush=True)
+    print(json.dumps({"ring": ring, **plain(event)}), flush=True)
 
 
 def _print_text(ring: str, event: Event | Message) -> None:
     if isinstance(event, Message):
         print(event, flush=True)
         return
-    print(" ".join(f"{name}={value!r}" for name, value in _plain(event).items()), flush=True)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    return {name: _value(part) for name, part in vars(value).items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return _plain(value) if hasattr(value, "layout") else value
+    print(" ".join(f"{name}={value!r}" for name, value in plain(event).items()), flush=True)
 
 
 def _print_maps(probe: Program, as_json: bool) -> None:
@@ -119,4 +110,6 @@ def _print_maps(probe: Program, as_json: bool) -> None:
             print(f"\n{picture}")
         if shown is None:
             continue
+        if isinstance(live, Global) and isinstance(shown, list):
+            shown = tuple(shown)  # one value, not a table of entries
         print_content("map", name, shown, as_json)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from enum import EnumType
 from typing import Any
 
 from beespace.compiler import ir, rules
@@ -45,7 +46,9 @@ def rounds_of(frame: Frame, node: ast.expr) -> Rounds:
     constants: tuple[Any, ...] = ()
     if isinstance(value.type, Static) and isinstance(value.type.value, tuple):
         constants = value.type.value
-    elif isinstance(value.type, TextLiteral) and value.type.raw:
+    elif (isinstance(value.type, Static) and isinstance(value.type.value, EnumType)) or (
+        isinstance(value.type, TextLiteral) and value.type.raw
+    ):
         constants = tuple(value.type.value)
     if constants:
         found = table(frame, constants)

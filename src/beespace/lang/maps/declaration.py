@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
@@ -88,6 +89,8 @@ def plain(value: Any) -> Any:
     """A key or value as JSON has it."""
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Enum):
+        return value.name or int(value.value)  # flags of which none is set have no name
     if isinstance(value, Struct):
         return {name: plain(part) for name, part in vars(value).items()}
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
