@@ -68,10 +68,15 @@ class _NoSource:
         self._file = function.__code__.co_filename
 
     def render(self) -> str:
-        return (
-            f"{self._file}: error: the source text of {self._name}() is not there to be compiled\n"
-            "    = help: keep the class in a file or a notebook cell; text given to exec() needs an entry in linecache"
-        )
+        help = "keep the class in a file or a notebook cell; text given to exec() needs an entry in linecache"
+        if self._file == "<stdin>":  # from 3.13 on the interactive Python keeps what was typed
+            help = "Python 3.13 and IPython keep what is typed; with this one, write the class to a file and import it"
+        elif self._file == "<string>":
+            help = (
+                'python -c keeps no source: write it to a file; for exec() use compile(text, "name", "exec") with '
+                + ("linecache.cache[name] set")
+            )
+        return f"{self._file}: error: the source text of {self._name}() is not there to be compiled\n    = help: {help}"
 
 
 class Sources:
