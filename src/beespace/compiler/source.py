@@ -72,10 +72,7 @@ class _NoSource:
         if self._file == "<stdin>":  # from 3.13 on the interactive Python keeps what was typed
             help = "Python 3.13 and IPython keep what is typed; with this one, write the class to a file and import it"
         elif self._file == "<string>":
-            help = (
-                'python -c keeps no source: write it to a file; for exec() use compile(text, "name", "exec") with '
-                + ("linecache.cache[name] set")
-            )
+            help = "python -c keeps no source, so write it to a file; exec() takes text with an entry in linecache"
         return f"{self._file}: error: the source text of {self._name}() is not there to be compiled\n    = help: {help}"
 
 
