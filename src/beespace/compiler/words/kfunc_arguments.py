@@ -10,6 +10,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_types import address
+from beespace.compiler.maps.storage import SOCKETS
 from beespace.compiler.memory import SLOT_ALIGN, located, store
 from beespace.compiler.numbers import fit, present
 from beespace.compiler.texts import as_text
@@ -37,6 +38,7 @@ __all__ = ["Parameter", "is_filled_in", "is_size", "pass_parameter"]
 
 _WRITABLE = (ir.Region.STACK, ir.Region.MAP_VALUE, ir.Region.RING)
 _NOTHING = ir.Const(0, ir.PointerType(ir.Region.STACK))
+_MARKED = ("__alloc", "__refcounted_kptr", "__irq_flag", "__iter")
 _LONGEST = 256  # bytes of a text without a size
 # Types whose values the language has by other means, by the beginning of their names.
 _KEPT = {
@@ -86,6 +88,8 @@ def pass_parameter(frame: Frame, parameter: Parameter, node: ast.expr | None) ->
         return _pass_number(frame, parameter, target, node)
     if not isinstance(target, kernel.Pointer):
         raise _no_place(frame, parameter, node, btf.describe(parameter.type))
+    if parameter.name.endswith(_MARKED):
+        raise _no_place(frame, parameter, node, "memory that the kernel allocated or keeps for the program")
     value = frame.value(node, U64 if parameter.marked("ign") else None)
     sized = bool(parameter.following) and is_size(parameter.following[0].name)
     if isinstance(value.type, NoneType) and parameter.marked("nullable"):
@@ -98,7 +102,7 @@ def pass_parameter(frame: Frame, parameter: Parameter, node: ast.expr | None) ->
     present(frame, value, node)
     if parameter.marked("ign"):
         return _pass_address(frame, parameter, value, node)
-    if isinstance(pointed, (kernel.Struct, kernel.Forward)):
+    if isinstance(pointed, (kernel.Struct, kernel.Forward)) and not sized:
         kept = next((what for start, what in _KEPT.items() if pointed.name.startswith(start)), None)
         if kept is not None and pointed.name not in ("bpf_iter_meta",):
             raise _no_place(frame, parameter, node, f"struct {pointed.name} ({kept})")
@@ -167,8 +171,13 @@ def _pass_address(frame: Frame, parameter: Parameter, value: Value, node: ast.ex
 
 
 def _pass_object(frame: Frame, parameter: Parameter, value: Value, struct: str, node: ast.expr) -> Passed:
-    """A pointer to an object of the kernel's; what it points to is the verifier's to compare."""
+    """A pointer to an object of the kernel's, or to one that begins with such an object."""
     type_ = value.type
+    if not _is_one(frame, type_, struct.partition("___")[0]):
+        raise frame.error(
+            rules.WrongPointer, node, word=parameter.function, expected=f"a struct {struct} as {parameter.word}",
+            found=type_,
+        )  # fmt: skip
     if isinstance(type_, (KernelPointer, KernelObject)) and not type_.trusted:
         raise frame.error(
             rules.WrongPointer, node, word=parameter.function, expected=f"a trusted struct {struct}", found=type_,
@@ -177,6 +186,24 @@ def _pass_object(frame: Frame, parameter: Parameter, value: Value, struct: str, 
     code = address(value) if isinstance(type_, KernelObject) else value.expression
     before, code = frame.bind(code)
     return Passed((code,), before)
+
+
+def _is_one(frame: Frame, type_: object, struct: str) -> bool:
+    """Whether a pointer of that type is one to ``struct``: so the verifier sees the first members of structs."""
+    if isinstance(type_, Socket) or (isinstance(type_, KernelPointer) and type_.name in SOCKETS):
+        return f"struct {struct}" in SOCKETS or getattr(type_, "name", "") == f"struct {struct}"
+    assert isinstance(type_, (KernelPointer, KernelObject))
+    if not type_.target:
+        return True  # void *: the verifier knows better
+    btf = frame.unit.btf
+    current = btf.type(type_.target)
+    while isinstance(current, kernel.Struct):
+        if current.name.partition("___")[0] == struct:
+            return True
+        if not current.members:
+            return False
+        current = btf.type(btf.resolve(current.members[0].type))
+    return False
 
 
 def _pass_memory(
