@@ -13,7 +13,7 @@ from types import FunctionType, SimpleNamespace
 import pytest
 
 from beespace.lang import Array, Program, Struct, function, raw_tracepoint
-from beespace.types import Text, array, boolean, i8, i32, i64, text, u8, u32, u64
+from beespace.types import Text, array, boolean, i8, i32, i64, text, u8, u16, u32, u64
 
 pytestmark = pytest.mark.kernel
 
@@ -246,6 +246,59 @@ class Matches(Program):
                 self.results[1] = 5
 
 
+@function
+def clamped(value: u64, low: u64 = 10, *, high: u64 = 40) -> u64:
+    """A kernel-side function of the module."""
+    if value < low:
+        return low
+    return twice(min(value, high))
+
+
+@function
+def twice(value: u64) -> u64:
+    assert value < 1000
+    return value * 2
+
+
+class Functions(Program):
+    inputs = Array(u64, 4)
+    results = Array(u64, 12)
+
+    @hook
+    def calls(self, ctx):
+        a, b = self.inputs[0], self.inputs[1]
+        self.results[0] = clamped(a)
+        self.results[1] = clamped(a, 20) + clamped(b, high=30) * 100
+        self.results[2] = clamped(high=a + 50, low=b, value=a)
+        self.results[3] = self.many(a, b, 3, 4, 5, a > 50, i8(a) - 50, last=u8(b))
+        self.results[4] = self.many(a, b, 3, 4, 5, False, -7)
+        self.results[5] = self.six(a, b, 2, 3, 4, 5)
+        bag = Bag(name="cron")
+        bag.slots[2] = 9
+        self.results[6] = self.of_bag(bag, bag.name, a, b, 7, x=u32(a), y=8)
+        a = 0
+        self.results[7] = self.six(a := a + 1, b=(a := a + 10), d=(a := a * 3), c=(a := a + 100), e=a, f=1)
+
+    @function
+    def many(self, a: u64, b: u64, c: u64, d: u32, e: u16, f: boolean, g: i8, h: i64 = -3, last: u8 = 200) -> u64:
+        d += 1
+        total = a + b * 2 + c * 3 + d * 4 + e * 5 + last
+        if f:
+            total += 1000
+        if g < 0:
+            total += u64(-(i64(g) + h)) * 7
+        return total
+
+    @function
+    def six(self, a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64:
+        assert f != 77
+        return a + b * 3 + c * 5 + d * 7 + e * 11 + f * 13
+
+    @function
+    def of_bag(self, bag: Bag, name: Text, a: u64, b: u64, c: u64, *, x: u32, y: u32) -> u64:
+        return u64(bag.slots[2] + x + y) + a + b + c + u64(name == "cron")
+
+
 WORDS = ("", "a", "ab", "cron", "bash", "abcabcabcabcabcd", "xabx", "/tmp/log.txt")
 
 
@@ -278,6 +331,7 @@ class Texts(Program):
 
 
 PROGRAMS = {
+    Functions: ("calls",),
     Texts: ("searches",),
     Matches: ("values", "structs"),
     Loops: ("whiles", "sequences", "generators"),
@@ -300,7 +354,9 @@ def in_python(program: type[Program], method: str, inputs: list[int], length: in
     probe = SimpleNamespace(inputs=inputs, results=[0] * length)
     for name, found in vars(program).items():
         if callable(found):
-            code = FunctionType(found.__code__, {**found.__globals__, "Bag": PlainBag})
+            scope = {**found.__globals__, "Bag": PlainBag}
+            code = FunctionType(found.__code__, scope, found.__name__, found.__defaults__)
+            code.__kwdefaults__ = found.__kwdefaults__
             setattr(probe, name, code.__get__(probe))
     getattr(probe, method)(None)
     return probe.results

@@ -38,6 +38,7 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Value
 from beespace.compiler.words import kernel_function_call, word
 from beespace.lang import PerCpuVariable, bpf
+from beespace.lang.attach import SECTION
 from beespace.schema import ArrayKind, BoolKind, IntKind, Struct
 from beespace.schema.kinds import as_kind
 
@@ -99,12 +100,23 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
     if rule is not None:
         return rule(frame, node, expected)
     name = ast.unparse(node.func)
+    if isinstance(target, FunctionType) and getattr(target, SECTION, None) == "":
+        return call_subprogram(frame, _free(frame, target), node)
     if isinstance(target, FunctionType):
         raise frame.error(
             rules.NotKernelSide, node, name=f"{name}()",
-            suggestion="make it a method of the program and mark it with @function",
+            suggestion="mark it with @function (it is a function of a module, or a method of the program)",
         )  # fmt: skip
     raise frame.error(rules.NotCallable, node, found=name, suggestion=REFUSED.get(hashable, ""))
+
+
+def _free(frame: Frame, function: FunctionType) -> SubProgram:
+    """A function of a module: its name in the object is its own, unless that is taken."""
+    known = frame.unit.free
+    if function not in known:
+        name, taken = function.__name__, {*frame.unit.declaration.functions, *known.values()}
+        known[function] = name if name not in taken else f"{name}_{len(known)}"
+    return SubProgram(known[function], function, free=True)
 
 
 def _array(frame: Frame, node: ast.Call) -> Value:

@@ -54,6 +54,7 @@ class CompiledFunction:
     parameters: tuple[Value, ...]
     result: Value
     failed: bool = False
+    moved: tuple[int, ...] = ()  # parameters that travel in memory
     raises: bool = False  # it takes the address of a flag, by which it says that its caller must leave
 
 
@@ -75,6 +76,7 @@ class Unit:
     externs: dict[str, ir.GlobalDefinition] = field(default_factory=dict)  # what the kernel defines
     losing: set[str] = field(default_factory=set)  # maps whose losses are counted
     callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
+    free: dict[Any, str] = field(default_factory=dict)  # functions of modules, with their names in the IR
     messages: dict[str, int] = field(default_factory=dict)  # what the program says, with their numbers
 
 
@@ -110,6 +112,7 @@ class Frame:
     returns: list[ast.Return] = field(default_factory=list)  # those without a value
     ended: dict[str, str] = field(default_factory=dict)  # locals that refer to nothing any more, and why
     records: dict[str, str] = field(default_factory=dict)  # locals that are records of a ring: the flag to discard
+    free: bool = False  # a function of a module, without self
     raises: bool = False  # this sub-program may end the program
 
     # --- lowering ---

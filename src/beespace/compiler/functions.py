@@ -18,8 +18,9 @@ from beespace.compiler.failing import FAILED, propagate
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
-from beespace.compiler.names import annotation, constant_of
+from beespace.compiler.names import annotation, captured, constant_of
 from beespace.compiler.numbers import fit
+from beespace.compiler.parameters import PACKED, packed, parameters_of, split, unpacked, written
 from beespace.compiler.replaced import enter_replacement
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
@@ -46,15 +47,14 @@ from beespace.compiler.types import (
     Type,
     Void,
 )
-from beespace.compiler.values import Recipe, Value, null, place_of
+from beespace.compiler.values import Recipe, Value, null, place_of, sequence
 from beespace.lang.contexts import HookContext
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
 from beespace.schema.kinds import kind_size
 
-__all__ = ["call_subprogram", "compile_callback", "compile_program", "parameters_of"]
+__all__ = ["call_subprogram", "compile_callback", "compile_program"]
 
-MAX_PARAMETERS = 5
 _LITERAL_SIZE = 16  # of a text parameter whose first call passes a shorter text that is written out
 _CONTEXT = ir.PointerType(ir.Region.CONTEXT)
 _MEMORY = ir.PointerType(ir.Region.STACK)  # read and written directly, and nobody else's
@@ -62,37 +62,15 @@ _MEMORY = ir.PointerType(ir.Region.STACK)  # read and written directly, and nobo
 _WHOLE = (hooks.Context.STRUCT, hooks.Context.TRACEPOINT, hooks.Context.CALLER)
 
 
-def parameters_of(frame: Frame) -> list[ast.arg]:
-    """The parameters after self; a mistake if there is anything but plain ones."""
-    node = frame.source.node
-    signature = node.args
-    plain = signature.posonlyargs + signature.args
-    odd = next(iter([*filter(None, (signature.vararg, signature.kwarg)), *signature.kwonlyargs]), None)
-    if odd is not None:
-        raise frame.error(
-            rules.ParameterShape, odd, problem="a compiled function takes plain parameters",
-            suggestion="name each parameter; *args, **kwargs and keyword-only ones have no place in the kernel",
-        )  # fmt: skip
-    if not plain or isinstance(frame.source.function, staticmethod | classmethod):
-        raise frame.error(
-            rules.ParameterShape,
-            node,
-            problem=f"{node.name}() has no self",
-            suggestion=f"write def {node.name}(self, ...)",
-        )
-    if signature.defaults:
-        raise frame.error(
-            rules.ParameterShape, signature.defaults[0], problem="a parameter of a compiled function has no default",
-            suggestion="pass the value at each call",
-        )  # fmt: skip
-    return plain[1:]
-
-
 def _assigned(node: ast.FunctionDef) -> frozenset[str]:
     """Names that the function binds, as Python's scoping sees them (nested functions are refused anyway)."""
+    own = {
+        id(found) for part in ast.walk(node) if isinstance(part, ast.comprehension) for found in ast.walk(part.target)
+    }  # names of generators, which are theirs alone
     return frozenset(
-        found.id for found in ast.walk(node) if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store)
-    )
+        found.id for found in ast.walk(node)
+        if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store) and id(found) not in own
+    )  # fmt: skip
 
 
 def _new_frame(unit: Unit, source: FunctionSource, attachment: hooks.Attachment | None) -> Frame:
@@ -214,25 +192,32 @@ def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg], place: 
 
 
 def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
-    """``self.name(...)``."""
+    """``self.name(...)``, or ``name(...)`` of a function of a module."""
     unit = frame.unit
     source = unit.sources.function(callee.function)
-    probe = Frame(unit, source, None)
-    if unit.declaration.sections[callee.name]:
+    probe = Frame(unit, source, None, free=callee.free)
+    if unit.declaration.sections.get(callee.name):
         raise frame.error(
             rules.NotCallable, node, found=f"the program {callee.name}",
             suggestion="move what both need into a method marked with @function",
         )  # fmt: skip
     parameters = parameters_of(probe)
-    values = _bound_arguments(frame, callee.name, parameters, node)
+    order = written(frame, callee.name, source, parameters, node)
     declared = [annotation(probe, p.annotation) if p.annotation else None for p in parameters]
-    passed: list[tuple[Value, ast.expr]] = []
+    places: dict[int, tuple[Value, ast.expr]] = {}
+    before: ir.Block = ()
     earlier = unit.subprograms.get(callee.name)
-    for number, (parameter, type_, argument) in enumerate(zip(parameters, declared, values, strict=True)):
-        value = frame.value(argument, type_)
+    for number, written_argument, default in order:
+        parameter, type_, argument = parameters[number], declared[number], written_argument or node
+        value = frame.value(argument, type_) if written_argument else captured(probe, default, parameter, parameter.arg)
         if isinstance(value.type, TextLiteral) and earlier is not None and not earlier.failed:
             value = _written_out(value, value.type, earlier.parameters[number].type)
-        passed.append((_passable(frame, value, parameter.arg, type_, argument), argument))
+        value = _passable(frame, value, parameter.arg, type_, argument)
+        if [each for each, *_ in order] != sorted(each for each, *_ in order) and value.code is not None:
+            block, code = frame.bind(value.code)
+            before, value = before + block, replace(value, code=code)
+        places[number] = value, argument
+    passed = [places[number] for number in range(len(parameters))]
     compiled = unit.subprograms.get(callee.name)  # an argument may have been its first call
     _check_typed(frame, compiled, parameters, passed)
     variant = _variant(compiled, [value for value, _ in passed])
@@ -248,8 +233,14 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
         raise Failure(None)
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
-    call = ir.Call(compiled.name, codes, type_code, span=frame.code_span(node))
-    return replace(result, code=propagate(frame, call) if compiled.raises else call)
+    block, registers = packed(frame, codes, compiled.moved)
+    call = ir.Call(compiled.name, tuple(registers), type_code, span=frame.code_span(node))
+    code = propagate(frame, call) if compiled.raises else call
+    if not before + block:
+        return replace(result, code=code)
+    if code.type == ir.VOID:
+        return replace(result, code=ir.Sequence((*before, *block, ir.Evaluate(code)), ir.Const(0, ir.U64)))
+    return replace(result, code=sequence(before + block, code))
 
 
 _LETTERS = {ir.Region.KERNEL_TRUSTED: "t", ir.Region.KERNEL_UNTRUSTED: "u", ir.Region.USER: "p"}
@@ -281,34 +272,6 @@ def _check_typed(
     for parameter, (value, argument) in zip(parameters, passed, strict=True):
         if compiled is None and isinstance(value.type, NoneType):
             raise frame.error(rules.ParameterUntyped, argument, name=parameter.arg, found=value.type)
-
-
-def _bound_arguments(frame: Frame, name: str, parameters: list[ast.arg], node: ast.Call) -> list[ast.expr]:
-    """The argument for each parameter, in the parameters' order."""
-    starred = next((argument for argument in node.args if isinstance(argument, ast.Starred)), None)
-    if starred is not None:
-        raise frame.error(rules.NotSupported, starred, what="`*` in a call", suggestion="write the arguments out")
-    found: dict[str, ast.expr] = {}
-    for parameter, argument in zip(parameters, node.args, strict=False):
-        found[parameter.arg] = argument
-    for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg in found or keyword.arg not in {p.arg for p in parameters}:
-            problem = f"has no parameter {keyword.arg}" if keyword.arg not in found else f"gets {keyword.arg} twice"
-            raise frame.error(rules.ArgumentNames, keyword, function=f"{name}()", problem=problem)
-        found[keyword.arg] = keyword.value
-    if len(found) != len(parameters) or len(node.args) > len(parameters):
-        expected = f"{len(parameters)} argument{'' if len(parameters) == 1 else 's'}"
-        raise frame.error(
-            rules.ArgumentCount, node, function=f"{name}()", expected=expected,
-            found=len(node.args) + len(node.keywords),
-        )  # fmt: skip
-    if len(parameters) > MAX_PARAMETERS:
-        raise frame.error(
-            rules.ParameterShape, parameters[MAX_PARAMETERS],
-            problem=f"a function takes at most {MAX_PARAMETERS} parameters besides self",
-            suggestion="put some of them into a Struct, and pass that",
-        )  # fmt: skip
-    return [found[parameter.arg] for parameter in parameters]
 
 
 def _passable(frame: Frame, value: Value, name: str, declared: Type | None, node: ast.expr) -> Value:
@@ -403,14 +366,18 @@ def _compile(
     mark = unit.diagnostics.mark()
     try:
         frame = _new_frame(unit, source, None)
+        frame.free = callee.free
         frame.parameter_names = frozenset(parameter.arg for parameter in parameters)
         if source.node.returns is not None:
             returned = annotation(frame, source.node.returns)
             frame.result = VOID if isinstance(returned, NoneType) else returned
+        moved = split(frame, parameters, passed, raises=_may_raise(source.node))
+        frame.parameter_names -= {parameters[at].arg for at in moved}
         incoming: list[Value] = []
         entry: ir.Block = ()
-        for parameter, value in zip(parameters, passed, strict=True):
-            local = ir.Local(parameter.arg, value.expression.type)
+        for at, (parameter, value) in enumerate(zip(parameters, passed, strict=True)):
+            type_ = value.expression.type
+            local = unpacked(type_, moved.index(at)) if at in moved else ir.Local(parameter.arg, type_)
             incoming.append(Value(value.type, local, align=value.align))
             entry += _enter(frame, parameter.arg, incoming[-1])
         body = entry + frame.block(source.node.body)
@@ -419,14 +386,17 @@ def _compile(
         result = _result(frame)
         code = tuple(
             ir.Parameter(parameter.arg, value.expression.type)
-            for parameter, value in zip(parameters, incoming, strict=True)
+            for at, (parameter, value) in enumerate(zip(parameters, incoming, strict=True))
+            if at not in moved
         )
         result_code = result.code.type if result.code is not None else ir.VOID
+        if moved:
+            code += (ir.Parameter(PACKED, ir.PointerType(ir.Region.STACK)),)
         if frame.raises:
             code += (ir.Parameter(FAILED, ir.PointerType(ir.Region.STACK)),)
         name = callee.name + variant + unit.suffix
         _finish(frame, name, code, result_code, body, None)
-        compiled = CompiledFunction(name, tuple(incoming), result, raises=frame.raises)
+        compiled = CompiledFunction(name, tuple(incoming), result, raises=frame.raises, moved=moved)
     except Failure as failure:
         unit.diagnostics.add(failure)
         compiled = CompiledFunction(callee.name, tuple(passed), Value(VOID), failed=True)
@@ -436,6 +406,11 @@ def _compile(
         compiled = replace(compiled, failed=True)
     unit.subprograms[callee.name + variant] = compiled
     return compiled
+
+
+def _may_raise(node: ast.FunctionDef) -> bool:
+    """Whether the function, or one that it calls, may end the program: a register is kept for saying so."""
+    return any(isinstance(found, ast.Assert | ast.While | ast.Call) for found in ast.walk(node))
 
 
 def _result(frame: Frame) -> Value:

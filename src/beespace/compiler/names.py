@@ -68,6 +68,8 @@ _MISSING = object()
 
 def is_self(frame: Frame, node: ast.expr) -> bool:
     """Whether ``node`` is the function's first parameter, the program."""
+    if frame.free:
+        return False
     arguments = frame.source.node.args
     first = (arguments.posonlyargs + arguments.args)[:1]
     return isinstance(node, ast.Name) and bool(first) and node.id == first[0].arg and node.id not in frame.locals

@@ -294,10 +294,11 @@ class MapWord:
 
 @dataclass(frozen=True, slots=True)
 class SubProgram:
-    """A method marked ``@function``."""
+    """A method marked ``@function``; ``free``: a function of a module, without self."""
 
     name: str
     function: FunctionType
+    free: bool = False
 
     def __str__(self) -> str:
         return f"the function {self.name}"

@@ -19,6 +19,7 @@ from typing import Any
 
 import beespace
 from beespace.lang import Declaration
+from beespace.lang.attach import SECTION
 from beespace.schema import Struct
 
 
@@ -92,15 +93,18 @@ def _source(cls: type) -> str:
         return getsource(cls)
 
 
-def _captured(function: FunctionType) -> Iterator[str]:
+def _captured(function: FunctionType, above: tuple[FunctionType, ...] = ()) -> Iterator[str]:
     """The function's code, which need not be of the class's file (a cell, a shell), and values that it mentions."""
     code = function.__code__
+    yield f"{function.__defaults__!r} {function.__kwdefaults__!r}"
     plain = [each for each in code.co_consts if not isinstance(each, CodeType)]
     yield f"{code.co_code!r} {code.co_names} {code.co_varnames} {plain}"
     for name in sorted(function.__code__.co_names):
         if name in function.__globals__:
             found = function.__globals__[name]
             yield f"{name}={_stable(found)}"
+            if isinstance(found, FunctionType) and getattr(found, SECTION, None) == "" and found not in above:
+                yield from _captured(found, (*above, function))  # a kernel-side function of a module
             if isinstance(found, ModuleType):
                 used = [each for each in sorted(function.__code__.co_names) if each in vars(found)]
                 yield from (f"{name}.{each}={_stable(vars(found)[each])}" for each in used)
