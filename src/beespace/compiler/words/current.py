@@ -82,6 +82,11 @@ def _of_context(word: str, helper: str) -> Word:
 
     def of_context(frame: Frame, node: ast.Call) -> Value:
         context = _context(frame, word, node)
+        if word == "cookie" and frame.attachment is not None and frame.attachment.hook.name == "usdt":
+            raise frame.error(
+                rules.NotSupported, node, what="bpf.cookie() of a static probe",
+                suggestion="its number says where the probe's arguments are; use an option of the program instead",
+            )  # fmt: skip
         return Value(U64, call(helper, ir.U64, context.expression, span=frame.code_span(node)))
 
     return of_context

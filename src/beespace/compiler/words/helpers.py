@@ -111,7 +111,10 @@ def _result(
         type_ = _SOCKET_TYPES[gives]
     elif gives == "object":
         struct = signature.result.removesuffix("*").strip()
-        target = frame.unit.btf.find(struct.removeprefix("struct "), kernel.Kind.STRUCT)
+        try:
+            target = frame.unit.btf.find(struct.removeprefix("struct "), kernel.Kind.STRUCT)
+        except KeyError:
+            raise frame.error(rules.NoSuchEvent, node, what="type", event=struct, suggestion="") from None
         type_ = KernelPointer(target, struct, True)
     found = Value(Optional(type_) if signature.gives.endswith("?") else type_, code)
     return held(frame, found, f"bpf.{signature.name}()", _give_back) if signature.name in _ACQUIRES else found
