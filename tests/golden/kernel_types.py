@@ -24,6 +24,7 @@ MENTIONED: dict[str, set[str] | None] = {
     "bpf_iter__task": None,
     "bpf_iter__task_file": None,
     "bpf_iter_meta": None,
+    "bpf_iter__bpf_map_elem": None,
     "xdp_md": None,
     "sk_msg_md": None,
     "sk_reuseport_md": None,

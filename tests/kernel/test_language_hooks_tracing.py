@@ -530,3 +530,29 @@ def test_an_iterator_over_one_process() -> None:
     with Tasks().start() as probe:
         (task,) = [unpack(Task, probe.iterate("tasks", pid=os.getpid()))]
         assert task.pid == os.getpid()
+
+
+class Lines(Program):
+    """Tasks as lines of text."""
+
+    walks = Counter()
+
+    @iterator("task")
+    def lines(self, ctx):
+        task = ctx.task
+        if task is None:
+            ctx.write("the end\n")
+            return
+        if ctx.meta.seq_num == 0:
+            ctx.write("  pid parent name\n")
+        self.walks += 1
+        ctx.write(f"{u32(task.tgid):6} {u32(task.real_parent.tgid):6} {task.comm} {task.mm is None}\n")
+
+
+def test_lines_of_an_iterator() -> None:
+    with Lines().start() as probe:
+        lines = probe.iterate("lines").decode().splitlines()
+    name = Path("/proc/self/comm").read_text().strip()
+    assert (lines[0], lines[-1]) == ("  pid parent name", "the end")
+    assert f"{os.getpid():6} {os.getppid():6} {name} False" in lines
+    assert any(line.split()[2] == "kthreadd" and line.endswith("True") for line in lines[1:-1])

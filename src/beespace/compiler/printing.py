@@ -20,7 +20,7 @@ from beespace.compiler.values import Value, offset
 from beespace.schema import TextKind
 from beespace.schema.kinds import kind_size
 
-__all__ = ["print_call", "printed"]
+__all__ = ["format_of", "in_array", "print_call", "printed"]
 
 _FORMAT = re.compile(r"(0?[1-9][0-9]*)?([dxX]?)")
 _DIRECT = 3  # values that bpf_trace_printk() takes
@@ -39,6 +39,26 @@ def print_call(frame: Frame, node: ast.Call, expected: Type | None) -> Value:
 
 def printed(frame: Frame, node: ast.AST, parts: list[Part]) -> Value:
     """One line."""
+    line, size, block, codes = format_of(frame, node, parts)
+    if len(codes) <= _DIRECT:
+        made = call("trace_printk", ir.I64, line, size, *codes, span=frame.code_span(node))
+        return Value(VOID, ir.Sequence((*block, ir.Evaluate(made)), ir.Const(0, ir.U64)))
+    stores, values, many = in_array(frame, codes)
+    made = call("trace_vprintk", ir.I64, line, size, values, many, span=frame.code_span(node))
+    return Value(VOID, ir.Sequence((*block, *stores, ir.Evaluate(made)), ir.Const(0, ir.U64)))
+
+
+def in_array(frame: Frame, codes: list[ir.Expression]) -> tuple[ir.Block, ir.Expression, ir.Expression]:
+    """Values as helpers take many of them: written to memory, where that is, its size."""
+    values = frame.scope.slot(8 * len(codes))
+    stores = tuple(ir.Store(offset(values, 8 * at), code) for at, code in enumerate(codes))
+    return stores, values, ir.Const(8 * len(codes), ir.U32)
+
+
+def format_of(
+    frame: Frame, node: ast.AST, parts: list[Part], *, breaks: bool = False
+) -> tuple[ir.Expression, ir.Expression, ir.Block, list[ir.Expression]]:
+    """A format of the kernel's and its size, what to do first, and the values; ``breaks``: it may have line ends."""
     format = ""
     block: ir.Block = ()
     codes: list[ir.Expression] = []
@@ -51,7 +71,7 @@ def printed(frame: Frame, node: ast.AST, parts: list[Part]) -> Value:
         block += before
         codes.append(code)
     data = format.encode() + b"\0"
-    if any(byte < 32 or byte > 126 for byte in data[:-1]):
+    if any((byte < 32 and not (breaks and byte in b"\n\t")) or byte > 126 for byte in data[:-1]):
         raise frame.error(
             rules.NotSupported, node, what="a line with other than printable ASCII characters",
             suggestion='the trace pipe takes only these; bpf.log(f"...") takes any',
@@ -59,14 +79,7 @@ def printed(frame: Frame, node: ast.AST, parts: list[Part]) -> Value:
     kind = TextKind(len(data))
     name = frame.unit.constants.setdefault((kind, data), f"beespace_table_{len(frame.unit.constants)}")
     line, size = ir.GlobalAddress(name), ir.Const(len(data), ir.U32)
-    if len(codes) <= _DIRECT:
-        made = call("trace_printk", ir.I64, line, size, *codes, span=frame.code_span(node))
-        return Value(VOID, ir.Sequence((*block, ir.Evaluate(made)), ir.Const(0, ir.U64)))
-    values = frame.scope.slot(8 * len(codes))
-    stores = tuple(ir.Store(offset(values, 8 * at), code) for at, code in enumerate(codes))
-    many = ir.Const(8 * len(codes), ir.U32)
-    made = call("trace_vprintk", ir.I64, line, size, values, many, span=frame.code_span(node))
-    return Value(VOID, ir.Sequence((*block, *stores, ir.Evaluate(made)), ir.Const(0, ir.U64)))
+    return line, size, block, codes
 
 
 def _argument(frame: Frame, hole: Hole) -> tuple[str, ir.Block, ir.Expression]:

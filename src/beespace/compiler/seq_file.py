@@ -16,15 +16,18 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel_calls import call
 from beespace.compiler.kernel_types import core_kind
 from beespace.compiler.memory import located
+from beespace.compiler.messages import parts_of
 from beespace.compiler.numbers import present
+from beespace.compiler.printing import format_of, in_array
 from beespace.compiler.types import U32, VOID, Bytes, Context, StructType, Text
-from beespace.compiler.values import Value, number, sequence
+from beespace.compiler.values import Value, null, number, sequence
 from beespace.schema import BytesKind, TextKind
 from beespace.schema import Kind as FieldKind
 from beespace.schema.kinds import kind_size
 
 __all__ = ["seq_file", "write"]
 
+_MOST = 12  # MAX_BPRINTF_VARARGS of include/linux/bpf.h
 _TRUSTED = ir.PointerType(ir.Region.KERNEL_TRUSTED)
 
 
@@ -48,6 +51,8 @@ def write(frame: Frame, context: Value, node: ast.Call) -> Value:
             suggestion="send an event: self.ring.emit(...)",
         )  # fmt: skip
     (argument,) = arguments_of(frame, node, "ctx.write", 1)
+    if isinstance(argument, ast.JoinedStr) or (isinstance(argument, ast.Constant) and isinstance(argument.value, str)):
+        return _write_text(frame, context, argument)
     value = present(frame, frame.value(argument), argument)
     kind: FieldKind
     if isinstance(value.type, StructType):
@@ -58,9 +63,22 @@ def write(frame: Frame, context: Value, node: ast.Call) -> Value:
         kind = BytesKind(value.type.size)
     else:
         raise frame.error(
-            rules.TypeMismatch, argument, place="ctx.write()", expected="a Struct, or a text or bytes of known size",
-            found=value.type,
+            rules.TypeMismatch, argument, place="ctx.write()", found=value.type,
+            expected="a Struct, an f-string, or a text or bytes of known size",
         )  # fmt: skip
     before, data = located(frame, value, kind, argument, "ctx.write()")
     writing = call("seq_write", ir.I64, seq_file(frame, context), data, number(kind_size(kind), U32))
     return Value(VOID, sequence(before, writing))
+
+
+def _write_text(frame: Frame, context: Value, node: ast.expr) -> Value:
+    """``ctx.write(f"{task.pid} {task.comm}\\n")``: bpf_seq_printf(), with at most twelve values."""
+    line, size, block, codes = format_of(frame, node, parts_of(frame, node), breaks=True)
+    if len(codes) > _MOST:
+        raise frame.error(
+            rules.NotSupported, node, what=f"a line with {len(codes)} values",
+            suggestion=f"the kernel prints at most {_MOST} at once; write it in two parts",
+        )  # fmt: skip
+    stores, values, many = in_array(frame, codes) if codes else ((), null(ir.Region.STACK), ir.Const(0, ir.U32))
+    made = call("seq_printf", ir.I64, seq_file(frame, context), line, size, values, many, span=frame.code_span(node))
+    return Value(VOID, ir.Sequence((*block, *stores, ir.Evaluate(made)), ir.Const(0, ir.U64)))
