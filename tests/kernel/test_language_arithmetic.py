@@ -177,7 +177,7 @@ class Arithmetic(Program):
 """
     file = f"<arithmetic {kind.name} {hash(text)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(lang), **vars(kinds), "__name__": __name__}
+    scope = {**{name: getattr(lang, name) for name in lang.__all__}, **vars(kinds), "__name__": __name__}
     exec(compile(text, file, "exec"), scope)
     return scope["Arithmetic"]
 

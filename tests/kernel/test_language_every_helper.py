@@ -126,7 +126,7 @@ def program(hook: str, made: list[tuple[str, str]]) -> type[Program]:
     text = "\n".join(lines) + "\n"
     file = f"<every helper in {hook}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(kinds), **vars(lang), "__name__": __name__}
+    scope = {**vars(kinds), **{name: getattr(lang, name) for name in lang.__all__}, "__name__": __name__}
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     made_class: type[Program] = scope["Everything"]
     return made_class

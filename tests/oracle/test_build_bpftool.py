@@ -67,7 +67,15 @@ def check(program: type[Program], folder: Path) -> None:
 def programs_in(number: int, text: str) -> Iterator[type[Program]]:
     file = f"<language.md {number}, for bpftool>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(verdicts), **vars(packet), **vars(kinds), **vars(lang), "bpf": bpf, "__name__": f"docs_{number}"}
+    words = {name: getattr(lang, name) for name in lang.__all__}
+    scope = {
+        **vars(verdicts),
+        **vars(packet),
+        **vars(kinds),
+        **words,
+        "bpf": bpf,
+        "__name__": f"docs_{number}",
+    }
     before = set(scope)
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     for name in set(scope) - before:

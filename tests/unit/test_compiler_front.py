@@ -33,7 +33,7 @@ def program(body: str, members: str = "", *, hook: str = '@raw_tracepoint("sched
     text = "\n".join(lines) + "\n"
     file = f"<cell {abs(hash(text))}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(lang), **vars(kinds), "__name__": __name__}
+    scope = {**{name: getattr(lang, name) for name in lang.__all__}, **vars(kinds), "__name__": __name__}
     exec(compile(text, file, "exec"), scope)
     return scope["Probe"]
 
@@ -321,7 +321,7 @@ def test_inherited_methods_have_their_own_file(btf: Btf) -> None:
 
 
 def test_source_that_is_not_there(btf: Btf) -> None:
-    scope = {**vars(lang)}
+    scope = {**{name: getattr(lang, name) for name in lang.__all__}}
     exec('class Probe(Program):\n    @raw_tracepoint("x")\n    def on_event(self, ctx):\n        pass\n', scope)
     with pytest.raises(CompileError, match=r"the source text of Probe\.on_event"):
         lower(scope["Probe"].declaration(), btf)

@@ -30,7 +30,15 @@ def test_example(number: int, btf: Btf) -> None:
     text = EXAMPLES[number]
     file = f"<language.md {number}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope = {**vars(verdicts), **vars(packet), **vars(kinds), **vars(lang), "beespace": beespace, "__name__": __name__}
+    words = {name: getattr(lang, name) for name in lang.__all__}
+    scope = {
+        **vars(verdicts),
+        **vars(packet),
+        **vars(kinds),
+        **words,
+        "beespace": beespace,
+        "__name__": __name__,
+    }
     before = set(scope)
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     programs = [scope[name] for name in set(scope) - before if isinstance(scope[name], type)]

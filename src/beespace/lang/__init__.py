@@ -5,7 +5,9 @@ on the system and needs neither LLVM nor Linux; everything here is a declaration
 :class:`Program` is started by the driver that the package's root names.
 """
 
-from beespace.lang import bpf, packet, verdicts
+from typing import TYPE_CHECKING, Any
+
+from beespace.lang import bpf, maps, packet, verdicts
 from beespace.lang.attach import (
     btf_tracepoint,
     cgroup_device,
@@ -59,52 +61,54 @@ from beespace.lang.attach import (
 )
 from beespace.lang.kernel_types import KernelStruct, KernelType, exists, offsetof, sizeof
 from beespace.lang.kernel_variables import KernelVariable, PerCpuVariable, kconfig
-from beespace.lang.maps import (
-    Arena,
-    Array,
-    ArrayOfMaps,
-    BloomFilter,
-    CgroupArray,
-    CgroupStorage,
-    Counter,
-    CpuMap,
-    DevHash,
-    DevMap,
-    Events,
-    Global,
-    Hash,
-    HashOfMaps,
-    Histogram,
-    InodeStorage,
-    Interval,
-    LinearHistogram,
-    LpmTrie,
-    LruHash,
-    LruPerCpuHash,
-    Map,
-    PerCpuArray,
-    PerCpuHash,
-    PerfCounters,
-    PerfEvents,
-    ProgramArray,
-    Queue,
-    Rate,
-    ReuseportArray,
-    Ring,
-    SocketStorage,
-    SockHash,
-    SockMap,
-    Stack,
-    StackTraces,
-    TaskStorage,
-    TopK,
-    UserRing,
-    XskMap,
-)
+from beespace.lang.maps import FAMILIES, Map
 from beespace.lang.options import option
 from beespace.lang.program import Declaration, Driver, Program, RawMap, Running, install_driver
 from beespace.lang.struct_ops import StructOps, struct_ops
 from beespace.schema import Event, Struct, Union
+
+if TYPE_CHECKING:
+    from beespace.lang.maps import (
+        Arena,
+        Array,
+        ArrayOfMaps,
+        BloomFilter,
+        CgroupArray,
+        CgroupStorage,
+        Counter,
+        CpuMap,
+        DevHash,
+        DevMap,
+        Events,
+        Global,
+        Hash,
+        HashOfMaps,
+        Histogram,
+        InodeStorage,
+        Interval,
+        LinearHistogram,
+        LpmTrie,
+        LruHash,
+        LruPerCpuHash,
+        PerCpuArray,
+        PerCpuHash,
+        PerfCounters,
+        PerfEvents,
+        ProgramArray,
+        Queue,
+        Rate,
+        ReuseportArray,
+        Ring,
+        SocketStorage,
+        SockHash,
+        SockMap,
+        Stack,
+        StackTraces,
+        TaskStorage,
+        TopK,
+        UserRing,
+        XskMap,
+    )
 
 __all__ = [
     "UserRing",
@@ -220,3 +224,12 @@ __all__ = [
     "verdicts",
     "xdp",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """The classes of maps, which are imported when they are first asked for."""
+        if name not in FAMILIES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(maps, name)
+        return found

@@ -38,7 +38,14 @@ def program(text: str, name: str) -> type[Program]:
     """The class that ``text`` declares, as a notebook has it."""
     file = f"<{name}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {**vars(lang), **vars(kinds), "Input": Input, "Output": Output, "Scratch": Scratch}
+    words = {name: getattr(lang, name) for name in lang.__all__}
+    scope: dict[str, Any] = {
+        **words,
+        **vars(kinds),
+        "Input": Input,
+        "Output": Output,
+        "Scratch": Scratch,
+    }
     scope |= {"ROWS": ROWS, "__name__": __name__}
     exec(compile(text, file, "exec", dont_inherit=True), scope)
     return scope["Fuzzed"]
