@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from beespace.compiler.kernel_calls import has_helper
+from beespace.errors import NotSupported
 from beespace.kernel import vmlinux_btf
 from beespace.lang import (
     Array,
@@ -175,6 +176,8 @@ def in_python(method: str, inputs: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_long_loops_do_what_python_does(method, loaded_probe) -> None:
+    if not has_helper(vmlinux_btf(), "loop"):
+        raise NotSupported("bpf_loop()", since="5.17")
     probe = loaded_probe(Long)
     chance = random.Random(7)
     cases = [(0, 0), (1, 1), (99, 3), *((chance.randrange(100), chance.randrange(100)) for _ in range(9))]

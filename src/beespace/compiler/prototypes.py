@@ -10,7 +10,7 @@ from beespace import btf as kernel
 from beespace.compiler import ir
 from beespace.compiler.kernel_types import core_kind
 
-__all__ = ["prototype_of"]
+__all__ = ["lacks_function", "prototype_of"]
 
 
 def prototype_of(btf: kernel.Btf, name: str) -> ir.CorePrototype:
@@ -20,6 +20,17 @@ def prototype_of(btf: kernel.Btf, name: str) -> ir.CorePrototype:
     found = btf.type(function.type)
     assert isinstance(found, kernel.FunctionPrototype)
     return _prototype(btf, found)
+
+
+def lacks_function(btf: kernel.Btf, name: str) -> bool:
+    """Whether the kernel of ``btf`` has no function ``name``; false if its type information has no functions at all."""
+    for function in (name, "bpf_map_lookup_elem"):  # every kernel has that one
+        try:
+            btf.find(function, kernel.Kind.FUNC)
+        except KeyError:
+            continue
+        return function != name
+    return False
 
 
 def _prototype(btf: kernel.Btf, found: kernel.FunctionPrototype) -> ir.CorePrototype:

@@ -143,7 +143,7 @@ def _start_work(frame: Frame, resource: Resource, value: Value, node: ast.Call) 
     before, work = frame.bind_address(value.expression)
     no_flags = ir.Const(0, ir.U32)
     aux: ir.Expression = ir.Const(0, ir.PointerType(ir.Region.KERNEL_TRUSTED))
-    set_callback = _kernel(frame, node, ("bpf_wq_set_callback_impl", "bpf_wq_set_callback"))
+    set_callback = _kernel(frame, node, ("bpf_wq_set_callback", "bpf_wq_set_callback_impl"))
     arguments = (work, function, no_flags, aux)[: len(set_callback[1].parameters)]
     steps: ir.Block = (
         ir.Evaluate(_call(_kernel(frame, node, ("bpf_wq_init",)), work, ir.MapAddress(name), no_flags)),
@@ -160,7 +160,7 @@ def _kernel(frame: Frame, node: ast.AST, names: tuple[str, ...]) -> tuple[str, i
             return name, prototype_of(frame.unit.btf, name)
         except KeyError:
             continue
-    raise frame.error(rules.NotInKernel, node, what=f"{names[0]}()", since="6.10")
+    raise frame.error(rules.NotInKernel, node, what=f"{names[-1]}()", since="6.10")
 
 
 def _call(function: tuple[str, ir.CorePrototype], *arguments: ir.Expression) -> ir.KernelFunction:
