@@ -6,7 +6,7 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled in C, so that guests need not run clang.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects bench picture clean help
+.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects stubs bench picture clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -56,6 +56,11 @@ format: $(VENV)/.developer
 ## objects              compile the shipped probes again
 objects: $(VENV)/.developer
 	$(BIN)/python tools/compile_probes.py
+
+## stubs                what editors know of kernel structs and contexts, from this kernel's types
+stubs: $(VENV)/.developer
+	$(BIN)/python tools/kernel_stubs.py
+	$(BIN)/python tools/context_classes.py
 
 ## bench                print the budgets' rows
 bench: $(VENV)/.developer

@@ -135,6 +135,17 @@ class Kernel(Program):
         present = exists(task.pid)
         if present:
             self.results[13] = 5
+        absent = exists(task.no_such)
+        if self.inputs[0] == 0:
+            absent = True
+        if absent:
+            self.results[14] = self.flag(absent) * 10 + self.flag(exists(task.no_such))
+        both = exists(task.no_such) and task.no_such > 3
+        self.results[15] = u64(both) + 2 * u64(not exists(task.no_such) or task.no_such == 1)
+
+    @function
+    def flag(self, value: bool) -> u64:
+        return 1 if value else 2
 
     @hook
     def elements(self, ctx):
@@ -211,7 +222,7 @@ def test_questions(run) -> None:
     assert results[7:10] == [
         btf.size(task), btf.member(task, "mm").byte_offset, btf.member(mm, "arg_start").byte_offset,
     ]  # fmt: skip
-    assert results[10:14] == [24 + 16_000 + 2 + 5, 7, 2, 5]
+    assert results[10:16] == [24 + 16_000 + 2 + 5, 7, 2, 5, 12, 2]
 
 
 def test_elements(run) -> None:

@@ -111,8 +111,8 @@ def truth(frame: Frame, value: Value, node: ast.AST) -> Condition:
     if isinstance(type_, Poison):
         raise Failure(None)
     if isinstance(type_, Bool):
-        if type_.settled is not None:
-            return Condition(value.expression, *((state, state.dead()) if type_.settled else (state.dead(), state)))
+        if value.settled is not None:
+            return Condition(value.expression, *((state, state.dead()) if value.settled else (state.dead(), state)))
         return Condition(value.expression, state, state.copy())
     if isinstance(type_, Literal):
         return Condition(ir.Const(int(type_.value != 0), ir.BOOL), state, state.copy())

@@ -23,7 +23,7 @@ from beespace.lang import KernelVariable, PerCpuVariable
 from beespace.lang.kernel_variables import KernelConfig
 from beespace.record import replace
 from beespace.schema import BoolKind, IntKind, Kind, TextKind
-from beespace.schema.kinds import as_kind, kind_align
+from beespace.schema.kinds import as_kind, kind_align, kind_name
 
 __all__ = ["config", "per_cpu", "value"]
 
@@ -88,7 +88,7 @@ def _number(frame: Frame, variable: KernelVariable[Any] | PerCpuVariable[Any], n
         return kind
     raise frame.error(
         rules.Question, node, word=f"{type(variable).__name__}()", expected="an integer type or a kernel struct",
-        found=getattr(variable.type, "__name__", variable.type),
+        found=kind_name(kind) if kind is not None else variable.type,
     )  # fmt: skip
 
 

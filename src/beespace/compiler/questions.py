@@ -21,7 +21,6 @@ from beespace.compiler.prototypes import prototype_of
 from beespace.compiler.types import (
     BOOL,
     U64,
-    Bool,
     KernelObject,
     KernelPointer,
     Literal,
@@ -114,10 +113,10 @@ def _type_exists(frame: Frame, found: object) -> Value:
     if isinstance(found, KernelType):
         target = _found(frame, found)
         if target is None:
-            return Value(Bool(settled=False), ir.Const(0, ir.BOOL))
+            return Value(BOOL, ir.Const(0, ir.BOOL), settled=False)
         struct = frame.unit.btf.type(target)
         if not isinstance(struct, kernel.Struct) or not struct.name:
-            return Value(Bool(settled=True), ir.Const(1, ir.BOOL))
+            return Value(BOOL, ir.Const(1, ir.BOOL), settled=True)
         return _answer(ir.CoreInfo(_Q.TYPE_EXISTS, ir.CoreAccess(struct.name, (), struct.is_union)))
     assert isinstance(found, type) and issubclass(found, words.KernelStruct)
     return _answer(ir.CoreInfo(_Q.TYPE_EXISTS, ir.CoreAccess(root_of(found), (), found.is_union)))
@@ -138,7 +137,7 @@ def _answer(code: ir.Expression) -> Value:
 def _absent(frame: Frame, node: ast.AST, why: str) -> Value:
     """No, as the types that are compiled with say; what it guards could not be typed, so it is left out."""
     frame.unit.left_out.append((frame.code_span(node), why))
-    return Value(Bool(settled=False), ir.Const(0, ir.BOOL))
+    return Value(BOOL, ir.Const(0, ir.BOOL), settled=False)
 
 
 def _path(frame: Frame, owner: Type, names: list[str], node: ast.AST) -> ir.CoreAccess | None:

@@ -70,9 +70,7 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Bool:
-    """True or False; ``settled``: which of them, because the types that were compiled with say so."""
-
-    settled: bool | None = field(default_factory=lambda: None, compare=False)
+    """True or False."""
 
     def __str__(self) -> str:
         return "bool"

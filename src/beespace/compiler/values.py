@@ -72,7 +72,8 @@ class Value:
 
     ``align`` is known of the address; ``path`` is what a check of this value says something about
     (a local, a field of the context, an option); ``recipe`` stands in for ``code``.  ``literal``: a choice
-    of literals, which takes the type of its use as a literal does.
+    of literals, which takes the type of its use as a literal does.  ``settled``: the truth value that the kernel's
+    types give it, so that what depends on it need not be compiled.
     """
 
     type: Type
@@ -82,6 +83,7 @@ class Value:
     recipe: Recipe | None = None
     align: int = 1
     literal: bool = False
+    settled: bool | None = None
 
     @property
     def expression(self) -> ir.Expression:

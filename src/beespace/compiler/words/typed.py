@@ -17,6 +17,7 @@ from beespace.compiler.memory import SLOT_ALIGN, load
 from beespace.compiler.names import kind_named
 from beespace.compiler.numbers import fit, present
 from beespace.compiler.questions import field_offset
+from beespace.compiler.texts import string_recipe
 from beespace.compiler.types import (
     U64,
     Bool,
@@ -108,15 +109,13 @@ def _read(region: ir.PointerType, word: str) -> Word:
             )  # fmt: skip
         kind = kind_named(frame, node.args[1])
         size = kind_size(kind)
-        _check_room(frame, value, size, node)
+        _check_room(frame, value, size, node, word)
         source = value.expression
         if source.type != region and not isinstance(value.type, KernelObject):
             source = ir.Convert(source, region)
         before, source = frame.bind_address(source)
         if isinstance(kind, TextKind):
             # Whatever stands behind the end of the text is no part of it.
-            from beespace.compiler.texts import string_recipe
-
             return Value(Text(size), recipe=Recipe(string_recipe(source, size).fill, before))
         copying: ir.Block = ()
         if is_memory(kind):
@@ -130,14 +129,14 @@ def _read(region: ir.PointerType, word: str) -> Word:
     return read
 
 
-def _check_room(frame: Frame, value: Value, size: int, node: ast.Call) -> None:
+def _check_room(frame: Frame, value: Value, size: int, node: ast.Call, word: str) -> None:
     """A struct of the kernel is at least as long as what is copied out of it."""
     if not isinstance(value.type, (KernelPointer, KernelObject)):
         return
     target = frame.unit.btf.type(value.type.target)
     if isinstance(target, kernel.Struct) and target.size < size:
         raise frame.error(
-            rules.Question, node.args[1], word="bpf.read()",
+            rules.Question, node.args[1], word=f"bpf.{word}()",
             expected=f"a type of at most the {target.size} bytes of {value.type.name}", found=f"{size} bytes long",
         )  # fmt: skip
 
