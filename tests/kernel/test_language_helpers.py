@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from beespace.lang import (
+    Array,
     Event,
     Global,
     Program,
@@ -24,6 +25,7 @@ from beespace.lang import (
     cgroup_skb,
     cgroup_sock_addr,
     cgroup_sysctl,
+    function,
     raw_tracepoint,
     syscall,
     tc,
@@ -454,3 +456,45 @@ def test_formatted_text(no_leaks: None) -> None:
         first, second = probe.lines.available()
         assert (first.text, first.size) == ("bee and -7", len("bee and -7") + 1)
         assert (second.text, second.size) == ("", 2)
+
+
+class Area(Struct):
+    start: u64
+    end: u64
+    seen: u64
+
+
+class Areas(Program):
+    address: u64 = 0
+    first = Global(u64)
+    behind = Global(u64)
+    results = Array(i64, 2)
+
+    @raw_tracepoint("sched_process_exit")
+    def look(self, ctx):
+        area = Area()
+        self.results[0] = bpf.find_vma(bpf.task(), self.address, self.remember, area)
+        if area.seen == 1:
+            self.first.value = area.start
+            self.behind.value = area.end
+        self.results[1] = bpf.find_vma(bpf.task(), 16, self.remember, area)
+
+    @function
+    def remember(self, task, area, found: Area):
+        found.start = area.vm_start
+        found.end = area.vm_end
+        found.seen = 1
+
+
+def test_the_area_of_an_address(no_leaks: None) -> None:
+    import ctypes
+
+    memory = ctypes.create_string_buffer(16)
+    address = ctypes.addressof(memory)
+    with Areas(address=address).load() as probe:
+        probe.test_run("look", context=bytes(24))
+        assert [probe.results[0], probe.results[1]] == [0, -2]  # ENOENT
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        areas = [tuple(int(part, 16) for part in line.split()[0].split("-")) for line in lines]
+        assert probe.first.value <= address < probe.behind.value
+        assert any(low <= address < high and low <= probe.first.value for low, high in areas)

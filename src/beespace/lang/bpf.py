@@ -253,6 +253,15 @@ def path(path: Any) -> Text:
     _kernel_only("path")
 
 
+def find_vma(task: Any, address: u64, callback: Callable[..., Any], state: Struct) -> i64:
+    """Call ``self.callback(task, area, state)`` with the memory area (``vm_area_struct``) that has an address.
+
+    0, or a negative error number: ENOENT, there is none; EBUSY, somebody changes the task's memory.  ``state`` is a
+    local that the method may change.  bpf_find_vma, 5.17.
+    """
+    _kernel_only("find_vma")
+
+
 # --- every other helper --------------------------------------------------------------------------
 
 

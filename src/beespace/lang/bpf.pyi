@@ -153,6 +153,13 @@ def path(path: Any) -> Text:
     Only where the kernel allows it: LSM programs that may sleep and iterators, and some functions of the file system.
     """
 
+def find_vma(task: Any, address: u64, callback: Callable[..., Any], state: Struct) -> i64:
+    """Call ``self.callback(task, area, state)`` with the memory area (``vm_area_struct``) that has an address.
+
+    0, or a negative error number: ENOENT, there is none; EBUSY, somebody changes the task's memory.  ``state`` is a
+    local that the method may change.  bpf_find_vma, 5.17.
+    """
+
 def cast(address: Any, type: type[_T]) -> _T:
     """``address`` (a number or pointer) as a pointer to a kernel type, ``bpf.cast(ctx.skaddr, sock)``.
 
@@ -365,14 +372,6 @@ def fib_lookup(ctx: Any, params: Any, flags: u32 = 0) -> i64:
     Linux 4.18, number 69.
     For programs under a licence that is compatible with the GPL.
     Hooks: xdp, tc, netkit.
-    """
-
-def find_vma(task: Any, addr: u64, callback_fn: Any, callback_ctx: Any, flags: u64 = 0) -> i64:
-    """Call a function with the memory area of a task that has an address.
-
-    C: long bpf_find_vma(struct task_struct *task, u64 addr, void *callback_fn, void *callback_ctx, u64 flags)
-    Linux 5.17, number 180.
-    Hooks: tracepoint, raw_tracepoint, btf_tracepoint, kprobe, kretprobe, kprobe_multi, kretprobe_multi, kprobe_session, ksyscall, kretsyscall, uprobe, uretprobe, uprobe_multi, uretprobe_multi, uprobe_session, usdt, fentry, fexit, fmod_ret, fsession, fentry_multi, fexit_multi, fsession_multi, lsm, lsm_cgroup, iterator, perf_event, syscall, struct_ops, socket_filter, xdp, tc, netkit, lwt_in, lwt_out, lwt_xmit, lwt_seg6local, cgroup_skb, cgroup_sock, cgroup_sock_addr, cgroup_sockopt, cgroup_sysctl, cgroup_device, sockops, sk_skb, sk_msg, sk_reuseport, sk_lookup, flow_dissector, netfilter.
     """
 
 def for_each_map_elem(map: Any, callback_fn: Any, callback_ctx: Any, flags: u64 = 0) -> i64:

@@ -13,7 +13,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.ir_walk import rewrite
 from beespace.compiler.values import Value
-from beespace.compiler.words import current, iterators, memory, packets, said, sections, sockets, typed
+from beespace.compiler.words import areas, current, iterators, memory, packets, said, sections, sockets, typed
 from beespace.compiler.words.helpers import helper_call
 from beespace.compiler.words.kfuncs import kernel_function_call
 from beespace.compiler.words.word import Word
@@ -24,6 +24,7 @@ __all__ = ["WORDS", "kernel_function_call", "word"]
 # Each word, with how many arguments it takes.
 WORDS: dict[str, tuple[int, Word]] = {
     **current.WORDS,
+    **areas.WORDS,
     **packets.WORDS,
     **sockets.WORDS,
     **memory.WORDS,

@@ -57,7 +57,6 @@ SPELLED = {
     "cgrp_storage_get": _CGROUPS,
     "cgrp_storage_delete": _CGROUPS,
     "sk_release": "sockets that a lookup gave are given back at the end of `with bpf.sk_lookup_tcp(...) as socket:`",
-    "find_vma": "the callback of bpf_find_vma() cannot be written yet; read `task.mm` instead",
     "trace_printk": 'write print(f"...")',
     "trace_vprintk": 'write print(f"...")',
     "strncmp": 'compare with ==, or use text.startswith("...")',
