@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from typing import Any
 
-from beespace.cli.own_options import print_content, words_of
+from beespace.cli.own_options import comments_of, print_content, words_of
 from beespace.cli.places import places
-from beespace.errors import UsageError
+from beespace.errors import BeespaceError, UsageError
 from beespace.lang import Events, Global, Program
 from beespace.lang.log import Message
 from beespace.lang.maps.declaration import plain
@@ -21,6 +22,7 @@ from beespace.schema.kinds import kind_name
 from beespace.schema.parse import parse
 from beespace.session.events import Source, follow
 from beespace.session.files import iterators_of, program_of
+from beespace.session.trace_pipe import TracePipe, prints
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     where = places(options, program.declaration().options)
     probe = program(**_options(program, options.rest))
     show = _print_json if options.output == "json" else _print_text
-    with probe.start(**where):
+    with ExitStack() as stack:
+        printed = _printed(program, stack)
+        stack.enter_context(probe.start(**where))
         for note in probe.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
         for name in iterators_of(program):
@@ -44,11 +48,24 @@ def run(options: argparse.Namespace) -> int:
         rings: dict[str, Source] = {name: live for name, live in probe.live_maps() if isinstance(live, Events)}
         if probe.log.exists:
             rings["log"] = probe.log
+        if printed is not None:
+            rings["print"] = printed
         if rings or not _is_read_only(program):
             for name, event in follow(rings, options.duration):
                 show(name, event)
         _print_maps(probe, options.output == "json")
     return 0
+
+
+def _printed(program: type[Program], stack: ExitStack) -> TracePipe | None:
+    """What its ``print()`` writes; a machine without tracefs runs it all the same."""
+    if not prints(program.spec()):
+        return None
+    try:
+        return stack.enter_context(TracePipe())
+    except (BeespaceError, OSError) as error:
+        print(f"beespace: note: what it prints cannot be shown: {error}", file=sys.stderr)
+        return None
 
 
 def _is_read_only(program: type[Program]) -> bool:
@@ -61,10 +78,13 @@ def _help(options: argparse.Namespace) -> int:
     if options.file is not None:
         program = program_of(options.file, options.program)
         declared = program.declaration().options
+        comments = comments_of(program)
+        if doc := program.declaration().doc.partition("\n")[0]:
+            print(f"\n{program.__name__}: {doc}")
         print(f"\noptions of {program.__name__}:" if declared else f"\n{program.__name__} has no options of its own.")
         for name, option in declared.items():
             flag = f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {option.default!r}"
-            print(f"{flag}  {option.help}".rstrip())
+            print(f"{flag}  {option.help or comments.get(name, '')}".rstrip())
     return 0
 
 
@@ -84,16 +104,19 @@ def _options(program: type[Program], given: list[str]) -> dict[str, Any]:
     return values
 
 
-def _print_json(ring: str, event: Event | Message) -> None:
+def _print_json(ring: str, event: Event | Message | str) -> None:
     if isinstance(event, Message):
         said = {name: getattr(event, name) for name in Message.__match_args__}
         print(json.dumps({"log": said}), flush=True)
         return
+    if isinstance(event, str):
+        print(json.dumps({"print": event}), flush=True)
+        return
     print(json.dumps({"ring": ring, **plain(event)}), flush=True)
 
 
-def _print_text(ring: str, event: Event | Message) -> None:
-    if isinstance(event, Message):
+def _print_text(ring: str, event: Event | Message | str) -> None:
+    if isinstance(event, (Message, str)):
         print(event, flush=True)
         return
     print(" ".join(f"{name}={value!r}" for name, value in plain(event).items()), flush=True)
