@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _printed(program: type[Program], stack: ExitStack) -> TracePipe | None:
     """What its ``print()`` writes; a machine without tracefs runs it all the same."""
-    if not prints(program.spec()):
+    if not program.declaration().programs or not prints(program.spec()):
         return None
     try:
         return stack.enter_context(TracePipe())
