@@ -385,6 +385,10 @@ def _continue(frame: Frame, node: ast.Continue) -> ir.Block:
 def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
     result: ir.Block = ()
     for target in node.targets:
+        if isinstance(target, ast.Name) and target.id in frame.scope.variables:
+            frame.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            frame.state.names.pop(target.id, None)
+            continue
         owner = frame.value(target.value) if isinstance(target, ast.Subscript) else None
         if owner is None or not isinstance(owner.type, MapObject):
             raise frame.error(rules.DeleteTarget, target)
