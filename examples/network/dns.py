@@ -43,7 +43,7 @@ class Dns(Program):
         header = bpf.packet(ctx, Header, IPV4 + UDP_HEADER)
         if header is None or header.flags & 0x8000 or header.questions == 0:
             return
-        question = Question(time=bpf.now())
+        question = Question(time=bpf.now(), length=0)
         for at in range(64):
             byte = bpf.load_bytes(ctx, Byte, IPV4 + UDP_HEADER + DNS_HEADER + at)
             if byte is None or byte.value == 0:

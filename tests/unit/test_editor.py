@@ -134,10 +134,12 @@ def _examples(folder: Path) -> list[str]:
 
 def _imports(block: str) -> str:
     """``from beespace.lang import ...`` of what the example uses."""
-    nodes = list(ast.walk(ast.parse(block)))
-    bound = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.alias)}
-    bound |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} - bound
+    tree = ast.parse(block)
+    bound = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    bound |= {name.name for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for name in node.names}
+    bound |= {name.id for node in tree.body if isinstance(node, ast.Assign) for name in node.targets
+              if isinstance(name, ast.Name)}  # fmt: skip
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound
     lines = []
     for home in HOMES:
         names = sorted(used & {name for name in vars(import_module(home)) if not name.startswith("_")})
