@@ -338,6 +338,37 @@ def test_variants(tmp_path: Path) -> None:
         assert any("runs without on_nothing" in note and "nothing is missed" in note for note in probe.notes)
 
 
+class Renamed(Program):
+    """A function that has another name on other kernels, and arguments that are read."""
+
+    mine: Pid = 0
+    bytes = Counter()
+
+    @(
+        fentry("there_is_no_such_function")
+        .otherwise(kprobe("there_is_no_such_function"))
+        .otherwise(fentry("vfs_write"))
+        .otherwise(tracepoint("syscalls:sys_enter_write"))
+    )
+    def on_write(self, ctx):
+        if bpf.pid() == self.mine:
+            self.count(ctx.count)
+
+    @function
+    def count(self, amount: u64):
+        self.bytes += amount
+
+
+def test_alternatives_that_the_kernel_does_not_have(tmp_path: Path) -> None:
+    with Renamed(mine=os.getpid()).start() as probe:
+        written(tmp_path / "a", b"abc")
+        assert probe.bytes.value >= 3
+        left_out = [line for line in probe.explain().splitlines() if "was left out" in line]
+        assert [line.split()[0] for line in left_out] == ["on_write", "on_write__kprobe"]
+        assert probe.program("on_write").name.startswith("on_write__")
+    assert set(Renamed.spec().programs) == {"on_write__fentry", "on_write__tracepoint"}
+
+
 class Sampled(Event):
     pid: Pid
     address: u64

@@ -116,6 +116,10 @@ class Diagnostics:
         """How many there are; see :meth:`forget`."""
         return len(self._found)
 
+    def since(self, mark: int) -> tuple[Diagnostic, ...]:
+        """What came after ``mark``."""
+        return tuple(self._found[mark:])
+
     def forget(self, mark: int) -> None:
         """Drop what came after ``mark``: it will be found again."""
         del self._found[mark:]

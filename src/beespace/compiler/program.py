@@ -8,8 +8,9 @@ from functools import partial
 
 from beespace.btf import Btf
 from beespace.compiler import interfaces, ir, passes, rules
-from beespace.compiler.diagnostics import Diagnostics
-from beespace.compiler.frame import Frame, Unit
+from beespace.compiler.alternatives import is_absent, report_absent
+from beespace.compiler.diagnostics import Diagnostic, Diagnostics
+from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.holding import check_holders
@@ -98,6 +99,8 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
     """Python to checked, typed IR; raises :class:`CompileError` with every mistake found."""
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
     subprograms = unit.subprograms
+    others: dict[str, CompiledFunction] = {}
+    absent: dict[str, tuple[Diagnostic, ...]] = {}
     if not declaration.functions:
         raise UsageError(
             f"{declaration.name} has no kernel-side method",
@@ -107,13 +110,22 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
         # An alternative has sub-programs of its own: its arguments are of other types.
         unit.suffix = "" if name == each.method else name.removeprefix(each.method)
         unit.subprograms = {} if unit.suffix else subprograms
-        compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), resolve(each.section))
-    unit.subprograms = subprograms
+        mark = unit.diagnostics.mark()
+        attachment = resolve(each.section)
+        compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), attachment)
+        if len(declaration.variants(each.method)) > 1 and is_absent(unit, attachment, mark):
+            absent[name] = unit.diagnostics.since(mark)
+            unit.diagnostics.forget(mark)
+            unit.functions.pop(name, None)
+        others |= unit.subprograms
+    unit.subprograms = others | subprograms
+    report_absent(unit, absent)
     _check_all_called(unit)
-    check_holders(unit, {name: resolve(each.section) for name, each in declaration.programs.items()})
+    compiled = {name: each for name, each in declaration.programs.items() if name not in absent}
+    check_holders(unit, {name: resolve(each.section) for name, each in compiled.items()})
     implementation = interfaces.definition(unit)
     unit.diagnostics.raise_any()
-    check_permitted(unit, {name: each.section for name, each in declaration.programs.items()})
+    check_permitted(unit, {name: each.section for name, each in compiled.items()})
     unit.diagnostics.raise_any()
     module = _module(unit)
     if implementation is not None:

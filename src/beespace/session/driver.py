@@ -57,7 +57,11 @@ class KernelDriver:
             if name in spec.maps and live.max_entries != _room(spec.maps[name])
         }
         absent = absent_hooks(declaration)
-        groups = [names for method in declaration.sections if len(names := declaration.variants(method)) > 1]
+        groups = [
+            [name for name in names if name in spec.programs]
+            for method in declaration.sections
+            if len(names := declaration.variants(method)) > 1
+        ]
         alternatives = {name for group in groups for name in group}
         options = {name: pack(declaration.options[name].kind, value) for name, value in program.options.items()}
         try:
@@ -69,7 +73,7 @@ class KernelDriver:
                     *(
                         name
                         for name, each in declaration.programs.items()
-                        if each.method not in absent and name not in alternatives
+                        if each.method not in absent and name not in alternatives and name in spec.programs
                     ),
                     *spec.struct_ops,
                 ],

@@ -113,6 +113,9 @@ class RunningProgram:
     def explain(self) -> str:
         """Alternatives, ways to attach, what could not be done: a line each."""
         said = self.loaded.explain().splitlines()
+        for name, each in self._declaration.programs.items():
+            if name not in self.loaded.spec.programs:
+                said.append(f"{name} was left out: the types of this kernel have no {each.section}")
         return "\n".join((*said, *(note for note in self.notes if note not in said)))
 
     def program(self, method: str) -> LoadedProgram:
