@@ -80,6 +80,10 @@ def test_places_are_changed_outside(jumps) -> None:
     assert dict(calls.items()) == {0: programs["on_a"].info().id, 1: programs["on_b"].info().id}
     calls[5] = programs["on_a"]
     assert jumps(5) == [1, 0, 1, 0]
+    calls[5] = "on_b"
+    assert jumps(5) == [1, 0, 1, 10]
+    with pytest.raises(UsageError, match="on_a"):
+        calls[5] = "on_c"
     del calls[5]
     assert jumps(5) == [1, 1, 0, 0]
 

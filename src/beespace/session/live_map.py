@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from beespace.errors import KernelError
+from beespace.errors import KernelError, UsageError
 from beespace.kernel.create import create_map
 from beespace.kernel.maps import Map, container
 from beespace.syscall import bpf
@@ -40,7 +40,13 @@ class LiveMap:
     """The bytes of one map, and how much was lost on the way into it."""
 
     def __init__(
-        self, live: Map, losses: Losses, index: int, container: Callable[[], Any], others: Mapping[str, Map] = _NOTHING
+        self,
+        live: Map,
+        losses: Losses,
+        index: int,
+        container: Callable[[], Any],
+        others: Mapping[str, Map] = _NOTHING,
+        programs: Mapping[str, Any] = _NOTHING,
     ) -> None:
         self.live = live
         self.get = live.get
@@ -55,6 +61,7 @@ class LiveMap:
         self._container = container
         self._functions: KernelFunctions | None = None
         self._others = others
+        self._programs = programs
         self._inners: dict[int, LiveMap] = {}
 
     def lost(self) -> int:
@@ -89,6 +96,13 @@ class LiveMap:
         return self._functions.names(addresses)
 
     # --- by type ---
+
+    def program(self, method: str) -> Any:
+        """The loaded program of that name."""
+        if method not in self._programs:
+            known = ", ".join(self._programs) or "none"
+            raise UsageError(f"there is no program {method!r}", help=f"the programs: {known}")
+        return self._programs[method]
 
     def holds(self, value: bytes) -> bool:
         """Whether a bloom filter holds a value."""

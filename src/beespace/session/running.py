@@ -66,7 +66,7 @@ class RunningProgram:
                 if isinstance(declared, PerfCounters):
                     self._counters += counters(declared, live)
                 self._adapters[name] = LiveMap(
-                    live, losses, index, partial(loaded.maps.__getitem__, name), loaded.maps.raw
+                    live, losses, index, partial(loaded.maps.__getitem__, name), loaded.maps.raw, loaded.programs
                 )
             elif name in loaded.variables:
                 self._adapters[name] = LiveVariable(loaded.variables[name])
