@@ -26,17 +26,30 @@ def _names(node: Any) -> tuple[str, ...]:
     return tuple(name for name in node.__match_args__ if name not in ("span", "type"))
 
 
+@cache
+def _children(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a class of nodes that may hold nodes, the last first; ``None``: it is none."""
+    if not hasattr(kind, "__match_args__") or issubclass(kind, _LEAVES):
+        return None
+    return tuple(reversed(_names(kind)))
+
+
 def walk(tree: Any) -> Iterator[Any]:
     """Every statement and expression in ``tree`` (a node or a tuple of them), parents first."""
-    if isinstance(tree, tuple):
-        for node in tree:
-            yield from walk(node)
-    elif _is_record(tree) and not isinstance(tree, _LEAVES):
-        yield tree
-        for name in _names(tree.__class__):
-            child = getattr(tree, name)
-            if isinstance(child, tuple) or _is_record(child):
-                yield from walk(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tuple):
+            waiting.extend(reversed(node))
+            continue
+        names = _children(node.__class__)
+        if names is None:
+            continue
+        yield node
+        for name in names:
+            child = getattr(node, name)
+            if not isinstance(child, str | int):
+                waiting.append(child)
 
 
 def placed(tree: Any, span: ir.Span | None = None) -> Iterator[tuple[Any, ir.Span | None]]:

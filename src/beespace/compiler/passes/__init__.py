@@ -39,7 +39,9 @@ PASSES: tuple[Pass, ...] = (
 def run(module: ir.Module, passes: Iterable[Pass] = PASSES) -> ir.Module:
     """``module`` after ``passes``; :class:`InternalError` names the pass that broke it."""
     for each in passes:
-        module = each(module)
+        before, module = module, each(module)
+        if module == before:
+            continue
         try:
             verify(module)
         except InternalError as error:
