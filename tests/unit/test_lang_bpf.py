@@ -42,9 +42,15 @@ def test_every_helper_is_a_function_with_its_document() -> None:
         word(None, 0, None)
 
 
+def test_functions_of_the_kernel_have_documents() -> None:
+    assert "C: struct task_struct * bpf_task_from_pid(s32 pid)" in inspect.getdoc(bpf.task_from_pid)
+    with pytest.raises(UsageError, match=r"bpf.task_from_pid\(\) is a word of the kernel side"):
+        bpf.task_from_pid(1)
+
+
 def test_dir_lists_words_and_helpers() -> None:
     listed = set(dir(bpf))
-    assert set(SIGNATURES) <= listed and {"pid", "packet", "comm"} <= listed
+    assert set(SIGNATURES) <= listed and {"pid", "packet", "comm", "task_from_pid"} <= listed
     with pytest.raises(AttributeError, match="no_such_helper"):
         getattr(bpf, "no_such_helper")  # noqa: B009
 

@@ -45,6 +45,7 @@ from beespace.compiler.values import Value
 from beespace.lang import KernelType, Map, bpf
 from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
+from beespace.lang.bpf_helpers import function_names, helper_names
 from beespace.lang.kernel_variables import KernelConfig, KernelVariable, PerCpuVariable
 from beespace.record import replace
 from beespace.schema import BytesKind, IntKind, Kind, Struct, TextKind
@@ -183,13 +184,13 @@ def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
     """``owner.name`` of a compile-time object: a module's or class's attribute, a word, a member of a kernel's enum."""
     if isinstance(owner, KernelType):
         return enumerator(frame, owner.name, node.attr, node)
+    if owner is bpf and node.attr not in vars(bpf) and node.attr not in helper_names():
+        function = kernel_function(frame.unit.btf, node.attr)
+        if function is not None:
+            return Value(Static(KernelFunctionName(function)))
+        raise frame.error(rules.NoWord, node, name=node.attr, suggestion=_nearest_word(frame, node.attr))
     found = getattr(owner, node.attr, _MISSING)
     if found is _MISSING:
-        if owner is bpf:
-            function = kernel_function(frame.unit.btf, node.attr)
-            if function is not None:
-                return Value(Static(KernelFunctionName(function)))
-            raise frame.error(rules.NoWord, node, name=node.attr, suggestion=_nearest_word(frame, node.attr))
         name = getattr(owner, "__name__", type(owner).__name__)
         members = list(owner.__members__) if isinstance(owner, EnumType) else dir(owner)
         raise frame.error(
@@ -200,7 +201,10 @@ def attribute(frame: Frame, owner: Any, node: ast.Attribute) -> Value:
 
 def _nearest_word(frame: Frame, name: str) -> str:
     """What of bpf may have been meant."""
-    words = [word for word in dir(bpf) if word[0] != "_"]
+    if name in function_names():
+        asked = f"if exists(bpf.{name}):"
+        return f"this kernel has no function {function_names()[name]}() for programs; ask first: `{asked}`"
+    words = [*(word for word in vars(bpf) if word[0] != "_"), *helper_names()]
     words += [known.removeprefix("bpf_") for known in kernel_functions(frame.unit.btf)]
     plain = name.removeprefix("bpf_")
     if plain != name and plain in words:

@@ -262,25 +262,6 @@ def find_vma(task: Any, address: u64, callback: Callable[..., Any], state: Struc
     _kernel_only("find_vma")
 
 
-# --- every other helper --------------------------------------------------------------------------
-
-
-def __getattr__(name: str) -> Callable[..., Any]:
-    """A helper by its name; the table is read only when somebody asks."""
-    if not name.startswith("_"):
-        from beespace.lang.bpf_helpers import helper_names, helper_word
-
-        if name in helper_names():
-            return helper_word(name, __name__, _kernel_only)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    from beespace.lang.bpf_helpers import helper_names
-
-    return sorted({*globals(), *helper_names()})
-
-
 def cast(address: Any, type: type[_T]) -> _T:
     """``address`` (a number or pointer) as a pointer to a kernel type, ``bpf.cast(ctx.skaddr, sock)``.
 
@@ -359,3 +340,23 @@ def memory_areas(task: Any, address: u64) -> Iterator[Any]:
 def descendants(css: Any) -> Iterator[Any]:
     """``for css in bpf.descendants(css):`` a cgroup's state, then those below it.  bpf_iter_css_new, 6.7."""
     _kernel_only("descendants")
+
+
+# --- every other helper and kernel function ------------------------------------------------------
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """A helper or kernel function by its name; the tables are read only when somebody asks."""
+    if not name.startswith("_"):
+        from beespace.lang.bpf_helpers import named_word
+
+        found = named_word(name, __name__, _kernel_only)
+        if found is not None:
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from beespace.lang.bpf_helpers import function_names, helper_names
+
+    return sorted({*globals(), *helper_names(), *function_names()})

@@ -9,10 +9,11 @@ from typing import Any
 from beespace.hooks import Hook
 from beespace.hooks.table import HOOKS
 from beespace.isa.signatures import SIGNATURES, Argument, Signature
+from beespace.lang.bpf_kfuncs import KFUNCS
 
 __all__ = [
-    "decorator_of", "document", "helper_names", "helper_word", "may_be_left_out", "parameters", "places_of",
-    "python_name", "python_type",
+    "decorator_of", "document", "function_names", "helper_names", "helper_word", "may_be_left_out", "named_word",
+    "parameters", "places_of", "python_name", "python_type",
 ]  # fmt: skip
 
 # C types of numbers, by what the language calls them.
@@ -27,6 +28,30 @@ _DECORATORS = {"socket": "socket_filter", "classifier": "tc", "tcx": "tc", "acti
 def helper_names() -> frozenset[str]:
     """Every helper of the kernel, without ``bpf_``."""
     return frozenset(SIGNATURES)
+
+
+def function_names() -> dict[str, str]:
+    """The words for the kernel's functions (kfuncs), with the kernel's names for them."""
+    return {name.removeprefix("bpf_"): name for name in KFUNCS if name.removeprefix("bpf_").isidentifier()}
+
+
+def named_word(name: str, module: str, refuse: Callable[[str], Any]) -> Callable[..., Any] | None:
+    """The function that stands for a helper or a function of the kernel; ``None`` if none is known by that name."""
+    if name in SIGNATURES:
+        return helper_word(name, module, refuse)
+    function = function_names().get(name)
+    return None if function is None else _function_word(name, function, module, refuse)
+
+
+def _function_word(name: str, function: str, module: str, refuse: Callable[[str], Any]) -> Callable[..., Any]:
+    def word(*arguments: Any, **names: Any) -> Any:
+        refuse(name)
+
+    word.__name__ = word.__qualname__ = name
+    word.__module__ = module
+    prototype = KFUNCS[function].replace(" (", f" {function}(", 1)
+    word.__doc__ = f"A function of the kernel, where the kernel has it.\n\nC: {prototype}"
+    return word
 
 
 def python_type(type: str) -> str:

@@ -7,3 +7,4 @@ class Probe(Program):
         bpf.ktime_get_nss()
         bpf.bpf_ktime_get_ns()
         bpf.no_such_helper_at_all()
+        bpf.task_from_vpid(1)
