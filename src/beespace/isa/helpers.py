@@ -10,8 +10,8 @@ __all__ = ["BY_NUMBER", "HELPERS", "Helper"]
 class Helper(NamedTuple):
     """A function that a program can call by number.
 
-    ``name`` is without ``bpf_``.  ``since`` is the first kernel that has it; which program types may call
-    it is another matter.
+    ``name`` is without ``bpf_``; ``since`` is the first kernel that has it.  What it takes and which programs may
+    call it stands in :mod:`beespace.isa.signatures`.
     """
 
     number: int
