@@ -49,3 +49,13 @@ def test_what_is_not_used_is_not_missed(lacking: set[str]) -> None:
 def test_the_smallest_program_is_recognised(name: str, lacking: set[str]) -> None:
     lacking.add(name)
     assert newer.missing_instruction(ERROR, encode(list(INSTRUCTIONS[name].code))) is not None
+
+
+def test_computed_indexes_of_the_stack() -> None:
+    log = "12: (71) r1 = *(u8 *)(r2 +0)\nvariable stack access var_off=(0xfffffffffffffff8; 0x4) off=-8 size=1\n"
+    missing = newer.missing_stack_access(VerifierError("look", errno=13, log=log, reason="", source=None))
+    assert missing is not None
+    assert missing.since == "5.12"
+    rights = log + "R2 stack pointer arithmetic goes out of range, prohibited for !root\n"
+    assert newer.missing_stack_access(VerifierError("look", errno=13, log=rights, reason="", source=None)) is None
+    assert newer.missing_stack_access(ERROR) is None

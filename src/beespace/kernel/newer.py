@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from beespace.errors import NotSupported, VerifierError
 from beespace.kernel.features import INSTRUCTIONS, instruction
 
-__all__ = ["RECOGNISED", "missing_instruction"]
+__all__ = ["RECOGNISED", "missing_instruction", "missing_stack_access"]
 
 _ATOMIC = (0xC3, 0xCB, 0xD3, 0xDB)
 _DIVISIONS = (0x34, 0x37, 0x3C, 0x3F, 0x94, 0x97, 0x9C, 0x9F)
@@ -41,6 +41,19 @@ def missing_instruction(error: VerifierError, code: bytes) -> NotSupported | Non
                 since=INSTRUCTIONS[name].since or None, call=error.call, errno=error.errno,
             )  # fmt: skip
     return None
+
+
+def missing_stack_access(error: VerifierError) -> NotSupported | None:
+    """The same where an index into memory of the stack is computed: kernel commit 01f810ace9ed.
+
+    Newer kernels say other words, and these only with others about rights behind them.
+    """
+    if "variable stack access var_off=" not in error.log or "!root" in error.log:
+        return None
+    return NotSupported(
+        f"a computed index into an array on the stack, in program {error.program!r}", since="5.12", call=error.call,
+        errno=error.errno, help="keep the array in a map or a Global: every kernel takes any index there",
+    )  # fmt: skip
 
 
 def _instructions(code: bytes) -> Iterator[tuple[int, int, int, int]]:
