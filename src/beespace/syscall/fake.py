@@ -25,7 +25,7 @@ Handler = Callable[[Attributes], int]
 bytearrays in ``attributes.fields``, and sets the fields that the kernel returns."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Fake:
     """Answers ``bpf(2)`` from a table and remembers what it was asked; a command that is not in it gives EINVAL.
 
