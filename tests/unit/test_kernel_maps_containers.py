@@ -265,7 +265,7 @@ def test_what_was_made_before_an_error_is_closed() -> None:
     kernel = Older(lambda fields: fields["map_name"] == b"b")
     with fake.installed(kernel.fake), pytest.raises(KernelError, match="create map 'b'"), ExitStack() as undo:
         create_maps(spec, {}, ObjectTypes(None), undo, lambda _: None)
-    # The second was to find out whether the kernel makes such maps at all; a leak would be a warning, which is an error.
+    # The second was to find out whether the kernel makes such maps at all; a leak would be a warning, so an error.
     assert [each["map_name"] for each in kernel.created] == [b"a", b"feature"]
 
 
