@@ -86,6 +86,12 @@ class Long(Program):
         for i in range(3, min(b * 300, 9_000)):
             last = u64(i)
         self.results[1] = last
+        nothing = a ^ a  # the kernel knows that, too
+        for i in range(min(nothing, 9_000)):
+            last += u64(i)
+        else:
+            last += 1
+        self.results[2] = last
 
     @hook
     def nested(self, ctx):

@@ -60,13 +60,12 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
         return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
-    loop: ir.Statement
     if rounds.limit > MAX_ROUNDS and (rounds.limit > MAX_WALKED or has_helper(frame.unit.btf, "loop")):
-        count = rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32)
-        loop = _called(count, rounds.limit, index, made.body)
+        before, count = frame.bind(rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32))
+        loops: ir.Block = (*before, _called(count, rounds.limit, index, made.body))
     else:
-        loop = ir.Loop(made.body, rounds.limit, index)
-    return rounds.before + _finished(frame, node, made.jumps, _exhausted(rounds, head, back), (loop,))
+        loops = (ir.Loop(made.body, rounds.limit, index),)
+    return rounds.before + _finished(frame, node, made.jumps, _exhausted(rounds, head, back), loops)
 
 
 def _map_loop(frame: Frame, node: ast.For, entries: Entries) -> ir.Block:
@@ -202,12 +201,17 @@ def _known_before(back: State, head: State) -> State:
     return result
 
 
-def _called(count: ir.Expression, limit: int, index: str, body: ir.Block) -> ir.Each:
+def _called(count: ir.Expression, limit: int, index: str, body: ir.Block) -> ir.Statement:
     """The rounds as calls of the body by bpf_loop(), which the verifier looks at once."""
     # The kernel keeps to the count; the comparison tells the verifier so.
     past = ir.Compare(ir.CompareOp.GE, ir.Local(index, ir.U32), ir.Const(limit, ir.U32))
     check = ir.If(past, (ir.Break(),))
-    return ir.Each(_BPF_LOOP, "loop", (count,), (ir.Parameter(index, ir.U32),), (check, *body), (ir.Const(0, ir.U64),))
+    none = ir.Const(0, ir.U64)
+    each = ir.Each(_BPF_LOOP, "loop", (count,), (ir.Parameter(index, ir.U32),), (check, *body), (none,))
+    if isinstance(count, ir.Const):
+        return each
+    # Where the verifier knows that there are no rounds, it forgets the body, and trips over its address.
+    return ir.If(ir.Compare(ir.CompareOp.NE, count, ir.Const(0, ir.U32)), (each,))
 
 
 def _exhausted(rounds: Rounds, head: State, back: State) -> State:
