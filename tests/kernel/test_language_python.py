@@ -56,6 +56,16 @@ class Numbers(Program):
         self.results[min(7 + u32(a).bit_length(), 11)] = 1
 
     @hook
+    def chains(self, ctx):
+        """Refused once, when random programs had them: what a chain of comparisons leaves known."""
+        a, b = self.inputs[0], self.inputs[1]
+        if a != (second := b) == 3:
+            self.results[0] = 1
+        self.results[1] = second
+        self.results[2] = (5 if a < b < 60 else 200) // a if a != 0 else 7
+        self.results[3] = 100 // (a or 1)
+
+    @hook
     def powers(self, ctx):
         a = self.inputs[0] % 50
         self.results[0] = a**2
@@ -335,7 +345,7 @@ PROGRAMS = {
     Texts: ("searches",),
     Matches: ("values", "structs"),
     Loops: ("whiles", "sequences", "generators"),
-    Numbers: ("division", "bits", "powers"),
+    Numbers: ("division", "bits", "chains", "powers"),
 }
 CASES = [(program, method) for program, methods in PROGRAMS.items() for method in methods]
 

@@ -130,6 +130,14 @@ class Typing:
         self.locals.setdefault(node.target.id, kind)
         return node, self.locals[node.target.id]
 
+    def value_GeneratorExp(self, node: ast.GeneratorExp, expected: str):
+        (part,) = node.generators
+        name = ast.unparse(part.iter)
+        self.locals[ast.unparse(part.target)] = ARRAYS[name][0] if name in ARRAYS else "u32"
+        part.ifs = [self.value(test)[0] for test in part.ifs]
+        node.elt, kind = self.value(node.elt)
+        return node, kind
+
     def value_Call(self, node: ast.Call, expected: str):
         name = ast.unparse(node.func)
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("bit_length", "bit_count"):
@@ -145,7 +153,14 @@ class Typing:
             keyword.value = self.value(keyword.value, FIELDS[keyword.arg or ""])[0]
         if name in KINDS:
             return node, name
-        if name in ("min", "max", "abs", "sum"):
+        if name == "sum":
+            kind = "i64" if found[0][1][0] == "i" or ast.unparse(node).startswith("sum(data.deltas") else "u64"
+            return wrapped(node, kind), kind
+        if name == "len" or name.endswith(".find"):
+            return node, "u32" if name == "len" else "i32"
+        if name in ("min", "max") and ast.unparse(node.args[0]) in ARRAYS:
+            return node, ARRAYS[ast.unparse(node.args[0])][0]
+        if name in ("min", "max", "abs"):
             kind = found[0][1]
             for _, other in found[1:]:
                 kind = wider(kind, other)
@@ -217,6 +232,9 @@ class Typing:
         return self.statement_If(node)  # type: ignore[arg-type]
 
     def statement_For(self, node: ast.For):
+        if isinstance(node.iter, ast.Tuple) or ast.unparse(node.iter.func if isinstance(node.iter, ast.Call) else
+                                                           node.iter) != "range":  # fmt: skip
+            return self.walk(node)
         assert isinstance(node.iter, ast.Call)
         numbers = [ast.unparse(argument) for argument in node.iter.args]
         node.iter.args = [self.value(argument)[0] for argument in node.iter.args]
@@ -224,6 +242,20 @@ class Typing:
         constant = all(number.lstrip("-").isdigit() for number in numbers)
         negative = constant and any(number < 0 for number in range(*map(int, numbers)))
         self.locals.setdefault(node.target.id, "i32" if negative else "u32")
+        self.visit_body(node)
+        return node
+
+    def walk(self, node: ast.For):
+        """A loop over elements: arrays, what is numbered or joined or turned round, a tuple."""
+        targets = [node.target] if isinstance(node.target, ast.Name) else node.target.elts  # type: ignore[attr-defined]
+        if isinstance(node.iter, ast.Tuple):
+            kinds = ["u32"]
+        else:
+            text = ast.unparse(node.iter)
+            kinds = [ARRAYS[name][0] for name in sorted(ARRAYS, reverse=True) if name in text]
+            kinds = ["u32", *kinds] if text.startswith("enumerate") else kinds
+        for target, kind in zip(targets, kinds, strict=True):
+            self.locals.setdefault(ast.unparse(target), kind)
         self.visit_body(node)
         return node
 

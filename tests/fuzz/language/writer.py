@@ -98,9 +98,11 @@ class Writer:
         """An expression whose static type is ``kind`` or narrower (the second of the pair)."""
         if depth <= 0 or self.chance(0.12):
             return self.leaf(kind)
-        choice = self.random.randrange(20)
+        choice = self.random.randrange(21)
         if choice < 6:
             return self.arithmetic(kind, depth)
+        if choice == 20:
+            return self.gathered(kind, depth)
         if choice < 8:
             return self.division(kind, depth)
         if choice < 10:
@@ -194,6 +196,38 @@ class Writer:
             count = f"({self.leaf('u64')[0]} & {self.random.choice((7, 15, 63, 127))})"
         return f"({left} {symbol} {count})", found
 
+    def gathered(self, kind: str, depth: int) -> tuple[str, str]:
+        """What is said of an array, a text or a range."""
+        bits = KINDS[kind].bits
+        if kind[0] == "i" and bits >= 32 and self.chance(0.3):
+            return f'{self.random.choice(("data.name", "data.other"))}.find("{self.random.choice(WORDS)}")', "i32"
+        if kind[0] == "u" and bits >= 32 and self.chance(0.3):
+            return f"len({self.random.choice(('data.name', 'data.other'))})", "u32"
+        arrays = [(name, found) for name, (found, _) in ARRAYS.items() if found[0] == kind[0]]
+        arrays = [each for each in arrays if each[0] != "scratch.slots" or "scratch" in self.locals]
+        name, found = self.random.choice(arrays)
+        if bits == 64 and self.loops < 2:
+            wide = f"{kind[0]}64"
+            choice = self.random.randrange(3)
+            if choice == 0:
+                return f"sum({name})", wide
+            item = self.fresh()
+            before, self.locals[item] = dict(self.locals), found
+            self.fixed.add(item)
+            self.quiet += 1
+            value, test = self.number(found, 1)[0], self.truth(1)
+            self.quiet -= 1
+            self.locals = before
+            self.locals.pop(item, None)
+            source = name if choice == 1 or kind[0] == "i" else f"range({self.random.randrange(1, 6)})"
+            if source != name:
+                value = f"u32({item}) * {self.random.randrange(9)}"
+                test = f"{item} != {self.random.randrange(6)}"
+            return f"sum({value} for {item} in {source} if {test})", wide
+        if KINDS[found].bits <= bits:
+            return f"{self.random.choice(('min', 'max'))}({name})", found
+        return self.leaf(kind)
+
     def call(self, kind: str, depth: int) -> tuple[str, str]:
         fitting = [
             found for found in self.known
@@ -218,9 +252,11 @@ class Writer:
 
     def flag(self, depth: int) -> str:
         """A bool."""
-        choice = self.random.randrange(12)
+        choice = self.random.randrange(13)
         if choice < 5 or depth <= 0:
             return self.comparison(depth)
+        if choice == 12:
+            return self.asked()
         if choice == 5:
             return f"(not {self.truth(depth - 1)})"
         if choice < 8:
@@ -240,11 +276,29 @@ class Writer:
             return f"({text} {self.random.choice(('in', 'not in'))} ({several}))"
         return f"bool({self.number(self.random.choice([*KINDS]), depth - 1)[0]})"
 
+    def asked(self) -> str:
+        """any() and all()."""
+        item, word = self.fresh(), self.random.choice(("any", "all"))
+        name, kind = self.random.choice((("data.slots", "u32"), ("data.deltas", "i16")))
+        if self.chance(0.3):
+            return f"{word}({name})"
+        test = f"{item} {self.random.choice(COMPARISONS)} {self.leaf(kind)[0]}"
+        return f"{word}({test} for {item} in {name} if {item} != {self.literal(kind)})"
+
     def words(self) -> str:
         """Something said of a text."""
         name = self.random.choice(("data.name", "data.other"))
         word = self.random.choice(WORDS)
-        choice = self.random.randrange(3)
+        choice = self.random.randrange(7)
+        low, high = self.random.randrange(4), self.random.randrange(1, 9)
+        if choice == 3:
+            return f'({name}[{low}:{high}] {self.random.choice(("==", "!="))} "{word[low:high]}")'
+        if choice == 4:
+            return f'{name}.endswith("{word[1:]}")'
+        if choice == 5:
+            return f'("{word[:3]}" {self.random.choice(("in", "not in"))} {name})'
+        if choice == 6:
+            return f'({name} in ("{word}", "{self.random.choice(WORDS)}"))'
         if choice == 0:
             return f'({name} {self.random.choice(("==", "!="))} "{word}")'
         if choice == 1:
@@ -390,6 +444,12 @@ class Writer:
             block.ended = all(found.ended for found in blocks)
 
     def loop(self, block: Block, depth: int) -> None:
+        if self.chance(0.3):
+            self.walk(block, depth)
+            return
+        if self.chance(0.15) and self.loops == 0:
+            self.repeat(block, depth)
+            return
         name = self.fresh()
         choice = self.random.randrange(4)
         kind = "u32"
@@ -423,6 +483,53 @@ class Writer:
             while otherwise.ended:
                 otherwise = self.block(0, 1)
             block.lines += self.indented(otherwise)
+
+    def body(self, depth: int, names: dict[str, str]) -> Block:
+        """The body of a loop with these names."""
+        before = dict(self.locals)
+        self.locals |= names
+        self.fixed |= {*names}
+        self.loops += 1
+        body = self.block(depth - 1, self.random.randrange(1, 4))
+        while body.ended:
+            body = self.block(depth - 1, self.random.randrange(1, 4))
+        self.loops -= 1
+        self.locals = before
+        return body
+
+    def walk(self, block: Block, depth: int) -> None:
+        """A loop over the elements of something."""
+        one, two = self.fresh(), self.fresh()
+        choice = self.random.randrange(5)
+        if choice == 0:
+            header, names = f"{one} in data.slots", {one: "u32"}
+        elif choice == 1:
+            header, names = (
+                f"{one}, {two} in enumerate(data.deltas, {self.random.randrange(3)})",
+                {one: "u32", two: "i16"},
+            )
+        elif choice == 2:
+            header, names = f"{one}, {two} in zip(data.slots, data.deltas)", {one: "u32", two: "i16"}
+        elif choice == 3:
+            header, names = f"{one} in reversed(data.deltas)", {one: "i16"}
+        else:
+            text, _ = self.leaf("u32")
+            wide = "u32"
+            header, names = f"{one} in ({text}, data.a2, {self.literal('u8')}, data.slots[1])", {one: wide}
+        block.lines.append(f"for {header}:")
+        block.lines += self.indented(self.body(depth, names))
+
+    def repeat(self, block: Block, depth: int) -> None:
+        """A while loop that counts its rounds."""
+        count = self.fresh()
+        block.lines.append(f"{count}: u32 = 0")
+        self.locals[count] = "u32"
+        self.fixed.add(count)
+        self.quiet += 1
+        block.lines.append(f"while {count} < {self.random.randrange(1, 9)} and {self.truth(1)}:")
+        self.quiet -= 1
+        block.lines.append(f"    {count} += 1")
+        block.lines += self.indented(self.body(depth, {}))
 
     def match(self, block: Block, depth: int) -> None:
         text, kind = self.number(self.random.choice([*KINDS]), 2)
