@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pace import patience
 
 pytestmark = pytest.mark.kernel
 
@@ -44,7 +45,7 @@ def said(folder: Path, *command: str, status: int = 0) -> str:
     worker = subprocess.Popen(["sh", "-c", "while cat /dev/null; do sleep 0.05; done"])
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=patience(120), check=False
         )
     finally:
         worker.kill()
@@ -54,7 +55,7 @@ def said(folder: Path, *command: str, status: int = 0) -> str:
 
 
 def beespace(folder: Path, line: str, status: int = 0) -> str:
-    words = re.sub(r"--for \ds", "--for 1s", line.removeprefix("venv/bin/")).split()
+    words = re.sub(r"--for \ds", f"--for {patience(1)}s", line.removeprefix("venv/bin/")).split()
     assert words[0] == "beespace"
     return said(folder, sys.executable, "-m", *words, status=status)
 
@@ -93,5 +94,5 @@ def test_what_is_wrong(page: Path) -> None:
 
 def test_an_object(page: Path) -> None:
     beespace(page, COMMANDS[8])
-    out = said(page, sys.executable, "-m", "beespace", "run", "waits.bpf.o", "--for", "1s")
+    out = said(page, sys.executable, "-m", "beespace", "run", "waits.bpf.o", "--for", f"{patience(1)}s")
     assert "waits" in out
