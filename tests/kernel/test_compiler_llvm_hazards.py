@@ -428,6 +428,28 @@ def test_a_callback_of_bpf_loop(worker: Worker) -> None:
 # --- untrusted memory ---
 
 
+def test_a_callback_that_counts(worker: Worker) -> None:
+    """Followed from round to round, the counter is news for ever: a million instructions later, "too large"."""
+    count, here = Local("count", U64), Local("here", U64)
+    place = StackSlot("place")
+    each = ir.Each(
+        HELPERS["loop"].number, "loop", (n(1000),), (Parameter("index", U32),),
+        (
+            Assign("count", add(count, n(1, U64))),
+            Declare("here", U64, add(Load(place, U64), n(3, U64))),
+            Store(place, here),
+            If(is_(EQ, count, n(7, U64)), (Break(),)),
+            If(is_(EQ, here, n(900, U64)), (Break(),)),
+        ), (n(0, U64),),
+    )  # fmt: skip
+    module = Module("m", (program(
+        Declare("count", U64), Store(place, n(0, U64)), each,
+        put(add(count, Binary(BinaryOp.MUL, Load(place, U64), n(100, U64)))), passes(),
+        slots=(Slot("place", 8),),
+    ),), globals=(out(),))  # fmt: skip
+    assert result(worker, module) == 7 + 21 * 100
+
+
 def test_user_memory_and_faults(worker: Worker) -> None:
     """A fault reads as zero; what is there is read as it is."""
     address = Load(GlobalAddress("address"), U64)
