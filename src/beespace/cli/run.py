@@ -83,7 +83,7 @@ def _help(options: argparse.Namespace) -> int:
             print(f"\n{program.__name__}: {doc}")
         print(f"\noptions of {program.__name__}:" if declared else f"\n{program.__name__} has no options of its own.")
         for name, option in declared.items():
-            flag = f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {option.default!r}"
+            flag = f"  --{name.replace('_', '-'):<24} {kind_name(option.kind):<16} default: {plain(option.default)!r}"
             print(f"{flag}  {option.help or comments.get(name, '')}".rstrip())
     return 0
 

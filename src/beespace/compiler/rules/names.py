@@ -63,7 +63,7 @@ class NotKernelSide(Diagnostic):
 @dataclass(frozen=True)
 class BadConstant(Diagnostic):
     title = "{name} is a {found}, which has no meaning in the kernel"
-    label = "only numbers, bools, texts, enums and structs are captured"
+    label = "only numbers, bools, texts, enums, tuples and structs are captured"
     help = "{suggestion}"
     name: str
     found: str
