@@ -57,7 +57,7 @@ def test_a_body_becomes_a_function() -> None:
 
 
 OUTLINED = """\
-function f.1(index: u32, .state: *stack) -> i64:
+function f__1(index: u32, .state: *stack) -> i64:
     slot here: 8 bytes @8
     total: u64 = u64![(.state + 16 bytes)]
     .at.shared: *stack = *stack[(.state + 24 bytes)]
@@ -88,17 +88,17 @@ function f.1(index: u32, .state: *stack) -> i64:
 
 function f(ctx: *ctx) -> i32 section 'tc' else 0:
     slot shared: 8 bytes @8
-    slot .state.f.1: 32 bytes @8 fixed
+    slot .state.f__1: 32 bytes @8 fixed
     total: u64
     rounds: i64
-    u64[&.state.f.1] = 0:u64
-    u32![(&.state.f.1 + 16 bytes)] = u32(total)
-    u32![(&.state.f.1 + 20 bytes)] = u32((u64(total) >> 32:u64))
-    *stack[(&.state.f.1 + 24 bytes)] = &shared
-    rounds = i64 loop#181(9:u32, function f.1, &.state.f.1, 0:u64)
-    total = u64![(&.state.f.1 + 16 bytes)]
-    if (u64[&.state.f.1] != 0:u64):
-        return i32[(&.state.f.1 + 8 bytes)]
+    u64[&.state.f__1] = 0:u64
+    u32![(&.state.f__1 + 16 bytes)] = u32(total)
+    u32![(&.state.f__1 + 20 bytes)] = u32((u64(total) >> 32:u64))
+    *stack[(&.state.f__1 + 24 bytes)] = &shared
+    rounds = i64 loop#181(9:u32, function f__1, &.state.f__1, 0:u64)
+    total = u64![(&.state.f__1 + 16 bytes)]
+    if (u64[&.state.f__1] != 0:u64):
+        return i32[(&.state.f__1 + 8 bytes)]
     u64[&shared] = total
     return 0:i32
 """
@@ -108,11 +108,11 @@ def test_bodies_inside_bodies() -> None:
     inner = ir.Each(181, "loop", (Const(2, U32),), (ir.Parameter("second", U32),), (add("total"),), (Const(0, U64),))
     text = after(ir.Declare("total", U64), each(inner), ir.Evaluate(Local("total", U64)))
     assert [line for line in text.split("\n") if line.startswith("function")] == [
-        "function f.1(second: u32, .state: *stack) -> i64:",
-        "function f.2(index: u32, .state: *stack) -> i64:",
+        "function f__1(second: u32, .state: *stack) -> i64:",
+        "function f__2(index: u32, .state: *stack) -> i64:",
         "function f(ctx: *ctx) -> i32 section 'tc' else 0:",
     ]
-    assert "    slot .state.f.1: 24 bytes @8 fixed\n    total: u64 = u64![(.state + 16 bytes)]\n" in text
+    assert "    slot .state.f__1: 24 bytes @8 fixed\n    total: u64 = u64![(.state + 16 bytes)]\n" in text
 
 
 def test_guards_end_on_every_way_out() -> None:

@@ -33,14 +33,16 @@ _GO_ON, _STOP = ir.Const(0, ir.I64), ir.Const(1, ir.I64)  # what a callback give
 def outline(module: ir.Module) -> ir.Module:
     """``module`` without :class:`~beespace.compiler.ir.Each`."""
     functions: list[ir.Function] = []
+    known = {function.name for function in module.functions}
     for function in module.functions:
-        functions += _split(function)
+        functions += _split(function, known)
     return module if len(functions) == len(module.functions) else replace(module, functions=tuple(functions))
 
 
-def _split(function: ir.Function) -> Iterator[ir.Function]:
+def _split(function: ir.Function, known: set[str]) -> Iterator[ir.Function]:
     """The functions that are taken out of ``function``, inner ones first, and what is left of it."""
-    names = (f"{function.name}.{number}" for number in count(1))
+    # No dot: kernels before 6.5 take none in the name of a function.
+    names = (name for number in count(1) if (name := f"{function.name}__{number}") not in known)
     while True:
         each = next((node for node in walk(function.body) if _is_innermost(node)), None)
         if each is None:
