@@ -72,7 +72,8 @@ def explain(error: VerifierError, files: Iterable[SourceFile]) -> str | None:
     value = _value(error, register, verdict.index, by_name) if register is not None else ""
     if "mem access" in verdict.reason:
         if not value and isinstance(node, (ast.Attribute, ast.Subscript)):
-            value = ast.unparse(node.value)  # a parameter, or what else no line of the source is behind
+            behind = ast.unparse(node.value)  # a parameter, or what else no line of the source is behind
+            value = behind if behind != "self" else ""
         node = _use_of(file, place, value) or node
     span = Span.of(file, node) if node is not None else Span(file, place.line, max(place.column, 1), place.line, 0)
     return _rendered(error, verdict.reason, span, value)

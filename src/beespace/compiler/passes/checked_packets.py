@@ -44,7 +44,7 @@ def _block(block: ir.Block, uses: Counter[str]) -> ir.Block:
         statement = waiting.pop(0)
         after = waiting[0] if waiting else None
         if isinstance(statement, ir.If) and (header := _asked_in_place(statement)) is not None:
-            found += header.body
+            found += _placed(header.body, statement)
             found.append(replace(statement, condition=_first(statement.condition, ir.Not(header.there))))
             continue
         header = _header_of(statement)
@@ -56,10 +56,15 @@ def _block(block: ir.Block, uses: Counter[str]) -> ir.Block:
         if answer is None:
             found.append(statement)
             continue
-        found += header.body
+        found += _placed(header.body, statement)
         found.append(replace(statement, value=header.pointer))
         waiting[0] = replace(after, condition=answer)
     return tuple(found)
+
+
+def _placed(body: ir.Block, statement: ir.Statement) -> ir.Block:
+    """``body``, which stood inside of ``statement``, beside it."""
+    return tuple(replace(each, span=each.span or statement.span) for each in body)
 
 
 def _header_of(statement: ir.Statement) -> _Header | None:
