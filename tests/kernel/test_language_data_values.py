@@ -182,8 +182,9 @@ class Data(Shared):
         self.results[0] = i64(where.parts[0])
         self.results[1] = i64(where.parts[3])
         self.results[2] = i64(where.halves.low)
-        where.parts[u32(self.inputs[0]) % 4] = 77
-        self.results[3] = i64(where.v4)
+        other = Where()
+        other.parts[u32(self.inputs[0]) % 4] = 77
+        self.results[3] = i64(other.v4)
         where.halves = Halves(low=1, high=2)
         self.results[4] = i64(where == Where(halves=Halves(low=1, high=2)))
         self.by_where[where] = State.OPEN
@@ -331,8 +332,8 @@ def test_unions(run, index: int) -> None:
     probe, results = run("unions", index)
     where = Where(v4=0x0A000001)
     assert results[:3] == [where.parts[0], where.parts[3], where.halves.low]
-    where.parts = [77 if number == index else part for number, part in enumerate(where.parts)]
-    assert results[3:5] == [where.v4, 1]
+    other = Where(parts=[77 if number == index else 0 for number in range(4)])
+    assert results[3:5] == [other.v4, 1]
     where.halves = Halves(low=1, high=2)
     assert list(probe.by_where.items()) == [(where, State.OPEN)]
     where.v6 = b"0123456789abcdef"
