@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from beespace.btf import Btf, Function, FunctionPrototype, Kind
 from beespace.compiler import ir
 from beespace.compiler import worker as worker_module
 from beespace.compiler.ir import I32, U32, U64, Const, Local, PointerType, Region
@@ -228,3 +229,18 @@ def test_an_object_carries_no_dwarf(worker: Worker) -> None:
     code = worker.build(MODULE).object
     assert b".debug" not in code
     assert b".BTF.ext" in code
+
+
+def test_names_in_btf_have_no_dots(worker: Worker) -> None:
+    """Kernels before 6.5 take none in the names of functions and parameters."""
+    rounds = ir.Parameter("index.1", U32)
+    body = (ir.Assign("total", Local("index.1", U32)),)
+    each = ir.Each(181, "loop", (Const(9, U32),), (rounds,), body, (Const(0, U64),))
+    function = replace(program(), body=(ir.Declare("total", U32), each, ir.Return(Const(0, I32))))
+    btf = Btf(read(worker.build(replace(MODULE, functions=(function,))).object, "m").btf)
+    functions = [btf.type(number) for number in btf.ids(Kind.FUNC)]
+    prototypes = [btf.type(found.type) for found in functions if isinstance(found, Function)]
+    names = [found.name for found in functions if isinstance(found, Function)]
+    names += [item.name for found in prototypes if isinstance(found, FunctionPrototype) for item in found.parameters]
+    assert {"on_exec__1", "index_1"} <= set(names)
+    assert not [name for name in names if "." in name]

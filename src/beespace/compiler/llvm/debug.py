@@ -28,6 +28,11 @@ _MAX_LINE = (1 << 22) - 1  # struct bpf_line_info.line_col is line << 10 | colum
 _MAX_COLUMN = (1 << 10) - 1
 
 
+def _identifier(name: str) -> str:
+    """A name without dots, which kernels before 6.5 refuse in BTF."""
+    return name.replace(".", "_")
+
+
 class Debug:
     """The debug information of one module, written into ``metadata`` as it is asked for."""
 
@@ -200,8 +205,8 @@ class Debug:
         file, line = self._place(function.span)
         names = [
             self.metadata.node(
-                f"!DILocalVariable(name: {quoted(item.name)}, arg: {number}, scope: {reference}, file: {file}, "
-                f"line: {line}, type: {types[number]})"
+                f"!DILocalVariable(name: {quoted(_identifier(item.name))}, arg: {number}, scope: {reference}, "
+                f"file: {file}, line: {line}, type: {types[number]})"
             )
             for number, item in enumerate(function.parameters, 1)
         ]
