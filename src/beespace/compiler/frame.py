@@ -17,7 +17,7 @@ from beespace.compiler.diagnostics import Diagnostic, Diagnostics, Failure, Span
 from beespace.compiler.flow import State
 from beespace.compiler.scope import Scope
 from beespace.compiler.source import FunctionSource, Sources
-from beespace.compiler.types import Type
+from beespace.compiler.types import Int, Type
 from beespace.compiler.values import Value
 from beespace.hooks import Attachment
 from beespace.lang import Declaration
@@ -180,7 +180,10 @@ class Frame:
 
         In a sub-program the value, if it returns one, is put in when its type is known.
         """
-        return (ir.Return(ir.Const(self.verdict, ir.I32) if self.attachment else None),)
+        if self.attachment is None:
+            return (ir.Return(),)
+        wide = isinstance(self.result, Int) and self.result.bits == 64  # a method of a kernel interface
+        return (ir.Return(ir.Const(self.verdict, ir.I64 if wide else ir.I32)),)
 
 
 def _is_temporary(code: ir.Expression) -> bool:
