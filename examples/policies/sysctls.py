@@ -2,13 +2,12 @@
 
 from beespace import Event, Program, Ring, bpf
 from beespace.lang import cgroup_sysctl
-from beespace.types import Pid, Text, boolean, text
+from beespace.types import Text, boolean, text
 
 
 class Access(Event):
-    pid: Pid
     write: boolean
-    comm: Text = text(16)
+    name: Text = text(64)
 
 
 class Sysctls(Program):
@@ -18,7 +17,9 @@ class Sysctls(Program):
 
     @cgroup_sysctl
     def on_access(self, ctx):
-        self.accesses.emit(Access(pid=bpf.pid(), write=ctx.write != 0, comm=bpf.comm()))
+        name = text(64)
+        bpf.sysctl_get_name(ctx, name, 0)
+        self.accesses.emit(Access(write=ctx.write != 0, name=name))
         return ctx.write == 0
 
 
@@ -27,4 +28,4 @@ if __name__ == "__main__":
 
     with Sysctls().start(cgroup=sys.argv[1]) as probe:
         for event in probe.accesses:
-            print(event.pid, event.comm, "writes" if event.write else "reads")
+            print("write" if event.write else "read", event.name)

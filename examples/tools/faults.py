@@ -2,7 +2,7 @@
 
 import time
 
-from beespace import Program, bpf, tracepoint
+from beespace import Program, bpf, btf_tracepoint
 from beespace.lang import LruHash
 from beespace.types import text, u64
 
@@ -12,7 +12,7 @@ class Faults(Program):
 
     faults = LruHash(key=text(16), value=u64)
 
-    @tracepoint("exceptions:page_fault_user")
+    @btf_tracepoint("page_fault_user")
     def on_fault(self, ctx):
         self.faults[bpf.comm()] += 1
 
