@@ -98,7 +98,7 @@ def find(frame: Frame, owner: Value, node: ast.expr) -> Value:
     """``text.find("...")``: the first place, or -1; an i32."""
     wanted = _wanted(frame, node, "what is looked for")
     if not wanted:
-        return Value(Literal(0))
+        return Value(I32, ir.Const(0, ir.I32), Bounds(0, 0))
     block, place, last = _searched(frame, owner, wanted, node, at_end=False)
     return Value(I32, ir.Sequence(block, ir.Local(place, ir.I32)), Bounds(-1, max(last, -1)))
 
