@@ -66,6 +66,17 @@ def _skipped_if_not_supported() -> Iterator[None]:
         pytest.skip(error.message)
 
 
+@contextlib.contextmanager
+def compiled_since(since: str | None) -> Iterator[None]:
+    """What is compiled against this kernel's types: a skip where they lack what kernels have ``since`` then."""
+    try:
+        yield
+    except CompileError as error:
+        if since is None:
+            raise
+        pytest.skip(f"{str(error).splitlines()[0]} (Linux {since})")
+
+
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Fails a test that leaves descriptors open (and with them maps, programs, links), and says who opened them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import compiled_since
 
 from beespace.session.files import program_of
 
@@ -330,10 +332,15 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
 FILES = sorted(TOOLS.glob("*.py"))
 
 
+SINCE = {"drops": "5.17"}  # the reason that kfree_skb gives
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 @pytest.mark.usefixtures("no_leaks")
 def test_tool(file: Path, tmp_path: Path) -> None:
     assert file.stem in CHECKS, f"{file.name} has no test: add what it should say to CHECKS"
     program: Any = program_of(file)
-    with program() as probe:
+    with contextlib.ExitStack() as running:
+        with compiled_since(SINCE.get(file.stem)):
+            probe = running.enter_context(program())
         CHECKS[file.stem](probe, tmp_path)
