@@ -60,6 +60,13 @@ def _skipped_if_not_supported() -> Iterator[None]:
         if "locked down" not in error.message:
             raise
         pytest.skip(error.message)
+    except CompileError as error:
+        from beespace.compiler import rules  # only where something was compiled
+
+        missing = [found for found in error.diagnostics if isinstance(found, rules.NotInKernel)]
+        if len(missing) < len(error.diagnostics):
+            raise
+        pytest.skip(f"this kernel has no {missing[0].what} (Linux {missing[0].since})")
     except NotSupported as error:
         if error.since is None:
             raise

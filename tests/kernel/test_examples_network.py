@@ -19,6 +19,7 @@ import pytest
 from conftest import Wire, compiled_since
 from pace import patience
 
+from beespace.errors import CompileError
 from beespace.hooks import resolve
 from beespace.isa import ProgramType
 from beespace.kernel.features import helper
@@ -331,6 +332,9 @@ def test_at_a_cgroup(file: Path, cgroup: Path) -> None:
     needs_cgroup = any(resolve(section).hook.link == "cgroup" for section in program.declaration().sections.values())
     with program().start(**({"cgroup": cgroup} if needs_cgroup else {})) as probe:
         CGROUPS[file.stem](probe, Inside(cgroup))
+
+
+NEEDS = {"no_ping": "6.4"}  # the first kernel whose types have what the example names
 
 
 @pytest.mark.parametrize("name", sorted(WIRES))
