@@ -19,7 +19,6 @@ import pytest
 from conftest import Wire, compiled_since
 from pace import patience
 
-from beespace.errors import CompileError
 from beespace.hooks import resolve
 from beespace.isa import ProgramType
 from beespace.kernel.features import helper

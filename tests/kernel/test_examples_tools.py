@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from conftest import compiled_since
 
-from beespace.errors import CompileError
 from beespace.session.files import program_of
 
 pytestmark = pytest.mark.kernel
