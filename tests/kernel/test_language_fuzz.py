@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 
 def test_random_functions(no_leaks: None) -> None:
     with Worker() as worker:
-        for seed in range(1_000_000, 1_000_005):
+        for seed in (7_000_187, *range(1_000_000, 1_000_005)):  # the first was refused once: r0 held a pointer
             assert list(fuzz.differences(seed, worker)) == []
 
 

@@ -14,7 +14,7 @@ from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.maps import event_lines, global_line, map_line
 from beespace.compiler.llvm.metadata import Metadata, quoted
 from beespace.compiler.llvm.struct_ops import struct_ops_line
-from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type
+from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type, symbol
 
 __all__ = ["emit"]
 
@@ -39,7 +39,8 @@ def emit(module: ir.Module) -> str:
     unit = Unit(debug, core)
     maps = [map_line(debug, definition) for definition in module.maps]
     variables = [global_line(debug, variable) for variable in module.globals]
-    events = event_lines(debug, module.events)
+    kept = [symbol(function.name) for function in module.functions if _may_lose_its_result(function)]
+    events = event_lines(debug, module.events, kept)
     interfaces = [struct_ops_line(debug, core, definition) for definition in module.struct_ops]
     functions = [line for function in module.functions for line in ("", *_function(unit, function))]
     license_ = quoted(module.license.encode() + b"\0")
@@ -52,6 +53,11 @@ def emit(module: ir.Module) -> str:
         *_HEAD, "", *maps, *variables, *interfaces, license_line, *events, *core.lines(),
         *functions, "", *sorted(unit.used), *unit.kernel_functions.values(), *_ATTRIBUTES, "", *metadata.lines(), "",
     ])  # fmt: skip
+
+
+def _may_lose_its_result(function: ir.Function) -> bool:
+    own = function.section is None and not function.exported and not function.inlined
+    return own and function.result != ir.VOID
 
 
 def _function(unit: Unit, function: ir.Function) -> list[str]:

@@ -108,10 +108,12 @@ def _extern_type(debug: Debug, variable: ir.GlobalDefinition) -> str:
     return debug.composite(variable.struct, [], 0) if variable.struct else debug.kind(variable.kind)
 
 
-def event_lines(debug: Debug, events: tuple[type[Struct], ...]) -> list[str]:
-    """Globals that keep the types of events in the BTF, which nothing else in the object names.
+def event_lines(debug: Debug, events: tuple[type[Struct], ...], kept: list[str]) -> list[str]:
+    """Globals that keep the types of events in the BTF, which nothing else in the object names; and ``kept`` functions.
 
-    They have no bytes and no symbol; they stand in the license section because it always exists.
+    The globals have no bytes and no symbol; they stand in the license section because it always exists.  A
+    function that is not kept may lose its result: where every call is known to give a constant, LLVM leaves
+    in r0 whatever was there, and the verifier refuses to hand a pointer to the stack to the caller.
     """
     names = [f"@{quoted(f'event.{event.__name__}.{number}')}" for number, event in enumerate(events)]
     lines = [
@@ -119,7 +121,8 @@ def event_lines(debug: Debug, events: tuple[type[Struct], ...]) -> list[str]:
         f"!dbg {debug.variable(event.__name__, debug.kind(event))}"
         for name, event in zip(names, events, strict=True)
     ]
+    names += kept
     if not names:
         return []
-    kept = ", ".join(f"ptr {name}" for name in names)
-    return [*lines, f'@llvm.compiler.used = appending global [{len(names)} x ptr] [{kept}], section "llvm.metadata"']
+    used = ", ".join(f"ptr {name}" for name in names)
+    return [*lines, f'@llvm.compiler.used = appending global [{len(names)} x ptr] [{used}], section "llvm.metadata"']
