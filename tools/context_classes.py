@@ -9,8 +9,8 @@ from pathlib import Path
 
 from beespace import btf as kernel
 from beespace.btf import Btf
-from beespace.compiler.contexts_structs import PACKETS
-from beespace.compiler.kernel_types import member_names
+from beespace.compiler.contexts.structs import PACKETS
+from beespace.compiler.kernel.types import member_names
 
 TARGET = Path(__file__).parent.parent / "src" / "beespace" / "lang" / "contexts.py"
 STRUCTS = {

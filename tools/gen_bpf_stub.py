@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from beespace.compiler.kernel_functions import ACQUIRES  # noqa: E402
+from beespace.compiler.kernel.functions import ACQUIRES  # noqa: E402
 from beespace.compiler.words.spelled import SPELLED  # noqa: E402
 from beespace.isa.signatures import SIGNATURES, Signature  # noqa: E402
 from beespace.lang import bpf_helpers  # noqa: E402

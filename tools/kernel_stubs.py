@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from beespace.btf import Btf
-from beespace.compiler.stubs import COMMON, stubs
+from beespace.compiler.kernel.stubs import COMMON, stubs
 
 TARGET = Path(__file__).parent.parent / "src" / "beespace" / "lang" / "kernel_structs.pyi"
 

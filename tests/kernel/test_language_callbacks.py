@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from beespace.compiler.kernel_calls import has_helper
+from beespace.compiler.kernel.calls import has_helper
 from beespace.errors import NotSupported
 from beespace.kernel import vmlinux_btf
 from beespace.lang import (
@@ -446,7 +446,7 @@ class Walked(Program):
 def test_long_loops_on_kernels_without_bpf_loop(loaded_probe, monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_helper(vmlinux_btf(), "map_lookup_elem")
     assert not has_helper(vmlinux_btf(), "no_such_helper")
-    monkeypatch.setattr("beespace.compiler.loops.has_helper", lambda btf, name: False)
+    monkeypatch.setattr("beespace.compiler.statements.loops.has_helper", lambda btf, name: False)
     probe = loaded_probe(Walked)
     probe.loaded.programs["count"].test_run(data_in=bytes(64))
     assert probe.results[0] == sum(i for i in range(6000) if i % 4 != 1)

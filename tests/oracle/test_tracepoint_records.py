@@ -7,7 +7,7 @@ import re
 import pytest
 
 from beespace import btf as kernel
-from beespace.compiler.records import records_of
+from beespace.compiler.contexts.event_classes import records_of
 from beespace.kernel import vmlinux_btf
 from beespace.syscall.mounts import list_at, read_at, tracefs
 

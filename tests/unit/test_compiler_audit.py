@@ -17,7 +17,7 @@ from beespace import lang
 from beespace import types as kinds
 from beespace.btf import Btf
 from beespace.compiler import ir, lower
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.errors import CompileError
 from beespace.lang import Program
 

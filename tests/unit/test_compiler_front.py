@@ -11,8 +11,9 @@ import pytest
 from beespace import lang
 from beespace import types as kinds
 from beespace.btf import Btf
-from beespace.compiler import ir, lost_index, lower, statements
-from beespace.compiler.ir_walk import walk
+from beespace.compiler import ir, lost_index, lower
+from beespace.compiler.ir.walk import walk
+from beespace.compiler.statements import statements
 from beespace.compiler.words import WORDS
 from beespace.errors import CompileError, InternalError, UsageError
 from beespace.lang import Array, Counter, Hash, Interval, Program, Ring, Struct, bpf, function, raw_tracepoint
@@ -346,7 +347,7 @@ def test_a_bug_of_ours_is_not_a_mistake_of_the_authors(btf: Btf, monkeypatch: py
 def test_every_node_of_python_is_known_or_refused() -> None:
     import ast
 
-    from beespace.compiler import expressions
+    from beespace.compiler.expressions import expressions
 
     for base, known, refused in (
         (ast.expr, expressions.NODES, expressions._REFUSED),

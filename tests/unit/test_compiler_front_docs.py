@@ -12,7 +12,9 @@ import beespace
 from beespace import lang
 from beespace import types as kinds
 from beespace.btf import Btf
-from beespace.compiler import expressions, lower, statements
+from beespace.compiler import lower
+from beespace.compiler.expressions import expressions
+from beespace.compiler.statements import statements
 from beespace.lang import Program, packet, verdicts
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,9 +10,9 @@ import pytest
 
 from beespace.compiler import ir, stack
 from beespace.compiler.ir import BOOL, I32, U8, U32, U64, VOID, BinaryOp, CompareOp, Const, Local, PointerType, Region
-from beespace.compiler.ir_print import module_text
-from beespace.compiler.ir_verify import verify
-from beespace.compiler.ir_walk import rewrite, walk
+from beespace.compiler.ir.printer import module_text
+from beespace.compiler.ir.verify import verify
+from beespace.compiler.ir.walk import rewrite, walk
 from beespace.errors import InternalError
 from beespace.isa import MapType
 from beespace.types import text, u32, u64

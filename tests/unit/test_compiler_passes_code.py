@@ -32,8 +32,8 @@ from beespace.compiler.ir import (
     Store,
     Zero,
 )
-from beespace.compiler.ir_print import module_text
-from beespace.compiler.ir_verify import verify
+from beespace.compiler.ir.printer import module_text
+from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.late_values import late_values

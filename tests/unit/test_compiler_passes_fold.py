@@ -8,8 +8,8 @@ import pytest
 
 from beespace.btf import Btf
 from beespace.compiler import lower
-from beespace.compiler.ir_print import module_text
-from beespace.compiler.ir_verify import verify
+from beespace.compiler.ir.printer import module_text
+from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.fold import fold
 from beespace.lang import Counter, Program, bpf, btf_tracepoint, iterator, tracepoint
 

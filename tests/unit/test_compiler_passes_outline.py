@@ -6,8 +6,8 @@ import pytest
 
 from beespace.compiler import ir, passes
 from beespace.compiler.ir import BOOL, I32, I64, U32, U64, Const, Local, PointerType, Region
-from beespace.compiler.ir_print import module_text
-from beespace.compiler.ir_verify import verify
+from beespace.compiler.ir.printer import module_text
+from beespace.compiler.ir.verify import verify
 from beespace.errors import InternalError
 
 CTX = PointerType(Region.CONTEXT)

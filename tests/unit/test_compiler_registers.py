@@ -11,7 +11,7 @@ import pytest
 
 from beespace.btf import Btf
 from beespace.compiler import ir, lower
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.errors import CompileError
 from beespace.lang import Hash, Program, kprobe, kretprobe, ksyscall, perf_event, uprobe
 from beespace.types import i32, u32, u64

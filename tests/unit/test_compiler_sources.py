@@ -15,7 +15,7 @@ import pytest
 
 from beespace.btf import Btf
 from beespace.compiler import ir, lower
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.errors import CompileError
 from beespace.lang import Counter, Program, function, raw_tracepoint
 from beespace.types import u32

@@ -16,7 +16,7 @@ import pytest
 
 from beespace.btf import Btf
 from beespace.cli.main import main
-from beespace.compiler.stubs import COMMON, stubs
+from beespace.compiler.kernel.stubs import COMMON, stubs
 from beespace.errors import UsageError
 from beespace.lang import contexts, kernel_structs
 from beespace.lang.kernel_types import KernelType

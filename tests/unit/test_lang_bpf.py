@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beespace import bpf
-from beespace.compiler.kernel_functions import ACQUIRES
+from beespace.compiler.kernel.functions import ACQUIRES
 from beespace.compiler.words.spelled import MAP_TYPES, SPELLED
 from beespace.errors import UsageError
 from beespace.isa.signatures import SIGNATURES

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _emitted(what: str, compiled: Compiled) -> str:
-    from beespace.compiler.ir_print import module_text
+    from beespace.compiler.ir.printer import module_text
     from beespace.compiler.listing import assembly
     from beespace.elf import read
 

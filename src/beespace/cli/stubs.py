@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from beespace.btf import Btf
-from beespace.compiler.stubs import COMMON, stubs
+from beespace.compiler.kernel.stubs import COMMON, stubs
 from beespace.errors import UsageError
 from beespace.kernel import vmlinux_btf
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from beespace import hooks
 from beespace.compiler import rules
-from beespace.compiler.contexts_arguments import function_prototype
+from beespace.compiler.contexts.arguments import function_prototype
 from beespace.compiler.diagnostics import Diagnostic, Failure
 from beespace.compiler.frame import Unit
 

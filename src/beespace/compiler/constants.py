@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from beespace.compiler import ir
+from beespace.compiler.expressions.texts import write_constant
 from beespace.compiler.frame import Frame
-from beespace.compiler.texts import write_constant
 from beespace.compiler.types import Array, StructType
 from beespace.compiler.values import Recipe, Value
 from beespace.schema import ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struct, TextKind

@@ -11,21 +11,21 @@ from collections.abc import Sequence
 
 from beespace import hooks
 from beespace.compiler import interfaces, ir, rules
-from beespace.compiler.assignments import assign_local, with_type
-from beespace.compiler.contexts import context_of, has_result, parameter_names, positional, result
+from beespace.compiler.contexts.fields import context_of, has_result, parameter_names, positional, result
+from beespace.compiler.contexts.replaced import enter_replacement
 from beespace.compiler.diagnostics import Failure
-from beespace.compiler.failing import FAILED, propagate
+from beespace.compiler.expressions.numbers import fit
+from beespace.compiler.expressions.texts import as_text, write_constant
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
-from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.ir.walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.names import annotation, captured, constant_of
-from beespace.compiler.numbers import fit
 from beespace.compiler.parameters import PACKED, packed, parameters_of, split, unpacked, written
-from beespace.compiler.replaced import enter_replacement
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
+from beespace.compiler.statements.assignments import assign_local, with_type
+from beespace.compiler.statements.failing import FAILED, propagate
 from beespace.compiler.structs import materialise
-from beespace.compiler.texts import as_text, write_constant
 from beespace.compiler.types import (
     VOID,
     Address,

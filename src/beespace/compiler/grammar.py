@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterable
 
 from beespace.compiler import ir
-from beespace.compiler.conditions import condition
 from beespace.compiler.diagnostics import Failure
-from beespace.compiler.expressions import value
+from beespace.compiler.expressions.conditions import condition
+from beespace.compiler.expressions.expressions import value
 from beespace.compiler.frame import Condition, Frame
-from beespace.compiler.statements import block
+from beespace.compiler.statements.statements import block
 from beespace.compiler.types import Type
 from beespace.compiler.values import Value
 from beespace.errors import BeespaceError, InternalError

@@ -12,7 +12,7 @@ from beespace import btf as kernel
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame, Unit
-from beespace.compiler.kernel_types import core_kind
+from beespace.compiler.kernel.types import core_kind
 from beespace.compiler.types import BOOL, VOID, Bool, Int, KernelPointer, Type
 from beespace.errors import UsageError
 from beespace.hooks import Attachment

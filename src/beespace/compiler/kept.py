@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
+from beespace.compiler.contexts.prototypes import prototype_of
+from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.operations import argument_nodes
-from beespace.compiler.numbers import present
-from beespace.compiler.prototypes import prototype_of
 from beespace.compiler.types import BOOL, KernelPointer, Optional, Resource
 from beespace.compiler.values import Value, not_null
 

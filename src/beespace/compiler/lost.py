@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.values import not_null
 from beespace.lang import Declaration
 from beespace.schema import IntKind
@@ -19,7 +19,7 @@ from beespace.schema import IntKind
 __all__ = ["LOG_MAP", "LOST_MAP", "count_lost", "lost_index", "lost_map"]
 
 LOST_MAP = "beespace_lost"
-LOG_MAP = "beespace_log"  # see :mod:`beespace.compiler.logs`
+LOG_MAP = "beespace_log"  # see :mod:`beespace.compiler.statements.logs`
 _PERCPU_ARRAY = 6  # BPF_MAP_TYPE_PERCPU_ARRAY
 
 

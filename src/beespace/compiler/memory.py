@@ -11,10 +11,18 @@ from math import gcd
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import did_you_mean
+from beespace.compiler.expressions.numbers import fit, present, swapped
+from beespace.compiler.expressions.texts import (
+    as_bytes,
+    as_text,
+    copied,
+    equal_bytes,
+    fill_bytes,
+    fill_text,
+    write_constant,
+)
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_types import address, char_array
-from beespace.compiler.numbers import fit, present, swapped
-from beespace.compiler.texts import as_bytes, as_text, copied, equal_bytes, fill_bytes, fill_text, write_constant
+from beespace.compiler.kernel.types import address, char_array
 from beespace.compiler.types import (
     ADDRESS,
     BOOL,

@@ -17,8 +17,8 @@ from beespace.compiler import ir, rules
 from beespace.compiler.constants import constant_struct, is_constant
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_functions import KernelFunctionName, kernel_function, kernel_functions
-from beespace.compiler.kernel_names import enumerator, is_kernel_type, pointer_to
+from beespace.compiler.kernel.functions import KernelFunctionName, kernel_function, kernel_functions
+from beespace.compiler.kernel.names import enumerator, is_kernel_type, pointer_to
 from beespace.compiler.memory import SLOT_ALIGN, load
 from beespace.compiler.types import (
     BOOL,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Diagnostic, Failure, Span
 from beespace.compiler.frame import Unit
-from beespace.compiler.ir_walk import placed, walk
+from beespace.compiler.ir.walk import placed, walk
 from beespace.compiler.source import SourceFile
 from beespace.hooks import Hook, resolve
 from beespace.isa.signatures import SIGNATURES, Signature

@@ -9,14 +9,14 @@ from functools import partial
 from beespace.btf import Btf
 from beespace.compiler import interfaces, ir, passes, rules
 from beespace.compiler.alternatives import is_absent, report_absent
+from beespace.compiler.contexts.usdt import FUNCTION as USDT_FUNCTION
+from beespace.compiler.contexts.usdt import MAPS as USDT_MAPS
 from beespace.compiler.diagnostics import Diagnostic, Diagnostics
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
-from beespace.compiler.holding import check_holders
-from beespace.compiler.ir_verify import verify
-from beespace.compiler.kernel_functions import with_weak_calls
-from beespace.compiler.logs import log_map, message_table
+from beespace.compiler.ir.verify import verify
+from beespace.compiler.kernel.functions import with_weak_calls
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.passes.fold import fold
@@ -24,8 +24,8 @@ from beespace.compiler.permitted import check_permitted
 from beespace.compiler.requirements import Requirement, requirements_of
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
-from beespace.compiler.usdt import FUNCTION as USDT_FUNCTION
-from beespace.compiler.usdt import MAPS as USDT_MAPS
+from beespace.compiler.statements.holding import check_holders
+from beespace.compiler.statements.logs import log_map, message_table
 from beespace.errors import UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Events, Global

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import fit, known
 from beespace.compiler.frame import Frame
-from beespace.compiler.numbers import fit, known
-from beespace.compiler.rounds import MAX_CALLED, Item, Rounds
+from beespace.compiler.statements.rounds import MAX_CALLED, Item, Rounds
 from beespace.compiler.types import Int, Literal, Type
 from beespace.compiler.values import Bounds, Value, number
 from beespace.record import dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.permitted import reached_from
 from beespace.hooks import resolve
 from beespace.isa import MapType

@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 from beespace.compiler import ir, kept, rules
 from beespace.compiler.callbacks import map_callback
+from beespace.compiler.contexts.prototypes import prototype_of
+from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.operations import argument_nodes
-from beespace.compiler.numbers import fit, present
-from beespace.compiler.prototypes import prototype_of
 from beespace.compiler.types import I64, U64, Manager, Resource, ResourceWord
 from beespace.compiler.values import Value, place_of, sequence
 from beespace.isa import MapType

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.ir.walk import rewrite
 from beespace.elf import read
 from beespace.errors import InternalError
 from beespace.isa import InsnClass, MapType, decode

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import interfaces, ir, kernel_types, rules
-from beespace.compiler.contexts_structs import WRITES_PACKETS
+from beespace.compiler import interfaces, ir, rules
+from beespace.compiler.contexts.structs import WRITES_PACKETS
+from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel import types as kernel_types
 from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, store
-from beespace.compiler.numbers import fit, present
 from beespace.compiler.types import (
     Address,
     Array,

@@ -348,7 +348,7 @@ class Manager:
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """What only a ``for`` takes, as ``bpf.tasks()``; ``visits`` are its rounds (:mod:`beespace.compiler.visits`)."""
+    """What only a ``for`` takes, as ``bpf.tasks()``; ``visits`` are its rounds (see ``statements.visits``)."""
 
     what: str
     visits: Any

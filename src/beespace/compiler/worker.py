@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from beespace.compiler import ir, passes
-from beespace.compiler.ir_verify import verify
+from beespace.compiler.ir.verify import verify
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
 from beespace.elf import read, write

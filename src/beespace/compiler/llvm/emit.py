@@ -7,7 +7,7 @@ runs LLVM needs nothing of ours.
 from __future__ import annotations
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.llvm import statements
 from beespace.compiler.llvm.core import Core, accesses_of
 from beespace.compiler.llvm.debug import Debug
@@ -32,7 +32,7 @@ _ATTRIBUTES = (
 
 
 def emit(module: ir.Module) -> str:
-    """The LLVM assembly of ``module``, which :func:`beespace.compiler.ir_verify.verify` has accepted."""
+    """The LLVM assembly of ``module``, which :func:`beespace.compiler.ir.verify.verify` has accepted."""
     metadata = Metadata()
     debug = Debug(metadata, module)
     core = Core(debug, accesses_of(node for function in module.functions for node in walk(function.body)))

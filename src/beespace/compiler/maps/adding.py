@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import SYMBOLS, fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.numbers import SYMBOLS, fit, present
 from beespace.compiler.types import Int, Literal, of_kind
 from beespace.compiler.values import Value, number
 from beespace.schema import IntKind, Kind

@@ -6,7 +6,7 @@ import ast
 
 from beespace.compiler import ir
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import located
 from beespace.compiler.types import VOID, of_kind

@@ -9,12 +9,12 @@ import ast
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import did_you_mean
+from beespace.compiler.expressions.numbers import SYMBOLS
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps.lookups import value_key
 from beespace.compiler.maps.operations import Place
 from beespace.compiler.maps.table import operations
 from beespace.compiler.maps.walking import VIEWS, Entries, entries
-from beespace.compiler.numbers import SYMBOLS
 from beespace.compiler.types import MapObject, MapWord
 from beespace.compiler.values import Value
 from beespace.lang import Global, Map

@@ -6,8 +6,9 @@ import ast
 import errno
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.adding import addable, amount, atomic_add
 from beespace.compiler.maps.lookups import (
@@ -22,7 +23,6 @@ from beespace.compiler.maps.lookups import (
 )
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import check_copied, located
-from beespace.compiler.numbers import fit
 from beespace.compiler.types import BOOL, U32, VOID, of_kind
 from beespace.compiler.values import Value, is_null, not_null, sequence
 from beespace.schema import Kind

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
-from beespace.compiler.bits import bit_length
+from beespace.compiler.expressions.bits import bit_length
+from beespace.compiler.expressions.numbers import fit, known
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps.lookups import certain, created, lookup, value_key
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.numbers import fit, known
 from beespace.compiler.types import I64, U32, U64, VOID, Int, MapObject
 from beespace.compiler.values import Value, not_null, number, offset, sequence
 from beespace.lang import Histogram, LinearHistogram, Map

@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir
+from beespace.compiler.expressions.numbers import check_index, fit, known
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.operations import Place
 from beespace.compiler.memory import SLOT_ALIGN, load, located
-from beespace.compiler.numbers import check_index, fit, known
 from beespace.compiler.types import Int, Optional, Type, of_kind
 from beespace.compiler.values import Value, is_null, sequence
 from beespace.lang import Map

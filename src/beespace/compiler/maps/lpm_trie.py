@@ -6,12 +6,12 @@ import ast
 import errno
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.lookups import NOEXIST, done_or_lost, lookup, optional, update
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import located, store
-from beespace.compiler.numbers import fit
 from beespace.compiler.types import BOOL, U32, Literal, of_kind
 from beespace.compiler.values import Value, number, offset, sequence
 from beespace.lang import LpmTrie, Map

@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.constants import context
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.numbers import fit
 from beespace.compiler.types import U32, VOID
 from beespace.compiler.values import Value
 from beespace.hooks import resolve

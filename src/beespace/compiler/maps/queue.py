@@ -6,7 +6,7 @@ import ast
 
 from beespace.compiler import ir
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.constants import flag
 from beespace.compiler.maps.lookups import optional

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir
+from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.constants import constant, flag
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.numbers import fit
 from beespace.compiler.types import I32, U32
 from beespace.compiler.values import Bounds, Value
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import SLOT_ALIGN, store
-from beespace.compiler.numbers import present
 from beespace.compiler.types import U64, VOID, Manager, Optional, StructType
 from beespace.compiler.values import Value, not_null, number
 from beespace.lang import Map, Ring

@@ -9,12 +9,12 @@ from typing import Any
 
 from beespace import hooks
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.lookups import VALUE, optional
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.numbers import present
 from beespace.compiler.types import BOOL, U64, Context, KernelPointer, Socket
 from beespace.compiler.values import Value, is_null, null, number, sequence
 from beespace.lang import CgroupStorage, InodeStorage, SocketStorage, TaskStorage

@@ -11,13 +11,13 @@ import ast
 from beespace.compiler import ir
 from beespace.compiler.callbacks import callback_of, method_of
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import SLOT_ALIGN
+from beespace.compiler.statements.visits import Visits
 from beespace.compiler.types import I64, Iteration, StructType
 from beespace.compiler.values import Value
-from beespace.compiler.visits import Visits
 from beespace.isa.helpers import HELPERS
 from beespace.lang import UserRing
 from beespace.schema.kinds import kind_size

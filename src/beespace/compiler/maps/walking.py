@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
-from beespace.compiler.assignments import assign_local
+from beespace.compiler.expressions.texts import copied
 from beespace.compiler.frame import Frame
 from beespace.compiler.maps.operations import Place
 from beespace.compiler.memory import load
-from beespace.compiler.texts import copied
+from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.types import of_kind
 from beespace.compiler.values import Recipe, Value
 from beespace.isa.helpers import HELPERS

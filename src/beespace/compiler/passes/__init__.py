@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from beespace.compiler import ir
-from beespace.compiler.ir_verify import verify
+from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.guards import guards

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.ir.walk import rewrite
 from beespace.record import replace
 
 __all__ = ["each_block"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.passes.blocks import each_block
 from beespace.record import dataclass, replace
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from beespace import btf as kernel
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.ir.walk import rewrite
 from beespace.record import dataclass, replace
 
 __all__ = ["fold"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite, walk
+from beespace.compiler.ir.walk import rewrite, walk
 from beespace.record import replace
 
 __all__ = ["guards"]

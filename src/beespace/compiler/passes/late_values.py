@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import walk
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.passes.blocks import each_block
 from beespace.record import replace
 

@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite, walk
+from beespace.compiler.ir.walk import rewrite, walk
 from beespace.record import dataclass, replace
 
 __all__ = ["outline"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from beespace.compiler import ir
-from beespace.compiler.ir_walk import rewrite, walk
+from beespace.compiler.ir.walk import rewrite, walk
 from beespace.record import replace
 
 __all__ = ["packet_ends"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
-from beespace.compiler.ir_walk import rewrite
+from beespace.compiler.ir.walk import rewrite
 from beespace.compiler.values import Value
 from beespace.compiler.words import areas, current, iterators, memory, packets, said, sections, sockets, typed
 from beespace.compiler.words.helpers import helper_call

@@ -7,9 +7,9 @@ import ast
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
 from beespace.compiler.callbacks import callback_of, method_of
+from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
-from beespace.compiler.numbers import fit, present
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.types import I64, U64, KernelPointer, StructType
 from beespace.compiler.values import Value, sequence
 from beespace.compiler.words.arguments import Taken, pass_argument

@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
+from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
-from beespace.compiler.kernel_types import address
+from beespace.compiler.kernel.calls import call
+from beespace.compiler.kernel.types import address
 from beespace.compiler.maps.storage import SOCKETS
 from beespace.compiler.memory import SLOT_ALIGN, located
-from beespace.compiler.numbers import fit, present
 from beespace.compiler.types import (
     I32,
     I64,

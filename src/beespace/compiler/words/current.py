@@ -6,10 +6,10 @@ import ast
 
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
-from beespace.compiler.contexts import context_of
+from beespace.compiler.contexts.fields import context_of
+from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
-from beespace.compiler.numbers import fit
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.types import I32, I64, U32, U64, Int, KernelPointer, Text
 from beespace.compiler.values import Recipe, Value, number
 from beespace.compiler.words.word import Word

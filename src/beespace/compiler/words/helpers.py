@@ -11,7 +11,7 @@ import ast
 from beespace import btf as kernel
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.lookups import optional
 from beespace.compiler.types import I64, VOID, KernelPointer, MapObject, Optional, Socket, Type
 from beespace.compiler.values import Value, sequence

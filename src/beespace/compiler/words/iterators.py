@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from beespace.btf import Btf, Kind
 from beespace.compiler import ir, rules
+from beespace.compiler.contexts.prototypes import prototype_of
+from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_types import pointer_type
-from beespace.compiler.numbers import fit, present
-from beespace.compiler.prototypes import prototype_of
+from beespace.compiler.kernel.types import pointer_type
+from beespace.compiler.statements.visits import Visits
 from beespace.compiler.types import I32, U64, Iteration, KernelPointer
 from beespace.compiler.values import Value, is_null
-from beespace.compiler.visits import Visits
 from beespace.compiler.words.word import Word
 
 __all__ = ["WORDS"]

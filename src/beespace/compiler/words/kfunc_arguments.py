@@ -8,12 +8,12 @@ from beespace import btf as kernel
 from beespace.btf import types as kernel_types
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
+from beespace.compiler.expressions.numbers import fit, present
+from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_types import address
+from beespace.compiler.kernel.types import address
 from beespace.compiler.maps.storage import SOCKETS
 from beespace.compiler.memory import SLOT_ALIGN, located, store
-from beespace.compiler.numbers import fit, present
-from beespace.compiler.texts import as_text
 from beespace.compiler.types import (
     BOOL,
     U64,

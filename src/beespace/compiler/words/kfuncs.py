@@ -12,10 +12,10 @@ import ast
 
 from beespace import btf as kernel
 from beespace.compiler import ir, rules
+from beespace.compiler.contexts.prototypes import prototype_of
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_functions import ACQUIRES
-from beespace.compiler.kernel_types import pointer_type
-from beespace.compiler.prototypes import prototype_of
+from beespace.compiler.kernel.functions import ACQUIRES
+from beespace.compiler.kernel.types import pointer_type
 from beespace.compiler.types import BOOL, VOID, Int, Optional, Type
 from beespace.compiler.values import Value, sequence
 from beespace.compiler.words.kfunc_arguments import Parameter, is_filled_in, is_size, pass_parameter

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir
+from beespace.compiler.expressions.numbers import fit, known, present
+from beespace.compiler.expressions.texts import string_recipe
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.memory import SLOT_ALIGN
-from beespace.compiler.numbers import fit, known, present
-from beespace.compiler.texts import string_recipe
 from beespace.compiler.types import U32, U64, Bytes, KernelPointer, Text
 from beespace.compiler.values import Recipe, Value, number
 from beespace.compiler.words.arguments import Taken, pass_argument

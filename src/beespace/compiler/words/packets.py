@@ -6,14 +6,14 @@ import ast
 
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
-from beespace.compiler.contexts import packet_bounds
-from beespace.compiler.contexts_structs import PACKETS
+from beespace.compiler.contexts.fields import packet_bounds
+from beespace.compiler.contexts.structs import PACKETS
+from beespace.compiler.expressions.numbers import fit, known, present
+from beespace.compiler.expressions.texts import write_constant
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.memory import SLOT_ALIGN, located
 from beespace.compiler.names import annotation
-from beespace.compiler.numbers import fit, known, present
-from beespace.compiler.texts import write_constant
 from beespace.compiler.types import ADDRESS, BOOL, U32, U64, Context, Int, Literal, Optional, StructType
 from beespace.compiler.values import Recipe, Value, null, number, offset, sequence
 from beespace.compiler.words.word import Word

@@ -6,9 +6,9 @@ import ast
 
 from beespace.compiler import ir
 from beespace.compiler.frame import Frame
-from beespace.compiler.logs import report
-from beespace.compiler.messages import parts_of
-from beespace.compiler.printing import printed
+from beespace.compiler.statements.logs import report
+from beespace.compiler.statements.messages import parts_of
+from beespace.compiler.statements.printing import printed
 from beespace.compiler.types import VOID
 from beespace.compiler.values import Value
 from beespace.compiler.words.word import Word

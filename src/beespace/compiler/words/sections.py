@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir, rules
+from beespace.compiler.contexts.prototypes import lacks_function
 from beespace.compiler.frame import Frame
-from beespace.compiler.prototypes import lacks_function
 from beespace.compiler.types import Manager
 from beespace.compiler.values import Value
 from beespace.compiler.words.word import Word

@@ -7,10 +7,10 @@ import ast
 from beespace import hooks
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_calls import call
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.storage import SOCKETS
-from beespace.compiler.numbers import present
 from beespace.compiler.types import U64, Context, KernelPointer, Optional, Socket
 from beespace.compiler.values import Value, not_null, null, sequence
 from beespace.compiler.words.word import Word

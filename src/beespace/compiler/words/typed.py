@@ -10,14 +10,14 @@ import ast
 
 from beespace import btf as kernel
 from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import fit, present
+from beespace.compiler.expressions.texts import string_recipe
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel_names import is_kernel_type, pointer_to
-from beespace.compiler.kernel_types import address as address_of
+from beespace.compiler.kernel.names import is_kernel_type, pointer_to
+from beespace.compiler.kernel.questions import field_offset
+from beespace.compiler.kernel.types import address as address_of
 from beespace.compiler.memory import SLOT_ALIGN, load
 from beespace.compiler.names import kind_named
-from beespace.compiler.numbers import fit, present
-from beespace.compiler.questions import field_offset
-from beespace.compiler.texts import string_recipe
 from beespace.compiler.types import (
     U64,
     Bool,

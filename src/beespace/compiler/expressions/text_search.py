@@ -1,0 +1,156 @@
+"""Looking into texts: length, slices, what they start and end with, what is in them.
+
+Invariant: lengths and places count bytes of UTF-8, which are Python's characters as long as the text is ASCII; what is
+looked for is written out.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from beespace.compiler import ir, rules
+from beespace.compiler.expressions.elements import element_at
+from beespace.compiler.expressions.texts import copied, equal_bytes
+from beespace.compiler.frame import Frame
+from beespace.compiler.memory import in_memory
+from beespace.compiler.types import BOOL, I32, U32, Bytes, Literal, Text, TextLiteral
+from beespace.compiler.values import Bounds, Recipe, Value, offset, sequence
+from beespace.schema import IntKind
+
+__all__ = ["ends_with", "find", "length", "search", "sliced", "starts_with"]
+
+_BYTE = IntKind("u8", 8)
+
+
+def _wanted(frame: Frame, node: ast.expr, what: str) -> bytes:
+    """The text that is looked for."""
+    found = frame.value(node)
+    if not isinstance(found.type, TextLiteral) or found.type.raw:
+        raise frame.error(rules.NotConstant, node, what=what, suggestion="write the text out")
+    return found.type.value
+
+
+def _size(frame: Frame, owner: Value, node: ast.AST) -> int:
+    assert isinstance(owner.type, (Text, Bytes))
+    if owner.type.size is None:
+        raise frame.error(rules.TextUnsized, node, what="this text", name="name")
+    return owner.type.size
+
+
+def starts_with(frame: Frame, owner: Value, node: ast.expr) -> Value:
+    """``text.startswith("...")``."""
+    assert isinstance(owner.type, Text)
+    wanted = _wanted(frame, node, "the start that is looked for")
+    # Of an unsized text one byte more is read, for the zero that the kernel puts behind it.
+    size = owner.type.size if owner.type.size is not None else len(wanted) + 1
+    if len(wanted) > size:
+        literal = TextLiteral(wanted)
+        raise frame.error(rules.TextTooLong, node, found=literal, size=size, length=len(wanted))
+    if not wanted:
+        return Value(BOOL, ir.Const(1, ir.BOOL))
+    before, pointer, align = in_memory(frame, owner, size)
+    return Value(BOOL, sequence(before, equal_bytes(pointer, wanted, len(wanted), align)))
+
+
+def length(frame: Frame, owner: Value, node: ast.AST) -> Value:
+    """``len(text)``: up to its zero byte."""
+    size = _size(frame, owner, node)
+    before, pointer, _ = in_memory(frame, owner, size)
+    index, count = frame.scope.fresh("index"), frame.scope.fresh("length")
+    at = element_at(pointer, _BYTE, size, frame, Value(U32, ir.Local(index, ir.U32), Bounds(0, size - 1)))
+    ends = ir.Compare(ir.CompareOp.EQ, ir.Load(at, ir.U8), ir.Const(0, ir.U8))
+    longer = ir.Binary(ir.BinaryOp.ADD, ir.Local(index, ir.U32), ir.Const(1, ir.U32))
+    loop = ir.Loop((ir.If(ends, (ir.Break(),)), ir.Assign(count, longer)), size, index)
+    return Value(U32, ir.Sequence((*before, ir.Declare(count, ir.U32), loop), ir.Local(count, ir.U32)), Bounds(0, size))
+
+
+def _searched(frame: Frame, owner: Value, wanted: bytes, node: ast.AST, *, at_end: bool) -> tuple[ir.Block, str, int]:
+    """Look for ``wanted`` at every place; the name of the local that holds the place or -1, and the last place."""
+    size = _size(frame, owner, node)
+    before, pointer, _ = in_memory(frame, owner, size)
+    last = size - len(wanted)
+    index, place = frame.scope.fresh("index"), frame.scope.fresh("place")
+    start = ir.Declare(place, ir.I32, ir.Const(-1, ir.I32))
+    if last < 0:
+        return (*before, start), place, last
+    base = element_at(pointer, _BYTE, last + 1, frame, Value(U32, ir.Local(index, ir.U32), Bounds(0, last)))
+    here, at = frame.bind(base)
+    same = equal_bytes(at, wanted, len(wanted), 1)
+    if at_end:
+        # What follows is the text's zero byte, unless the text fills its place.
+        follows = ir.Compare(ir.CompareOp.EQ, ir.Load(offset(at, len(wanted)), ir.U8), ir.Const(0, ir.U8))
+        full = ir.Compare(ir.CompareOp.EQ, ir.Local(index, ir.U32), ir.Const(last, ir.U32))
+        same = ir.And(same, ir.Or(full, follows))
+    found: ir.Block = (ir.Assign(place, ir.Convert(ir.Local(index, ir.U32), ir.I32)), ir.Break())
+    return (*before, start, ir.Loop((*here, ir.If(same, found)), last + 1, index)), place, last
+
+
+def ends_with(frame: Frame, owner: Value, node: ast.expr) -> Value:
+    """``text.endswith("...")``."""
+    wanted = _wanted(frame, node, "the end that is looked for")
+    if not wanted:
+        return Value(BOOL, ir.Const(1, ir.BOOL))
+    block, place, _ = _searched(frame, owner, wanted, node, at_end=True)
+    return Value(BOOL, ir.Sequence(block, _is_found(place)))
+
+
+def find(frame: Frame, owner: Value, node: ast.expr) -> Value:
+    """``text.find("...")``: the first place, or -1; an i32."""
+    wanted = _wanted(frame, node, "what is looked for")
+    if not wanted:
+        return Value(I32, ir.Const(0, ir.I32), Bounds(0, 0))
+    block, place, last = _searched(frame, owner, wanted, node, at_end=False)
+    return Value(I32, ir.Sequence(block, ir.Local(place, ir.I32)), Bounds(-1, max(last, -1)))
+
+
+def search(frame: Frame, owner: Value, node: ast.expr) -> ir.Expression:
+    """``"..." in text``."""
+    wanted = _wanted(frame, node, "what is looked for")
+    if not wanted:
+        return ir.Const(1, ir.BOOL)
+    block, place, _ = _searched(frame, owner, wanted, node, at_end=False)
+    return ir.Sequence(block, _is_found(place))
+
+
+def _is_found(place: str) -> ir.Expression:
+    return ir.Compare(ir.CompareOp.GE, ir.Local(place, ir.I32), ir.Const(0, ir.I32))
+
+
+def sliced(frame: Frame, owner: Value, node: ast.Slice) -> Value:
+    """``text[2:6]``, ``raw[:4]``: a copy, with bounds that are written out."""
+    assert isinstance(owner.type, (Text, Bytes))
+    if node.step is not None:
+        raise frame.error(rules.NotSupported, node.step, what="the step of a slice", suggestion="take single elements")
+    low = _bound(frame, node.lower, 0)
+    size = owner.type.size
+    high = _bound(frame, node.upper, size)
+    if high is None:
+        raise frame.error(rules.TextUnsized, node, what="this text", name="name")
+    assert low is not None
+    if size is not None:
+        low, high = min(low, size), min(high, size)
+    taken = max(high - low, 0)
+    if taken == 0 and isinstance(owner.type, Bytes):
+        raise frame.error(rules.NotSupported, node, what="an empty slice", suggestion="take at least one byte")
+    # The kernel puts a zero byte behind what it reads: one byte more than is wanted of a text without a size.
+    before, pointer, align = in_memory(frame, owner, size if size is not None else high + 1)
+    source, source_align = offset(pointer, low), align if low == 0 else 1
+
+    def fill(target: ir.Expression, room: int, target_align: int) -> ir.Block:
+        if taken == 0:
+            return (ir.Zero(target, room, target_align),)
+        return copied(target, room, target_align, source, taken, source_align)
+
+    type_ = Text(max(taken, 1)) if isinstance(owner.type, Text) else Bytes(taken)
+    return Value(type_, recipe=Recipe(fill, before, reads=True))
+
+
+def _bound(frame: Frame, node: ast.expr | None, missing: int | None) -> int | None:
+    if node is None:
+        return missing
+    value = frame.value(node)
+    if not isinstance(value.type, Literal) or value.type.value < 0:
+        raise frame.error(
+            rules.NotConstant, node, what="the bound of a slice", suggestion="write a number, not below 0"
+        )
+    return value.type.value

@@ -1,0 +1,1 @@
+"""The kernel as the compiler knows it: types by name, fields, functions, helpers by number."""
