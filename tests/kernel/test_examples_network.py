@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Wire, compiled_since
 from pace import patience
+from since import compiled_since
+from wires import Wire
 
 from beespace.hooks import resolve
 from beespace.isa import ProgramType

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import compiled_since
+from since import compiled_since
 
 from beespace.session.files import program_of
 

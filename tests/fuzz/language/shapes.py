@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,3 +108,20 @@ def in_python(record: dict[str, Any]) -> SimpleNamespace:
 def scratch(**fields: int) -> SimpleNamespace:
     """``Scratch(...)`` as plain Python has it."""
     return SimpleNamespace(**{"count": 0, "small": 0, "delta": 0, "slots": [0] * 4, **fields})
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function that later ones may call."""
+
+    name: str
+    parameters: tuple[str, ...]
+    result: str
+
+
+@dataclass
+class Block:
+    """Where statements go; ``ended`` after a return, break or continue."""
+
+    lines: list[str] = field(default_factory=list)
+    ended: bool = False

@@ -7,28 +7,10 @@ it, follow from that.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 
-from shapes import ARRAYS, FUNCTIONS, KINDS, NUMBERS, WORDS
+from shapes import ARRAYS, FUNCTIONS, KINDS, NUMBERS, WORDS, Block, Signature
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
-
-
-@dataclass(frozen=True)
-class Signature:
-    """A function that later ones may call."""
-
-    name: str
-    parameters: tuple[str, ...]
-    result: str
-
-
-@dataclass
-class Block:
-    """Where statements go; ``ended`` after a return, break or continue."""
-
-    lines: list[str] = field(default_factory=list)
-    ended: bool = False
 
 
 class Writer:
