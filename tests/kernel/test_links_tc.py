@@ -326,3 +326,14 @@ def test_a_killed_process(
         wire.left.run(*command)
         assert filters(wire.left, "egress") == []
     assert gone(f"victim_{via}")
+
+
+def test_namespaces_are_told_apart_for_ever(wire: Any) -> None:
+    """By cookie: the inode number of a namespace that is gone is soon another's."""
+    found = []
+    for side in (wire.left, wire.right, wire.left):
+        with Path(f"/proc/{side.netns}/ns/net").open("rb") as netns, Netlink(netns.fileno()) as netlink:
+            found.append(netlink.namespace())
+    if found[0] == 0:
+        raise NotSupported("cookies of network namespaces", since="5.14")
+    assert found[0] == found[2] != found[1]

@@ -29,6 +29,7 @@ _ERROR, _DONE = 2, 3
 _CAPPED, _TLVS = 0x100, 0x200  # flags of an error: without the request in it, with attributes behind it
 _MESSAGE_TEXT = 1  # NLMSGERR_ATTR_MSG
 _NESTED, _TYPE = 0x8000, 0x3FFF
+_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _ROOM = 1 << 17  # bytes; the kernel fills at most 32 KiB of a dump, and one interface can need more than 16 KiB
 
@@ -137,6 +138,15 @@ class Netlink:
     def close(self) -> None:
         """Close the socket.  Calling it again does nothing."""
         self._socket.close()
+
+    def namespace(self) -> int:
+        """The cookie of its network namespace, which no other ever has; 0 before Linux 5.14 (SO_NETNS_COOKIE)."""
+        try:
+            return number(self._socket.getsockopt(socket.SOL_SOCKET, _NETNS_COOKIE, 8))
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                raise
+            return 0
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ __all__ = ["attach_filter"]
 
 _GONE = (errno.ENODEV, errno.ENOENT, errno.EINVAL)  # the interface, the filter, the qdisc it was in
 
-# The qdiscs that this process made, by network namespace and interface.
+# The qdiscs that this process made, by network namespace (cookie, or inode number) and interface.
 _made: set[tuple[int, int]] = set()
 
 
@@ -31,10 +31,11 @@ def attach_filter(program: Attachable, at: Port, direction: str, where: Where) -
     Not given, the kernel chooses a priority before all that are there (49152 for the first).
     """
     parent = rtnetlink.INGRESS if direction == "ingress" else rtnetlink.EGRESS
-    index, key = at.index, (_namespace(at), at.index)
+    index = at.index
     with ExitStack() as undo:
         held = undo.enter_context(Held(program))
         netlink = undo.enter_context(Netlink(at.netns))
+        key = (netlink.namespace() or _inode(at), index)
         if rtnetlink.add_clsact(netlink, index):
             _made.add(key)
         elif direction == "egress" and not rtnetlink.has_clsact(netlink, index):
@@ -90,8 +91,8 @@ def _clean(netlink: Netlink, key: tuple[int, int]) -> None:
     _made.discard(key)
 
 
-def _namespace(at: Port) -> int:
-    """The inode number of the interface's network namespace."""
+def _inode(at: Port) -> int:
+    """The inode number of the interface's network namespace, which another may get once it is gone."""
     return (os.stat("/proc/thread-self/ns/net") if at.netns is None else os.fstat(at.netns.fileno())).st_ino
 
 
