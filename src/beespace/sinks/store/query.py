@@ -25,7 +25,7 @@ from beespace.sinks.store.writer import damaged
 from beespace.stream.dtype import TIME
 from beespace.stream.tables import TABLES
 
-_TRIES = 5
+_TRIES = 20
 _SETTINGS: Mapping[str, str] = {
     "python_enable_replacements": "false",  # a table's name never means a Python variable
     "autoinstall_known_extensions": "false",
