@@ -135,16 +135,29 @@ def _enter_program(frame: Frame, attachment: hooks.Attachment) -> ir.Block:
     if interfaces.is_method(attachment):
         frame.result = interfaces.method_result(frame, attachment.target, node)
     whole = len(plain) == 1 and (plain[0].arg == "ctx" or attachment.hook.context in _WHOLE)
+    if not whole and len(plain) > 1 and plain[0].arg == "ctx" and not _is_argument(frame, context, plain[1]):
+        _bind_context(frame, context, plain[0])
+        plain = plain[1:]
     if not whole:
         return _enter_arguments(frame, context, plain, place)
     if attachment.hook.context is hooks.Context.CALLER and plain[0].annotation is not None:
         declared = annotation(frame, plain[0].annotation)
         if isinstance(declared, StructType):  # memory of whoever runs the program
             return _enter(frame, plain[0].arg, Value(declared, ir.Convert(context.expression, _MEMORY)))
-    _check_context(frame, context, plain[0])
-    frame.scope.add(Variable(plain[0].arg, "ctx", context.type, _CONTEXT, parameter=True))
-    frame.state.assign(plain[0].arg, context.type)
+    _bind_context(frame, context, plain[0])
     return ()
+
+
+def _bind_context(frame: Frame, context: Value, parameter: ast.arg) -> None:
+    _check_context(frame, context, parameter)
+    frame.scope.add(Variable(parameter.arg, "ctx", context.type, _CONTEXT, parameter=True))
+    frame.state.assign(parameter.arg, context.type)
+
+
+def _is_argument(frame: Frame, context: Value, parameter: ast.arg) -> bool:
+    """Whether what the hook hands in begins with something that is called ``ctx``."""
+    assert isinstance(context.type, Context)
+    return "ctx" in (parameter_names(frame, context.type, parameter) or ())[:1]
 
 
 def _check_context(frame: Frame, context: Value, parameter: ast.arg) -> None:
