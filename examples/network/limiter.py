@@ -41,8 +41,9 @@ class Limiter(Program):
 
     @function
     def fill(self, index: u32, bucket: Bucket):
-        with bucket.lock:
-            bucket.tokens = self.rate
+        again = self.buckets[0]  # kernels before 6.2 do not follow locks of what a callback is given
+        with again.lock:
+            again.tokens = self.rate
         bucket.timer.start(self.fill, SECOND)
 
 
