@@ -211,7 +211,7 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
     ``probe.loaded`` is the loaded object; everything is closed when the test ends.  ``start(Probe, look="lwt_in")``
     loads method ``look`` as a program of that section.
     """
-    from beespace.compiler import compile_program, rules
+    from beespace.compiler import compile_program
     from beespace.kernel import load
     from beespace.schema.codec import pack
     from beespace.session.running import RunningProgram
@@ -220,13 +220,7 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
 
         def start(program: type[Program], options: dict[str, object] | None = None, **sections: str) -> Program:
             declaration = program.declaration()
-            try:
-                compiled = compile_program(declaration, vmlinux_btf())
-            except CompileError as error:
-                missing = [found for found in error.diagnostics if isinstance(found, rules.NotInKernel)]
-                if len(missing) < len(error.diagnostics):
-                    raise
-                raise NotSupported(missing[0].what, since=missing[0].since) from None
+            compiled = compile_program(declaration, vmlinux_btf())
             spec = read(compiled.object, program.__name__)
             other = {name: replace(spec.programs[name], section=section) for name, section in sections.items()}
             probe = program(**(options or {}))

@@ -21,8 +21,6 @@ from since import compiled_since
 from wires import Wire
 
 from beespace.hooks import resolve
-from beespace.isa import ProgramType
-from beespace.kernel.features import helper
 from beespace.session.files import program_of
 
 pytestmark = pytest.mark.kernel
@@ -326,15 +324,10 @@ FILES = sorted([*(EXAMPLES / "network").glob("*.py"), *(EXAMPLES / "policies").g
 @pytest.mark.usefixtures("no_leaks")
 def test_at_a_cgroup(file: Path, cgroup: Path) -> None:
     assert file.stem in CGROUPS, f"{file.name} has no test: add what it should do to CGROUPS or WIRES"
-    if file.stem == "sysctls" and not helper(ProgramType.CGROUP_SYSCTL, "get_current_pid_tgid").available:
-        pytest.skip("programs at sysctls may not ask who they run for on this kernel")
     program: Any = program_of(file)
     needs_cgroup = any(resolve(section).hook.link == "cgroup" for section in program.declaration().sections.values())
     with program().start(**({"cgroup": cgroup} if needs_cgroup else {})) as probe:
         CGROUPS[file.stem](probe, Inside(cgroup))
-
-
-NEEDS = {"no_ping": "6.4"}  # the first kernel whose types have what the example names
 
 
 @pytest.mark.parametrize("name", sorted(WIRES))

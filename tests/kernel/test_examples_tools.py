@@ -329,8 +329,6 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
     )
 }
 
-NEEDS = {"drops": "5.17"}  # the first kernel whose types have what the example names
-
 FILES = sorted(TOOLS.glob("*.py"))
 
 

@@ -6,13 +6,10 @@ import ctypes
 import errno
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from beespace.errors import NotPermitted
 from beespace.lang import (
     Counter,
     Event,
@@ -46,19 +43,6 @@ from beespace.types import Pid, Text, i32, i64, text, u32, u64
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks", "own_cache")]
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-@contextmanager
-def started(program: Program, **where: object) -> Iterator[Program]:
-    """The program, started; skips where the kernel is locked down against programs that change what it does."""
-    try:
-        program.start(**where)
-    except NotPermitted as error:
-        if "locked down" not in error.missing:
-            raise
-        pytest.skip(f"{error.message}")
-    with program:
-        yield program
 
 
 class Seen(Event):
@@ -98,7 +82,7 @@ class Writes(Program):
 
 
 def test_kprobes(tmp_path: Path) -> None:
-    with started(Writes(mine=os.getpid())) as probe:
+    with Writes(mine=os.getpid()) as probe:
         written(tmp_path / "a-name", b"twelve bytes")
         seen = [(each.number, each.name) for each in probe.seen.events(timeout=0)]
         assert (12, "a-name") in seen and (12, "") in seen
@@ -126,7 +110,7 @@ class Many(Program):
 
 
 def test_many_functions(tmp_path: Path) -> None:
-    with started(Many(mine=os.getpid())) as probe:
+    with Many(mine=os.getpid()) as probe:
         (tmp_path / "a").mkdir()
         # Twice where one file system lies over another; newer kernels return a pointer.
         assert probe.entries.value in (1, 2)
@@ -146,7 +130,7 @@ class Session(Program):
 
 
 def test_a_session_runs_twice(tmp_path: Path) -> None:
-    with started(Session(mine=os.getpid())) as probe:
+    with Session(mine=os.getpid()) as probe:
         (tmp_path / "a").mkdir()
         assert probe.both.value in (2, 4)  # at entry and return, of each of the file systems
 
@@ -175,7 +159,7 @@ class Calls(Program):
 
 def test_system_calls(tmp_path: Path) -> None:
     path = bytes(tmp_path / "made")
-    with started(Calls(mine=os.getpid())) as probe:
+    with Calls(mine=os.getpid()) as probe:
         assert LIBC.mkdirat(-100, path, 0o750) == 0
         assert LIBC.kill(2**31 - 1, 0) == -1
         made, kill, killed = list(probe.seen.events(timeout=0))
@@ -208,7 +192,7 @@ class Functions(Program):
 
 
 def test_trampolines(tmp_path: Path) -> None:
-    with started(Functions(mine=os.getpid())) as probe:
+    with Functions(mine=os.getpid()) as probe:
         written(tmp_path / "a-name", b"twelve bytes")
         inode = (tmp_path / "a-name").stat().st_ino
         assert (12, inode, "a-name") in [(each.number, each.other, each.name) for each in probe.seen.events(timeout=0)]
@@ -231,7 +215,7 @@ class Changed(Program):
 
 def test_a_result_of_its_own() -> None:
     os.getsid(os.getpid())
-    with started(Changed(mine=os.getpid())) as probe:
+    with Changed(mine=os.getpid()) as probe:
         with pytest.raises(PermissionError):
             os.getsid(os.getpid())
         assert probe.calls.value == 1
@@ -257,7 +241,7 @@ class Policy(Program):
 def test_a_security_hook(tmp_path: Path) -> None:
     (tmp_path / "forbidden").write_text("no")
     (tmp_path / "allowed").write_text("yes")
-    with started(Policy(mine=os.getpid())) as probe:
+    with Policy(mine=os.getpid()) as probe:
         if (
             "bpf" not in Path("/sys/kernel/security/lsm").read_text()
             if Path("/sys/kernel/security/lsm").exists()
@@ -286,7 +270,7 @@ class OfCgroup(Program):
 def test_a_security_hook_of_a_cgroup(cgroup: Path) -> None:
     import socket
 
-    with started(OfCgroup(), cgroup=cgroup) as probe:
+    with OfCgroup().start(cgroup=cgroup) as probe:
         child = os.fork()
         if child == 0:
             status = 9
