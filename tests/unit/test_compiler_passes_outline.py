@@ -59,17 +59,17 @@ def test_a_body_becomes_a_function() -> None:
 OUTLINED = """\
 function f__1(index: u32, .state: *stack) -> i64:
     slot here: 8 bytes @8
-    total: u64 = u64![(.state + 16 bytes)]
+    total: u64 = (u64![(.state + 16 bytes)] ^ 11400714819323198485:u64)
     .at.shared: *stack = *stack[(.state + 24 bytes)]
     only_inside: u64
     only_inside = u64(index)
     if (total > 7:u64):
-        u32![(.state + 16 bytes)] = u32(total)
-        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
+        u32![(.state + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
+        u32![(.state + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
         return 1:i64
     else:
-        u32![(.state + 16 bytes)] = u32(total)
-        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
+        u32![(.state + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
+        u32![(.state + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
         return 0:i64
     u64[&here] = 1:u64
     .half1: u64 = 1:u64
@@ -79,11 +79,11 @@ function f__1(index: u32, .state: *stack) -> i64:
     if true:
         i32[(.state + 8 bytes)] = 5:i32
         u64[.state] = 1:u64
-        u32![(.state + 16 bytes)] = u32(total)
-        u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
+        u32![(.state + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
+        u32![(.state + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
         return 1:i64
-    u32![(.state + 16 bytes)] = u32(total)
-    u32![(.state + 20 bytes)] = u32((u64(total) >> 32:u64))
+    u32![(.state + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
+    u32![(.state + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
     return 0:i64
 
 function f(ctx: *ctx) -> i32 section 'tc' else 0:
@@ -92,11 +92,11 @@ function f(ctx: *ctx) -> i32 section 'tc' else 0:
     total: u64
     rounds: i64
     u64[&.state.f__1] = 0:u64
-    u32![(&.state.f__1 + 16 bytes)] = u32(total)
-    u32![(&.state.f__1 + 20 bytes)] = u32((u64(total) >> 32:u64))
+    u32![(&.state.f__1 + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
+    u32![(&.state.f__1 + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
     *stack[(&.state.f__1 + 24 bytes)] = &shared
     rounds = i64 loop#181(9:u32, function f__1, &.state.f__1, 0:u64)
-    total = u64![(&.state.f__1 + 16 bytes)]
+    total = (u64![(&.state.f__1 + 16 bytes)] ^ 11400714819323198485:u64)
     if (u64[&.state.f__1] != 0:u64):
         return i32[(&.state.f__1 + 8 bytes)]
     u64[&shared] = total
@@ -112,7 +112,8 @@ def test_bodies_inside_bodies() -> None:
         "function f__2(index: u32, .state: *stack) -> i64:",
         "function f(ctx: *ctx) -> i32 section 'tc' else 0:",
     ]
-    assert "    slot .state.f__1: 24 bytes @8 fixed\n    total: u64 = u64![(.state + 16 bytes)]\n" in text
+    total = "    total: u64 = (u64![(.state + 16 bytes)] ^ 11400714819323198485:u64)\n"
+    assert f"    slot .state.f__1: 24 bytes @8 fixed\n{total}" in text
 
 
 def test_guards_end_on_every_way_out() -> None:

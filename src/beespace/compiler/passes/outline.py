@@ -8,7 +8,9 @@ first two words of the state say how the body was left: whether it returned, and
 
 The verifier goes through a callback again and again, until what it knows at its start is no news; it does not see
 that a callback which gives 1 is the last.  A number that it follows from round to round would be news for ever, so
-those that the body assigns travel in a way that it does not follow: in halves, not as one aligned store.
+those that the body assigns travel in a way that it does not follow: in halves, not as one aligned store, and
+mixed with a constant, because it knows bytes that are zero.  Kernels before 6.7 go through a callback only once
+(ab5cfac139ab), and would take what they know of a first round for true of all.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ __all__ = ["outline"]
 _STACK = ir.PointerType(ir.Region.STACK)
 _STATE = ".state"
 _WORD, _HALF = 8, 4
+_MIX = 0x9E3779B97F4A7C15  # no byte of it is zero, and no program is likely to have it
 _RETURNED, _VALUE, _CAPTURED = 0, _WORD, 2 * _WORD  # offsets in the state
 _GO_ON, _STOP = ir.Const(0, ir.I64), ir.Const(1, ir.I64)  # what a callback gives back
 
@@ -75,18 +78,25 @@ class _Captured:
         """``value`` put into the state."""
         if self.followed:
             return (ir.Store(ir.Offset(state, self.offset), value),)
-        if self.type.size <= _HALF:
-            return (ir.Store(ir.Offset(state, self.offset + _HALF), value, volatile=True),)
-        upper = ir.Binary(ir.BinaryOp.SHR, ir.Convert(value, ir.U64), ir.Const(32, ir.U64))
+        mixed = _mixed(ir.Convert(value, ir.U64) if value.type != ir.U64 else value)
+        upper = ir.Binary(ir.BinaryOp.SHR, mixed, ir.Const(32, ir.U64))
         return (
-            ir.Store(ir.Offset(state, self.offset), ir.Convert(value, ir.U32), volatile=True),
+            ir.Store(ir.Offset(state, self.offset), ir.Convert(mixed, ir.U32), volatile=True),
             ir.Store(ir.Offset(state, self.offset + _HALF), ir.Convert(upper, ir.U32), volatile=True),
         )
 
-    def read(self, state: ir.Expression) -> ir.Load:
+    def read(self, state: ir.Expression) -> ir.Expression:
         """What :meth:`kept` has put there."""
-        at = self.offset if self.followed or self.type.size > _HALF else self.offset + _HALF
-        return ir.Load(ir.Offset(state, at), self.type, volatile=not self.followed)
+        place = ir.Offset(state, self.offset)
+        if self.followed:
+            return ir.Load(place, self.type)
+        whole = _mixed(ir.Load(place, ir.U64, volatile=True))
+        return whole if self.type == ir.U64 else ir.Convert(whole, self.type)
+
+
+def _mixed(value: ir.Expression) -> ir.Expression:
+    """A u64 that the verifier does not know even if it is zero; the same again gives the value back."""
+    return ir.Binary(ir.BinaryOp.XOR, value, ir.Const(_MIX, ir.U64))
 
 
 class _Outline:
