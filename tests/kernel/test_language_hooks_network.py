@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from typing import Any
 
 import pytest
 from pace import patience
+from since import compiled_since
 
 from beespace.errors import NotPermitted, UsageError
 from beespace.kernel import load
@@ -233,6 +235,8 @@ class Hook(Program):
 
 
 def test_netfilter(wire: Any) -> None:
+    with compiled_since("6.4"):
+        Hook.build(os.devnull)
     with wire.right.socket(socket.SOCK_DGRAM, PORT) as receiver, Hook().start(netns=wire.right.netns) as probe:
         with wire.left.socket(socket.SOCK_DGRAM) as sender:
             for size in (600, 10, 700, 20):
