@@ -21,15 +21,9 @@ from since import compiled_since
 
 from beespace.session.files import program_of
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
 
 TOOLS = Path(__file__).parent.parent.parent / "examples" / "tools"
-
-
-@pytest.fixture(autouse=True)
-def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiled objects go where the test can throw them away."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def mine(events: Any, **wanted: Any) -> list[Any]:

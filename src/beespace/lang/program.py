@@ -253,7 +253,7 @@ class Program:
     def _begin(self, begin: Callable[[Program, Mapping[str, object]], Running], where: Mapping[str, object]) -> Self:
         if self._running is not None:
             raise UsageError(f"{type(self).__name__} is running already", help="make another instance")
-        self._running = begin(self, {name: value for name, value in where.items() if value is not None})
+        self._running = begin(self, _told(where))
         for name, declared_map in self.live_maps():
             declared_map.attach_backend(self._running.map(name))
         return self
@@ -263,7 +263,7 @@ class Program:
 
         ``where`` has the keywords that its hook takes, as ``interface="eth0"``.
         """
-        return self._live().attach(method, {name: value for name, value in where.items() if value is not None})
+        return self._live().attach(method, _told(where))
 
     @property
     def links(self) -> tuple[Any, ...]:
@@ -321,7 +321,7 @@ class Program:
 
         ``where`` narrows it: ``pid`` or ``tid`` for tasks (Linux 6.1), ``cgroup`` and ``order`` for cgroups.
         """
-        return self._live().iterate(name, {key: value for key, value in where.items() if value is not None})
+        return self._live().iterate(name, _told(where))
 
     def live_maps(self) -> Iterator[tuple[str, Map]]:
         """This instance's maps, by name."""
@@ -335,6 +335,11 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _told(where: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords that say something: None is as good as left out."""
+    return {name: value for name, value in where.items() if value is not None}
 
 
 def _check_names(cls: type[Program], names: Iterable[str]) -> None:
