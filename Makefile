@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Where tests/vm looks for what the kernel tests compiled in C, so that guests need not run clang.
+# Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
 .PHONY: watch test test-kernels check unit fuzz fuzz-language format objects stubs bench picture clean help
@@ -28,7 +28,7 @@ check: $(VENV)/.developer
 test: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(MAKE) check
-	BEESPACE_OBJECT_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kernel tests/pods
+	BEESPACE_OBJECT_CACHE=$(OBJECTS) BEESPACE_LLVM_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kernel tests/pods
 	$(BIN)/pytest -q tests/vm
 
 ## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (about an hour)

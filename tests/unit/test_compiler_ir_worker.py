@@ -244,3 +244,18 @@ def test_names_in_btf_have_no_dots(worker: Worker) -> None:
     names += [item.name for found in prototypes if isinstance(found, FunctionPrototype) for item in found.parameters]
     assert {"on_exec__1", "index_1"} <= set(names)
     assert not [name for name in names if "." in name]
+
+
+def test_objects_are_found_by_all_that_they_are_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEESPACE_LLVM_CACHE", str(tmp_path / "kept"))
+    made = compile_module(MODULE)
+    (kept,) = (tmp_path / "kept").iterdir()
+    monkeypatch.setattr(worker_module, "_SCRIPT", tmp_path / "nothing.py")  # nobody can compile any more
+    assert compile_module(MODULE) == made
+    with pytest.raises(InternalError, match="nothing"):
+        compile_module(replace(MODULE, name="another"))
+    with pytest.raises(InternalError, match="nothing"):
+        compile_module(MODULE, cpu="v2")
+    kept.unlink()
+    with pytest.raises(InternalError, match="nothing"):
+        compile_module(MODULE)

@@ -69,6 +69,7 @@ class Cache:
             "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "BEESPACE_OBJECT_CACHE": str(self.objects),
+            "BEESPACE_LLVM_CACHE": str(self.objects),
         }
 
     def compile_for(self, kernel: Kernel) -> None:

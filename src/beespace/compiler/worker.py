@@ -20,6 +20,7 @@ from typing import Any
 
 from beespace.compiler import ir, passes
 from beespace.compiler.ir.verify import verify
+from beespace.compiler.llvm.cache import from_environment
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
 from beespace.elf import read, write
@@ -60,7 +61,9 @@ class Worker:
     def __init__(self, cpu: str = CPU) -> None:
         self._cpu = cpu
         self._process: subprocess.Popen[bytes] | None = None
-        self._start()
+        self._cache = from_environment()
+        if self._cache is None:
+            self._start()
 
     def build(self, module: ir.Module) -> Build:
         """Verify, translate and compile ``module``.
@@ -87,6 +90,8 @@ class Worker:
 
     def compile(self, text: str, name: str) -> bytes:
         """LLVM assembly to an object; ``name`` is for messages."""
+        if self._cache is not None and (found := self._cache.load(text, self._cpu)) is not None:
+            return found
         if self._process is None:
             self._start()
         data = text.encode()
@@ -102,6 +107,9 @@ class Worker:
             )
         if "error" in answer:
             raise _explain(name, answer["error"])
+        if self._cache is not None:
+            self._cache.store(text, self._cpu, code)
+            self.close()  # the next one is likely to be found
         return code
 
     def close(self) -> None:
