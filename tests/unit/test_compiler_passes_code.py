@@ -30,14 +30,12 @@ from beespace.compiler.ir import (
     Slot,
     StackSlot,
     Store,
-    Zero,
 )
 from beespace.compiler.ir.printer import module_text
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.late_values import late_values
-from beespace.compiler.passes.needless_zeros import needless_zeros
 from beespace.compiler.passes.packet_ends import packet_ends
 
 CONTEXT, PACKET, VALUE, RING = (
@@ -166,24 +164,6 @@ def test_adding_to_an_entry_that_is_there_needs_no_way_out() -> None:
 def test_entries_that_may_be_missing_keep_it() -> None:
     for made in (adding("counts", 2), adding("table", 0)):
         assert certain_entries(made) == made
-
-
-# --- needless_zeros ---
-
-
-def test_what_a_helper_fills_is_not_zeroed() -> None:
-    comm = Evaluate(Helper(16, "get_current_comm", (StackSlot("k"), Const(16, U32)), ir.I64))
-    slots = (Slot("k", 16, 8),)
-    lines = after(needless_zeros, module(Zero(StackSlot("k"), 16, 8), comm, slots=slots))
-    assert not any("zero" in line for line in lines)
-    partly = module(Zero(StackSlot("k"), 16, 8), replaced(comm, 8), slots=slots)
-    assert needless_zeros(partly) == partly
-
-
-def replaced(comm: Evaluate, size: int) -> Evaluate:
-    call = comm.value
-    assert isinstance(call, Helper)
-    return Evaluate(Helper(call.number, call.name, (call.arguments[0], Const(size, U32)), call.type))
 
 
 # --- checked_packets ---

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from beespace.btf import Btf
 from beespace.errors import KernelError, UsageError
+from beespace.kernel.allocation import allocated_early, preallocated
 from beespace.kernel.arena import place_arena
 from beespace.kernel.create import create_maps, fill_maps, fill_programs
 from beespace.kernel.either import Alternative, Group, groups_of
@@ -97,6 +98,7 @@ def load(
         spec, arena_start = place_arena(spec, max_entries)
         symbols = KernelSymbols(spec, known)
         interfaces, methods, chosen = _interfaces(spec, programs, chosen, symbols)
+        spec, changed = preallocated(spec, [*chosen, *(name for group in groups for name in group.names)])
         whole = spec
         spec, report = _relocated(whole, chosen, known)
         asked = Asked(targets, find_token(token), log_level, log_size or 0)
@@ -106,7 +108,7 @@ def load(
         types = load_types(own_btf, asked.token)
         if types.descriptor is not None:
             held.callback(types.descriptor.close)
-        notes = list(types.notes)
+        notes = [*(allocated_early(name) for name in changed), *types.notes]
         live = create_maps(
             spec, max_entries, types, undo, notes.append, reuse=maps, pin_directory=pin_path, token=asked.token
         )

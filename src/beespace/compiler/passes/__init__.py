@@ -15,7 +15,6 @@ from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.guards import guards
 from beespace.compiler.passes.late_values import late_values
-from beespace.compiler.passes.needless_zeros import needless_zeros
 from beespace.compiler.passes.outline import outline
 from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.errors import InternalError
@@ -26,7 +25,6 @@ Pass: TypeAlias = Callable[[ir.Module], ir.Module]
 
 #: What every module goes through, in this order.
 PASSES: tuple[Pass, ...] = (
-    needless_zeros,
     certain_entries,
     late_values,
     checked_packets,

@@ -38,8 +38,8 @@ def _half(name: str, *, upper: bool) -> Word:
 
 def _comm(frame: Frame, node: ast.Call) -> Value:
     def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
-        # Not every kernel's helper writes behind the end of the name (6.1 does not), so it gets zeroes
-        # to write over.  It fails for no size that a text can have.
+        # From Linux 5.18 to 6.4 (f3f213497797) the helper leaves what is behind the end of the name as it was, so it
+        # gets zeroes to write over: keys of maps are compared to the last byte.  It fails for no size of a text.
         name = ir.Evaluate(call("get_current_comm", ir.I64, target, number(min(size, _COMM), U32)))
         return (ir.Zero(target, size, align), name)
 
