@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from beespace.btf import Btf
 from beespace.compiler import ir
@@ -23,6 +23,9 @@ from beespace.hooks import Attachment
 from beespace.lang import Declaration
 from beespace.record import dataclass, field
 from beespace.schema import Kind
+
+if TYPE_CHECKING:
+    from beespace.compiler.results import Memory
 
 __all__ = ["CompiledFunction", "Condition", "Frame", "Grammar", "Jumps", "Unit"]
 
@@ -56,6 +59,7 @@ class CompiledFunction:
     failed: bool = False
     moved: tuple[int, ...] = ()  # parameters that travel in memory
     raises: bool = False  # it takes the address of a flag, by which it says that its caller must leave
+    memory: Memory | None = None  # it takes the address of memory for its result
 
 
 @dataclass(slots=True)
@@ -114,6 +118,8 @@ class Frame:
     records: dict[str, str] = field(default_factory=dict)  # locals that are records of a ring: the flag to discard
     free: bool = False  # a function of a module, without self
     raises: bool = False  # this sub-program may end the program
+    memory: Memory | None = None  # what this sub-program returns in memory of its caller
+    borrowed: tuple[Kind, ...] = ()  # what its parameters refer to on the stack of its callers
 
     # --- lowering ---
 

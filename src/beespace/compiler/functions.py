@@ -20,7 +20,8 @@ from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir.walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.names import annotation, captured, constant_of
-from beespace.compiler.parameters import PACKED, packed, parameters_of, split, unpacked, written
+from beespace.compiler.parameters import PACKED, REGISTERS, packed, parameters_of, split, unpacked, written
+from beespace.compiler.results import RESULT, Memory, declared_in_memory, taken
 from beespace.compiler.scope import Variable
 from beespace.compiler.source import FunctionSource
 from beespace.compiler.statements.assignments import assign_local, with_type
@@ -247,8 +248,15 @@ def call_subprogram(frame: Frame, callee: SubProgram, node: ast.Call) -> Value:
     result = compiled.result
     type_code = result.code.type if result.code is not None else ir.VOID
     block, registers = packed(frame, codes, compiled.moved)
+    memory = compiled.memory
+    if memory is not None:
+        slot = frame.scope.fixed_slot("result", memory.size) if memory.has_pointers else frame.scope.slot(memory.size)
+        registers = [*registers, slot]
     call = ir.Call(compiled.name, tuple(registers), type_code, span=frame.code_span(node))
     code = propagate(frame, call) if compiled.raises else call
+    if memory is not None:
+        found = taken(frame, memory, result.type, code, slot)
+        return replace(found, code=sequence(before + block, found.expression))
     if not before + block:
         return replace(result, code=code)
     if code.type == ir.VOID:
@@ -384,7 +392,9 @@ def _compile(
         if source.node.returns is not None:
             returned = annotation(frame, source.node.returns)
             frame.result = VOID if isinstance(returned, NoneType) else returned
-        moved = split(frame, parameters, passed, raises=_may_raise(source.node))
+        frame.borrowed = tuple(filter(None, (_borrowed(value) for value in passed)))
+        room_for_result = _may_use_memory(frame, source.node)
+        moved = split(frame, parameters, passed, taken=_may_raise(source.node) + room_for_result)
         frame.parameter_names -= {parameters[at].arg for at in moved}
         incoming: list[Value] = []
         entry: ir.Block = ()
@@ -405,11 +415,20 @@ def _compile(
         result_code = result.code.type if result.code is not None else ir.VOID
         if moved:
             code += (ir.Parameter(PACKED, ir.PointerType(ir.Region.STACK)),)
+        if frame.memory is not None:
+            if len(code) + frame.raises == REGISTERS:
+                raise frame.error(
+                    rules.ParameterShape, parameters[-1], problem="there is no register left for its result",
+                    suggestion=f"annotate what it returns: `-> {frame.memory.type}`",
+                )  # fmt: skip
+            code += (ir.Parameter(RESULT, ir.PointerType(ir.Region.STACK)),)
         if frame.raises:
             code += (ir.Parameter(FAILED, ir.PointerType(ir.Region.STACK)),)
         name = callee.name + variant + unit.suffix
         _finish(frame, name, code, result_code, body, None)
-        compiled = CompiledFunction(name, tuple(incoming), result, raises=frame.raises, moved=moved)
+        compiled = CompiledFunction(
+            name, tuple(incoming), result, raises=frame.raises, moved=moved, memory=frame.memory
+        )
     except Failure as failure:
         unit.diagnostics.add(failure)
         compiled = CompiledFunction(callee.name, tuple(passed), Value(VOID), failed=True)
@@ -426,6 +445,20 @@ def _may_raise(node: ast.FunctionDef) -> bool:
     return any(isinstance(found, ast.Assert | ast.While | ast.Call) for found in ast.walk(node))
 
 
+def _may_use_memory(frame: Frame, node: ast.FunctionDef) -> bool:
+    """Whether a register is kept for the address of memory for the result."""
+    tuples = any(isinstance(found, ast.Return) and isinstance(found.value, ast.Tuple) for found in ast.walk(node))
+    return tuples or declared_in_memory(frame.result)
+
+
+def _borrowed(value: Value) -> Kind | None:
+    """What a parameter refers to on the stack of a caller."""
+    inner = value.type.inner if isinstance(value.type, Optional) else value.type
+    if value.expression.type != _MEMORY or not isinstance(inner, StructType | Array):
+        return None
+    return inner.cls if isinstance(inner, StructType) else inner.kind
+
+
 def _result(frame: Frame) -> Value:
     """What a call gives, once every return has been seen."""
     node = frame.source.node
@@ -434,6 +467,8 @@ def _result(frame: Frame) -> Value:
         return Value(VOID)
     inner = type_.inner if isinstance(type_, Optional) else type_
     missing = frame.returns[0] if frame.returns else None
+    if frame.memory is not None:
+        return _memory_result(frame, frame.memory, missing)
     if isinstance(inner, (Int, Bool)):
         if missing is not None:
             raise frame.error(
@@ -454,6 +489,21 @@ def _result(frame: Frame) -> Value:
         raise frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=type_)
     placeholder = null(code.region) if isinstance(code, ir.PointerType) else ir.Const(0, code)
     return Value(type_, placeholder)
+
+
+def _memory_result(frame: Frame, memory: Memory, missing: ast.Return | None) -> Value:
+    """The same of what travels in memory: the register says whether there is anything."""
+    node = frame.source.node
+    if frame.state.reachable:
+        raise frame.error(rules.MissingReturn, node.body[-1], name=node.name, result=memory.type)
+    optional = missing is not None or isinstance(frame.result, Optional)
+    if optional and node.returns is not None and not isinstance(frame.result, Optional):
+        assert missing is not None
+        raise frame.error(
+            rules.ReturnMismatch, missing, name=node.name, expected=frame.result, found="None",
+            suggestion=f"annotate it: `-> {ast.unparse(node.returns)} | None`",
+        )  # fmt: skip
+    return Value(memory.optional() if optional else memory.type, ir.Const(0, ir.BOOL))
 
 
 def compile_callback(

@@ -38,6 +38,7 @@ from beespace.compiler.types import (
     SubProgram,
     Text,
     TextLiteral,
+    Tuple,
     Type,
     of_kind,
 )
@@ -255,6 +256,9 @@ def annotation(frame: Frame, node: ast.expr) -> Type:
         rest = [side for side in sides if not (isinstance(side, ast.Constant) and side.value is None)]
         if len(rest) == 1:
             return Optional(annotation(frame, rest[0]))
+    if isinstance(node, ast.Subscript) and _evaluated(frame, node.value) is tuple:
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return Tuple(tuple(annotation(frame, part) for part in parts))
     found = _evaluated(frame, node)
     if found is None:
         return NONE

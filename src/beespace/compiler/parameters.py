@@ -15,7 +15,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.source import FunctionSource
 from beespace.compiler.values import Value, offset
 
-__all__ = ["PACKED", "packed", "parameters_of", "split", "unpacked", "written"]
+__all__ = ["PACKED", "REGISTERS", "packed", "parameters_of", "split", "unpacked", "written"]
 
 REGISTERS = 5
 PACKED = ".more"  # a sub-program's parameter: where the numbers are that found no register
@@ -94,9 +94,9 @@ def written(
 # --- more than the registers hold ----------------------------------------------------------------
 
 
-def split(frame: Frame, parameters: list[ast.arg], values: Sequence[Value], *, raises: bool) -> tuple[int, ...]:
-    """Which parameters travel in memory: the last numbers, as many as must."""
-    room = REGISTERS - raises
+def split(frame: Frame, parameters: list[ast.arg], values: Sequence[Value], *, taken: int) -> tuple[int, ...]:
+    """Which parameters travel in memory: the last numbers, as many as must; ``taken``: registers for something else."""
+    room = REGISTERS - taken
     if len(values) <= room:
         return ()
     numbers = [at for at, value in enumerate(values) if isinstance(value.expression.type, (ir.IntType, ir.BoolType))]

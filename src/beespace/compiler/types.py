@@ -34,8 +34,8 @@ __all__ = [
     "Address", "Array", "Bool", "Bytes", "Context", "Enumeration", "Int", "Iteration", "KernelObject", "KernelPointer",
     "Literal",
     "Manager", "MapObject", "MapWord", "NoneType", "Optional", "Poison", "Program", "Range", "Resource",
-    "ResourceWord", "Socket", "Static", "StructType", "SubProgram", "Text", "TextLiteral", "Type", "Void", "is_memory",
-    "of_int", "of_kind",
+    "ResourceWord", "Socket", "Static", "StructType", "SubProgram", "Text", "TextLiteral", "Tuple", "Type", "Void",
+    "is_memory", "of_int", "of_kind",
 ]  # fmt: skip
 
 
@@ -160,6 +160,20 @@ class StructType:
 
     def __str__(self) -> str:
         return self.cls.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """Several values that a function returned; the code is the address of the memory that has them.
+
+    ``codes``: of numbers and references, which take a word each; ``None`` of what stands there itself.
+    """
+
+    items: tuple[Type, ...]
+    codes: tuple[ir.Type | None, ...] = ()
+
+    def __str__(self) -> str:
+        return f"tuple[{', '.join(map(str, self.items))}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +380,7 @@ class Range:
 
 
 Type: TypeAlias = (
-    Int | Bool | Literal | NoneType | Void | Text | TextLiteral | Bytes | Address | Array | StructType
+    Int | Bool | Literal | NoneType | Void | Text | TextLiteral | Bytes | Address | Array | StructType | Tuple
     | KernelPointer | KernelObject | Socket | Context | Optional | Poison
     | Static | Program | MapObject | MapWord | SubProgram | Range
     | Resource | ResourceWord | Manager | Iteration

@@ -16,8 +16,20 @@ if TYPE_CHECKING:
     from beespace.schema.struct import Struct
 
 
+class _Named:
+    """What annotations name, so that ``-> u64 | None`` is Python whether or not it is evaluated."""
+
+    __slots__ = ()
+
+    def __or__(self, other: object) -> Any:
+        return (self, other) if other is None else NotImplemented
+
+    def __ror__(self, other: object) -> Any:
+        return (self, other) if other is None else NotImplemented
+
+
 @dataclass(frozen=True, slots=True)
-class IntKind:
+class IntKind(_Named):
     """A C integer of ``bits`` bits.  Calling it converts, wrapping as the machine does."""
 
     name: str
@@ -56,7 +68,7 @@ class EnumKind(IntKind):
 
 
 @dataclass(frozen=True, slots=True)
-class BoolKind:
+class BoolKind(_Named):
     """One byte, 0 or 1."""
 
     name: str = "bool"
@@ -74,7 +86,7 @@ class BoolKind:
 
 
 @dataclass(frozen=True, slots=True)
-class TextKind:
+class TextKind(_Named):
     """``size`` bytes of UTF-8, ended by the first NUL or by the end of the field (C ``char[size]``)."""
 
     size: int
@@ -89,7 +101,7 @@ class TextKind:
 
 
 @dataclass(frozen=True, slots=True)
-class BytesKind:
+class BytesKind(_Named):
     """``size`` raw bytes (C ``unsigned char[size]``)."""
 
     size: int
@@ -104,7 +116,7 @@ class BytesKind:
 
 
 @dataclass(frozen=True, slots=True)
-class AddressKind:
+class AddressKind(_Named):
     """An IPv6 address in network order, 16 bytes; IPv4 as ``::ffff:a.b.c.d`` (RFC 4291, 2.5.5.2)."""
 
     name: str = "address"

@@ -9,10 +9,15 @@ class Key(Struct):
 
 class Probe(Program):
     @function
-    def make(self):
-        key = Key()
+    def same(self, key: Key):
         return key
+
+    @function
+    def both(self, key: Key):
+        return 1, key
 
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        x = self.make()
+        key = Key()
+        x = self.same(key)
+        n, y = self.both(key)

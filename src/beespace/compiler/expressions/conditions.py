@@ -37,6 +37,7 @@ from beespace.compiler.types import (
     StructType,
     Text,
     TextLiteral,
+    Tuple,
     Type,
     of_int,
 )
@@ -129,7 +130,7 @@ def truth(frame: Frame, value: Value, node: ast.AST) -> Condition:
     if isinstance(type_, Text) and value.recipe is None:
         first = ir.Load(value.expression, ir.U8)
         return Condition(ir.Compare(ir.CompareOp.NE, first, ir.Const(0, ir.U8)), state, state.copy())
-    if isinstance(type_, (StructType, Socket, Context, Address, Array)):
+    if isinstance(type_, (StructType, Tuple, Socket, Context, Address, Array)):
         raise frame.error(rules.NeverNone, node, what=ast.unparse(node), found=f"a {type_}")
     raise frame.error(rules.Comparison, node, left=type_, right=True, operator="bool()",
                       suggestion="compare it with something")  # fmt: skip

@@ -18,7 +18,7 @@ from beespace.compiler.expressions.choices import conditional, either
 from beespace.compiler.expressions.conditions import condition
 from beespace.compiler.expressions.elements import array_element, element_at
 from beespace.compiler.expressions.numbers import binary, check_index, known, plain, present, unary
-from beespace.compiler.expressions.text_search import sliced
+from beespace.compiler.expressions.slices import sliced
 from beespace.compiler.expressions.texts import as_bytes, as_text
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel import elements as kernel_elements
@@ -28,6 +28,7 @@ from beespace.compiler.maps import attribute as map_attribute
 from beespace.compiler.maps import read_item, unknown_word, words_of
 from beespace.compiler.memory import in_memory, load, read_field
 from beespace.compiler.names import attribute, captured, local, read_name, self_attribute
+from beespace.compiler.results import item
 from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.structs import display, materialise
 from beespace.compiler.types import (
@@ -49,6 +50,7 @@ from beespace.compiler.types import (
     Static,
     StructType,
     Text,
+    Tuple,
     Type,
 )
 from beespace.compiler.values import Bounds, Value, sequence
@@ -154,6 +156,8 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     owner = present(frame, owner, node.value)
     if isinstance(owner.type, Static) and isinstance(owner.type.value, tuple):
         return _tuple_element(frame, owner.type.value, node)
+    if isinstance(owner.type, Tuple):
+        return _result_item(frame, owner, owner.type, node)
     if isinstance(owner.type, Bytes) and owner.type.size is not None:
         return _byte(frame, owner, node)
     if isinstance(owner.type, Text):
@@ -221,6 +225,16 @@ def _tuple_element(frame: Frame, values: tuple[Any, ...], node: ast.Subscript) -
     if type(kind) is not IntKind:
         return element
     return replace(element, bounds=Bounds(min(values), max(values)), literal=True)
+
+
+def _result_item(frame: Frame, owner: Value, type_: Tuple, node: ast.Subscript) -> Value:
+    """``pair[0]`` of what a function returned."""
+    index, length = frame.value(node.slice), len(type_.items)
+    if not isinstance(index.type, Literal):
+        raise frame.error(rules.NotConstant, node.slice, what="the index of a tuple", suggestion="write a number")
+    if not -length <= index.type.value < length:
+        raise frame.error(rules.IndexOutOfRange, node.slice, found=f"the index is {index.type.value}", length=length)
+    return item(owner, index.type.value % length)
 
 
 def _display(frame: Frame, node: ast.List, expected: Type | None) -> Value:

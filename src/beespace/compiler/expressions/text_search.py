@@ -1,4 +1,4 @@
-"""Looking into texts: length, slices, what they start and end with, what is in them.
+"""Looking into texts: length, what they start and end with, what is in them.
 
 Invariant: lengths and places count bytes of UTF-8, which are Python's characters as long as the text is ASCII; what is
 looked for is written out.
@@ -10,14 +10,14 @@ import ast
 
 from beespace.compiler import ir, rules
 from beespace.compiler.expressions.elements import element_at
-from beespace.compiler.expressions.texts import copied, equal_bytes
+from beespace.compiler.expressions.texts import equal_bytes
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import in_memory
-from beespace.compiler.types import BOOL, I32, U32, Bytes, Literal, Text, TextLiteral
-from beespace.compiler.values import Bounds, Recipe, Value, offset, sequence
+from beespace.compiler.types import BOOL, I32, U32, Bytes, Text, TextLiteral
+from beespace.compiler.values import Bounds, Value, offset, sequence
 from beespace.schema import IntKind
 
-__all__ = ["ends_with", "find", "length", "search", "sliced", "starts_with"]
+__all__ = ["ends_with", "find", "length", "search", "starts_with"]
 
 _BYTE = IntKind("u8", 8)
 
@@ -114,43 +114,3 @@ def search(frame: Frame, owner: Value, node: ast.expr) -> ir.Expression:
 
 def _is_found(place: str) -> ir.Expression:
     return ir.Compare(ir.CompareOp.GE, ir.Local(place, ir.I32), ir.Const(0, ir.I32))
-
-
-def sliced(frame: Frame, owner: Value, node: ast.Slice) -> Value:
-    """``text[2:6]``, ``raw[:4]``: a copy, with bounds that are written out."""
-    assert isinstance(owner.type, (Text, Bytes))
-    if node.step is not None:
-        raise frame.error(rules.NotSupported, node.step, what="the step of a slice", suggestion="take single elements")
-    low = _bound(frame, node.lower, 0)
-    size = owner.type.size
-    high = _bound(frame, node.upper, size)
-    if high is None:
-        raise frame.error(rules.TextUnsized, node, what="this text", name="name")
-    assert low is not None
-    if size is not None:
-        low, high = min(low, size), min(high, size)
-    taken = max(high - low, 0)
-    if taken == 0 and isinstance(owner.type, Bytes):
-        raise frame.error(rules.NotSupported, node, what="an empty slice", suggestion="take at least one byte")
-    # The kernel puts a zero byte behind what it reads: one byte more than is wanted of a text without a size.
-    before, pointer, align = in_memory(frame, owner, size if size is not None else high + 1)
-    source, source_align = offset(pointer, low), align if low == 0 else 1
-
-    def fill(target: ir.Expression, room: int, target_align: int) -> ir.Block:
-        if taken == 0:
-            return (ir.Zero(target, room, target_align),)
-        return copied(target, room, target_align, source, taken, source_align)
-
-    type_ = Text(max(taken, 1)) if isinstance(owner.type, Text) else Bytes(taken)
-    return Value(type_, recipe=Recipe(fill, before, reads=True))
-
-
-def _bound(frame: Frame, node: ast.expr | None, missing: int | None) -> int | None:
-    if node is None:
-        return missing
-    value = frame.value(node)
-    if not isinstance(value.type, Literal) or value.type.value < 0:
-        raise frame.error(
-            rules.NotConstant, node, what="the bound of a slice", suggestion="write a number, not below 0"
-        )
-    return value.type.value

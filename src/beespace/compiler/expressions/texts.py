@@ -120,7 +120,7 @@ def fill_bytes(
 def _fill(
     frame: Frame, target: ir.Expression, size: int, align: int, value: Value, length: int | None, node: ast.AST
 ) -> ir.Block:
-    if value.recipe is not None:
+    if value.recipe is not None and not (value.recipe.reads and length is not None and length > size):
         return value.recipe.prepare + value.recipe.fill(target, size, align)
     assert length is not None
     if length > size:

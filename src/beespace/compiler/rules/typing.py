@@ -162,9 +162,9 @@ class AliasInLoop(Diagnostic):
 
 @dataclass(frozen=True)
 class StackEscapes(Diagnostic):
-    title = "{found} lives on this function's stack and can not be returned"
-    label = "gone when the function returns"
-    help = "build it in the caller and pass it in; the fields that are set here are seen there"
+    title = "{found} may be the caller's own, on its stack, and can not be returned"
+    label = "what is returned is a copy, and this would be a second name"
+    help = "return a new one, {found}(...); or nothing: the fields that are set here are seen by the caller"
     found: Any
 
 

@@ -40,6 +40,7 @@ from beespace.compiler.types import (
     SubProgram,
     Text,
     TextLiteral,
+    Tuple,
     Type,
     Void,
     of_int,
@@ -91,6 +92,9 @@ def _answers(declared: Type, found: Type) -> bool:
     if isinstance(declared, Optional):
         inner = found.inner if isinstance(found, Optional) else found
         return inner in (declared.inner, NONE)
+    if isinstance(declared, Tuple) and isinstance(found, Tuple):
+        pairs = zip(declared.items, found.items, strict=False)
+        return len(declared.items) == len(found.items) and all(_answers(each, other) for each, other in pairs)
     if isinstance(declared, Address) and isinstance(found, (TextLiteral, KernelObject)):
         return True
     return found == declared
@@ -272,7 +276,7 @@ def _assign_bytes(frame: Frame, name: str, variable: Variable | None, value: Val
 def _assign_reference(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.expr) -> ir.Block:
     """Structs, arrays, kernel pointers and sockets: another name for the same thing."""
     inner = value.type.inner if isinstance(value.type, Optional) else value.type
-    if not isinstance(inner, (StructType, Array, KernelPointer, KernelObject, Socket, MapObject)):
+    if not isinstance(inner, (StructType, Array, Tuple, KernelPointer, KernelObject, Socket, MapObject)):
         raise frame.error(rules.NotSupported, node, what=f"a local that is {inner}", suggestion="")
     block: ir.Block = ()
     if value.recipe is not None and isinstance(inner, (StructType, Array)):

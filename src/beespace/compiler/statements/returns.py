@@ -14,6 +14,7 @@ from beespace.compiler.contexts.verdicts import check_verdicts, names_verdict
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.expressions.numbers import default_type, fit, present
 from beespace.compiler.frame import Frame
+from beespace.compiler.results import give, give_several, returns_copy
 from beespace.compiler.statements.assignments import with_type
 from beespace.compiler.types import (
     I32,
@@ -120,6 +121,8 @@ def _subprogram(frame: Frame, node: ast.Return) -> ir.Block:
             frame.result = VOID
         return (ir.Return(),)
     assert node.value is not None
+    if isinstance(node.value, ast.Tuple):
+        return give_several(frame, node.value)
     if frame.result is None and names_verdict(frame, node.value):
         frame.result = I32  # what programs return
     value = frame.value(node.value, frame.result if isinstance(frame.result, Int) else None)
@@ -128,6 +131,8 @@ def _subprogram(frame: Frame, node: ast.Return) -> ir.Block:
     if isinstance(value.type, NoneType):
         frame.returns.append(node)
         return (ir.Return(),)
+    if returns_copy(frame, value):
+        return give(frame, value, node.value)
     if frame.result is None:
         frame.result = default_type(value.type.value) if isinstance(value.type, Literal) else value.type
     if isinstance(frame.result, Void):
@@ -167,7 +172,7 @@ def _reference(frame: Frame, value: Value, node: ast.expr) -> ir.Block:
     inner = value.type.inner if isinstance(value.type, Optional) else value.type
     if not isinstance(inner, (StructType, KernelPointer, Socket)):
         raise frame.error(rules.ReturnMismatch, node, name=frame.source.node.name,
-                          expected="a number, a bool, a reference into a map or a kernel pointer",
+                          expected="a number, a bool, a text, a struct, a reference into a map or a kernel pointer",
                           found=value.type)  # fmt: skip
     if value.recipe is not None or value.expression.type == ir.PointerType(ir.Region.STACK):
         raise frame.error(rules.StackEscapes, node, found=inner)

@@ -19,6 +19,7 @@ from beespace.compiler.expressions.numbers import binary, fit, known, not_a_valu
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
+from beespace.compiler.results import items_of
 from beespace.compiler.statements.assignments import assign_local, with_type
 from beespace.compiler.statements.failing import assert_statement
 from beespace.compiler.statements.loops import for_loop, while_loop
@@ -38,6 +39,7 @@ from beespace.compiler.types import (
     Static,
     StructType,
     Text,
+    Tuple,
     of_kind,
 )
 from beespace.compiler.values import Value, number, offset
@@ -142,9 +144,10 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, value_node: ast.expr) ->
     names = target.elts
     if len(names) == 2 and isinstance(value_node, ast.Call) and _is_divmod(frame, value_node):
         return _unpack_divmod(frame, names, value_node)
-    if not isinstance(value_node, ast.Tuple | ast.List) or len(value_node.elts) != len(names):
-        found = f"{len(value_node.elts)} values" if isinstance(value_node, ast.Tuple | ast.List) else "one value"
-        raise frame.error(rules.Unpacking, value_node, expected=len(names), found=found)
+    if not isinstance(value_node, ast.Tuple | ast.List):
+        return _unpack_result(frame, names, value_node)
+    if len(value_node.elts) != len(names):
+        raise frame.error(rules.Unpacking, value_node, expected=len(names), found=f"{len(value_node.elts)} values")
     result: ir.Block = ()
     values: list[Value] = []
     for name, node in zip(names, value_node.elts, strict=True):
@@ -160,6 +163,19 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, value_node: ast.expr) ->
         values.append(value)
     for name, value, node in zip(names, values, value_node.elts, strict=True):
         result += _assign_to(frame, name, value, node)
+    return result
+
+
+def _unpack_result(frame: Frame, names: list[ast.expr], node: ast.expr) -> ir.Block:
+    """``a, b = self.split(x)``: what a function returned."""
+    value = present(frame, frame.value(node), node)
+    count = len(value.type.items) if isinstance(value.type, Tuple) else 1
+    if count != len(names) or not isinstance(value.type, Tuple):
+        found = f"{count} values" if count > 1 else "one value"
+        raise frame.error(rules.Unpacking, node, expected=len(names), found=found)
+    result, values = items_of(frame, value)
+    for name, each in zip(names, values, strict=True):
+        result += _assign_to(frame, name, each, node)
     return result
 
 
