@@ -88,8 +88,10 @@ def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
     """The global that holds an option or a variable, or stands for one of the kernel's."""
     if variable.section in (ir.Section.KCONFIG, ir.Section.KSYMS):
         size = kind_size(variable.kind)
+        # An option that is not set is zero; a variable that is not there must not be taken for one that is.
+        linkage = "extern_weak" if variable.section is ir.Section.KCONFIG else "external"
         return (
-            f'@{variable.name} = extern_weak global [{size} x i8], section "{variable.section.value}", '
+            f'@{variable.name} = {linkage} global [{size} x i8], section "{variable.section.value}", '
             f"align {kind_align(variable.kind)}, !dbg {debug.extern(variable.name, _extern_type(debug, variable))}"
         )
     size = len(variable.initial)
