@@ -78,7 +78,7 @@ def test_variables(loaded_probe) -> None:
     symbols = {line.split()[2] for line in Path("/proc/kallsyms").read_text().splitlines()}
     types = vmlinux_btf()
     if not {"runqueues", "jiffies"} <= symbols or not types.find_all("runqueues", Kind.VAR):
-        with pytest.raises(RelocationError, match="'jiffies'|'runqueues'"):  # never read as zero
+        with pytest.raises(RelocationError, match=r"'jiffies'|'runqueues'"):  # never read as zero
             loaded_probe(Variables)
         pytest.skip("this kernel was built without CONFIG_KALLSYMS_ALL, or its types have no variables of CPUs")
     probe = loaded_probe(Variables)
