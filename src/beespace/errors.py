@@ -12,6 +12,7 @@ May import: the standard library only.  Invariant: every error that a user can c
     │   ├── FormatError               a file that is not what it should be, with the offset
     │   ├── StoreError                a history that is missing, foreign, damaged, read-only or full
     │   ├── GuestError                a virtual machine that did not start, hung or panicked; exit status 125
+    │   ├── ProgramFault              a program in the machine (vm) that did what it may not: instruction, registers
     │   ├── RelocationError           a CO-RE relocation or symbol that this kernel cannot meet
     │   └── KernelError               a system call that failed, with errno
     │       ├── VerifierError         the kernel refused a program: log and decisive line
@@ -37,6 +38,7 @@ __all__ = [
     "KernelError",
     "NotPermitted",
     "NotSupported",
+    "ProgramFault",
     "RelocationError",
     "StoreError",
     "UsageError",
@@ -123,6 +125,38 @@ class GuestError(BeespaceError):
     """A virtual machine did not come up, hung or panicked; the message has the last lines of its console."""
 
     exit_status = 125  # as of env(1) and timeout(1): not the status of what should have run
+
+
+class ProgramFault(BeespaceError):
+    """A program that runs in beespace's own machine did what no program may.
+
+    ``reason`` says what, ``index`` at which of its instructions, ``instruction`` is that in words.  ``registers`` are
+    r0 to r10, ``None`` for those that were never written; ``source`` is ``file:line: text``, if it is known.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        reason: str,
+        *,
+        index: int | None = None,
+        instruction: str = "",
+        registers: Sequence[int | None] = (),
+        source: str | None = None,
+    ) -> None:
+        where = "" if index is None else f" at instruction {index}"
+        lines = [f"program {program!r}{where}: {reason}"]
+        lines += [f"  {source}"] if source else []
+        lines += [f"  {index}: {instruction}"] if instruction else []
+        known = [f"r{number}={value:#x}" for number, value in enumerate(registers) if value is not None]
+        lines += [f"  {' '.join(known)}"] if known else []
+        super().__init__("\n".join(lines))
+        self.program = program
+        self.reason = reason
+        self.index = index
+        self.instruction = instruction
+        self.registers = tuple(registers)
+        self.source = source
 
 
 class RelocationError(BeespaceError):

@@ -14,13 +14,13 @@ from beespace.btf.types import Linkage
 from beespace.errors import FormatError, NotPermitted, NotSupported, RelocationError, UsageError, VerifierError
 from beespace.isa.constants import CoreRelocKind
 from beespace.kernel import kallsyms
-from beespace.kernel.image import Image, assemble
 from beespace.kernel.kernel_types import Found, KernelTypes
 from beespace.kernel.maps import Map
 from beespace.kernel.refused import explain
 from beespace.kernel.symbols import MISSING_KFUNC, KernelSymbols, fill_symbols
 from beespace.kernel.variables import encode, initial_data
 from beespace.reloc import POISON, Relocation, Report
+from beespace.reloc.image import Image, assemble
 from beespace.spec import (
     FunctionSpec,
     LineInfo,

@@ -92,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
     _doctor(commands.add_parser("doctor", help="what this machine allows, and how to get what is missing"))
     _kernels(commands.add_parser("kernels", help="other kernels, in virtual machines: run a command on each"))
+    _vm_plugin(commands.add_parser("vm-plugin", help="beespace's machine for programs, as a plugin of bpf_conformance"))
     return parser
 
 
@@ -201,3 +202,16 @@ def _kernels(parser: argparse.ArgumentParser) -> None:
     add("--writable", type=Path, action="append", default=[], metavar="DIR",
         help="a folder of this machine that the command may change; may be repeated")  # fmt: skip
     add("--kvm", action="store_true", help="use /dev/kvm: faster, where it works")
+
+
+def _vm_plugin(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run the program on standard input, in hexadecimal, and print what it leaves in r0, in hexadecimal: the plugin "
+        "protocol of bpf_conformance.  An error goes to standard error, and the exit status is not 0."
+    )
+    add = parser.add_argument
+    add("memory", nargs="?", default="", metavar="HEX",
+        help="bytes for the program: r1 is their address and r2 their number (default: none, both are 0)")  # fmt: skip
+    add("--program", metavar="HEX", help="the program (default: read standard input)")
+    add("--elf", action="store_true", help="the program is an object file, of which the first program is run")
+    add("--max-steps", type=int, default=10_000_000, metavar="N", help="instructions before it is stopped")

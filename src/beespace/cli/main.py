@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
         options = parse(arguments)
-        command = import_module(f"beespace.cli.{options.command}")
+        command = import_module(f"beespace.cli.{options.command.replace('-', '_')}")
         status: int = command.run(options)
         sys.stdout.flush()
         return status

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from beespace.errors import FormatError, KernelError, NotSupported
 from beespace.isa.constants import MapType
-from beespace.kernel.image import Image
+from beespace.reloc.image import Image
 from beespace.spec import SymbolReloc
 from beespace.syscall import Descriptor, bpf
 

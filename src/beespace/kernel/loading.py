@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from beespace.errors import KernelError, RelocationError, VerifierError
 from beespace.hooks import Attachment, Hook, resolve
-from beespace.kernel.image import Image, assemble
 from beespace.kernel.kernel_types import KernelTypes
 from beespace.kernel.maps import Map
 from beespace.kernel.object_types import ObjectTypes
@@ -22,6 +21,7 @@ from beespace.kernel.symbols import KernelSymbols, fill_symbols
 from beespace.kernel.targets import AttachTarget, attach_target
 from beespace.record import dataclass
 from beespace.reloc import Report
+from beespace.reloc.image import Image, assemble
 from beespace.spec import ObjectSpec
 from beespace.syscall import Descriptor, bpf
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from beespace.hooks import Attachment
-from beespace.kernel.image import Image
 from beespace.kernel.kernel_program import KernelProgram
 from beespace.kernel.maps import Map
+from beespace.reloc.image import Image
 from beespace.spec import ProgramSpec
 from beespace.syscall import Descriptor
 

@@ -7,11 +7,11 @@ import errno
 from beespace.errors import KernelError, NotSupported, RelocationError, VerifierError
 from beespace.hooks import Hook
 from beespace.isa.helpers import BY_NUMBER
-from beespace.kernel.image import Image
 from beespace.kernel.newer import missing_instruction, missing_stack_access
 from beespace.kernel.symbols import MISSING_KFUNC
 from beespace.kernel.verdict import read_log
 from beespace.reloc import Report
+from beespace.reloc.image import Image
 
 __all__ = ["explain", "missing_hook"]
 

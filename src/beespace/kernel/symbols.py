@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import Kind
 from beespace.errors import FormatError, RelocationError
-from beespace.kernel.image import Image, set_source_register, write_immediate
+from beespace.reloc.image import Image, set_source_register, write_immediate
 from beespace.spec import ObjectSpec, SymbolKind, SymbolReloc
 
 if TYPE_CHECKING:

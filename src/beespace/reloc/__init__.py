@@ -5,6 +5,7 @@ target types; what cannot be met is either poisoned and named in the report, or 
 
 The rules are those of libbpf (documented at docs.kernel.org/bpf/libbpf and in
 include/uapi/linux/bpf.h at ``struct bpf_core_relo``), so that an object behaves the same under either loader.
+``image`` puts a program and the sub-programs that it reaches together.
 """
 
 from beespace.reloc.relocate import relocate

@@ -9,8 +9,8 @@ import pytest
 from beespace.btf import BtfBuilder
 from beespace.btf.types import Linkage
 from beespace.errors import FormatError
-from beespace.kernel.image import assemble
 from beespace.record import replace
+from beespace.reloc.image import assemble
 from beespace.spec import FunctionInfo, FunctionSpec, LineInfo, ObjectSpec, SymbolKind, SymbolReloc
 
 EXIT = bytes.fromhex("9500000000000000")

@@ -1,0 +1,98 @@
+"""``Machine``: memory, maps, helper functions and inputs, which outlive a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from beespace.record import dataclass
+from beespace.vm.code import Code
+from beespace.vm.helpers import HELPERS, Helper
+from beespace.vm.inputs import Inputs
+from beespace.vm.maps.array import Array
+from beespace.vm.maps.map import Element, Map
+from beespace.vm.memory import Memory, Region, Rights, Violation
+from beespace.vm.packet import Packet
+from beespace.vm.run import Run
+
+__all__ = ["Machine", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: r0, 64 bits unsigned, and how many instructions it took."""
+
+    result: int
+    steps: int
+
+
+class Machine:
+    """Runs programs one after the other; ``max_steps`` instructions each, then it is a fault.
+
+    >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
+    7
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Inputs | None = None,
+        helpers: Mapping[int, Helper] = HELPERS,
+        max_steps: int = 10_000_000,
+    ) -> None:
+        self.memory = Memory()
+        self.inputs = inputs or Inputs()
+        self.helpers = helpers
+        self.max_steps = max_steps
+        self._maps: dict[int, tuple[Map, Region]] = {}
+        self._functions: dict[int, tuple[Code, Region]] = {}
+
+    def run(self, code: Code, *arguments: int, packet: Packet | None = None) -> Outcome:
+        """Run a program with ``arguments`` in r1 to r5; a program of the kernel gets the address of its context.
+
+        :class:`~beespace.errors.ProgramFault` where it does what no program may.
+        """
+        run = Run(self, packet)
+        result = run.start(code, arguments)
+        return Outcome(result, run.steps)
+
+    def add_map(self, map: Map) -> int:
+        """The number by which code names the map, where the kernel has a file descriptor."""
+        number = len(self._maps) + 1
+        self._maps[number] = map, self.memory.add(f"map {map.spec.name!r}", bytearray(), Rights.NONE, owner=map)
+        return number
+
+    def map_handle(self, number: int) -> int:
+        """What code holds for a map."""
+        return self._numbered(number)[1].base
+
+    def map(self, handle: int) -> Map:
+        """The map that code holds this for."""
+        region = self.memory.find(handle)
+        if region is None or region.base != handle or not isinstance(region.owner, Map) or region.rights:
+            raise Violation(f"passes {handle:#x}, which is no map")
+        return region.owner
+
+    def map_value(self, number: int) -> int:
+        """The address of the first value of an array."""
+        map, _ = self._numbered(number)
+        if not isinstance(map, Array):
+            raise Violation(f"takes the address of a value of map {map.spec.name!r}, which is no array")
+        return self.address(map, map.element(0))
+
+    def _numbered(self, number: int) -> tuple[Map, Region]:
+        if number not in self._maps:
+            raise Violation(f"names map {number}, which there is not")
+        return self._maps[number]
+
+    def address(self, map: Map, element: Element) -> int:
+        """Where programs see an element, the same as long as it is there."""
+        if element.region is None:
+            element.region = self.memory.add(f"a value of {map.spec.name!r}", element.value, Rights.BOTH)
+        return element.region.base
+
+    def function(self, code: Code, index: int) -> int:
+        """The address of the function at instruction ``index``, which can be called and not read."""
+        if id(code) not in self._functions:
+            region = self.memory.add(f"the code of {code.name!r}", bytearray(), Rights.NONE, owner=code)
+            self._functions[id(code)] = code, region  # holds the code: its id stays its own
+        return self._functions[id(code)][1].base + 8 * index
