@@ -280,6 +280,20 @@ def test_a_mistake_in_a_loop_that_is_compiled_twice_is_said_once(btf: Btf) -> No
     assert mistakes(btf, body, members) == ["NoWord"]
 
 
+def test_a_mistake_in_a_loop_is_found_again_when_it_is_compiled_again(btf: Btf) -> None:
+    body = "best = None\nfor key, value in self.flows.items():\n    if best is None:\n        best = value"
+    assert mistakes(btf, body, STATS) == ["VariableType"]
+
+
+def test_a_local_may_be_none_until_a_round_of_a_loop_finds_something(btf: Btf) -> None:
+    for test in ("best is None or task.pid < best.pid", "best is not None and task.pid > best.pid"):
+        body = (
+            f"best = None\nfor i in range(9):\n    task = bpf.task().real_parent\n    if {test}:\n        best = task"
+        )
+        body += "\nif best is not None:\n    self.total += u64(u32(best.pid))"
+        assert nodes(btf, ir.KernelField, body, STATS)
+
+
 def test_sub_programs_are_compiled_once(btf: Btf) -> None:
     members = STATS + "@function\ndef twice(self, n: u64):\n    return n * 2\n"
     made = functions(btf, "self.total += self.twice(self.twice(bpf.now()))", members)

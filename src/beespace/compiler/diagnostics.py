@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from beespace.compiler import ir
 from beespace.compiler.source import SourceFile
-from beespace.errors import CompileError
+from beespace.errors import CompileError, InternalError
 from beespace.record import dataclass
 
 __all__ = ["Diagnostic", "Diagnostics", "Failure", "Span", "did_you_mean"]
@@ -107,9 +107,12 @@ class Diagnostics:
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._unexplained = False  # something was left out as a consequence of nothing
 
     def add(self, failure: Failure) -> None:
-        if failure.diagnostic is not None and failure.diagnostic not in self._found:
+        if failure.diagnostic is None:
+            self._unexplained = self._unexplained or not self._found
+        elif failure.diagnostic not in self._found:
             self._found.append(failure.diagnostic)
 
     def mark(self) -> int:
@@ -132,6 +135,8 @@ class Diagnostics:
         found = sorted(self._found, key=_place)
         if found:
             raise CompileError(tuple(found))
+        if self._unexplained:
+            raise InternalError("code was left out because of a mistake that was not reported")
 
 
 def _place(found: Diagnostic) -> tuple[str, int, int]:

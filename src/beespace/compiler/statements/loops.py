@@ -19,7 +19,7 @@ from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.statements.failing import fail
 from beespace.compiler.statements.rounds import MAX_ROUNDS, Item, Rounds
 from beespace.compiler.statements.visits import Visits, visits_of
-from beespace.compiler.types import MapObject
+from beespace.compiler.types import MapObject, NoneType, Optional, Poison, Type
 from beespace.compiler.values import Value
 from beespace.record import dataclass
 
@@ -181,7 +181,7 @@ def _settled(frame: Frame, assigned: set[str], compile_round: Callable[[State], 
         back = made.end
         for state in made.jumps.continues:
             back = back.join(state)
-        again = head.join(_known_before(back, head)) if back.reachable else head
+        again = head.join(_known_before(frame, back, head)) if back.reachable else head
         again.forget_bounds(assigned)
         if again.names == head.names:
             return made, head, back
@@ -194,11 +194,26 @@ def _settled(frame: Frame, assigned: set[str], compile_round: Callable[[State], 
         del frame.returns[seen:]
 
 
-def _known_before(back: State, head: State) -> State:
+def _known_before(frame: Frame, back: State, head: State) -> State:
     """What the end of a round says of the locals that its beginning knew."""
     result = back.copy()
-    result.names = {name: type for name, type in back.names.items() if name in head.names}
+    names = {name: type for name, type in back.names.items() if name in head.names}
+    result.names = {name: _learnt(frame, name, type, head) for name, type in names.items()}
     return result
+
+
+def _learnt(frame: Frame, name: str, type: Type, head: State) -> Type:
+    """The type of a local at the end of a round.
+
+    A mistake may have left it unknown.  The round that is compiled again must find the mistake again, unless it was
+    that the local had been None only: it is not any more.
+    """
+    if not isinstance(type, Poison):
+        return type
+    variable = frame.scope.variables[name]
+    if isinstance(head.names[name], NoneType) and variable.code_type is not None:
+        return Optional(variable.type, variable.box)
+    return head.names[name]
 
 
 def _called(count: ir.Expression, limit: int, index: str, body: ir.Block) -> ir.Statement:

@@ -16,6 +16,7 @@ from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.expressions.call_arguments import arguments_of
 from beespace.compiler.expressions.elements import array_element
 from beespace.compiler.expressions.numbers import binary, fit, known, not_a_value, present
+from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
@@ -65,11 +66,22 @@ def block(frame: Frame, body: Iterable[ast.stmt]) -> ir.Block:
             result += [replace(made, span=span) if made.span is None else made for made in _statement(frame, node)]
         except Failure as failure:
             frame.unit.diagnostics.add(failure)
+            if frame.loops and isinstance(node, ast.If):
+                _learn(frame, node, before)
             frame.state = before.dead() if isinstance(node, ast.Return) else before
             _poison(frame, node)
         frame.scope.release(keep=frame.keep_slots)
         frame.keep_slots = False
     return tuple(result)
+
+
+def _learn(frame: Frame, node: ast.If, before: State) -> None:
+    """What the branches of an if assign to a local that was None only: its loop is compiled again with that."""
+    mark = frame.unit.diagnostics.mark()
+    for branch in (node.body, node.orelse):
+        frame.state = before.copy()
+        block(frame, branch)
+    frame.unit.diagnostics.forget(mark)
 
 
 def _says_nothing(node: ast.stmt) -> bool:
