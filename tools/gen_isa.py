@@ -119,7 +119,7 @@ def constants(btf: Btf, newer: list[Btf]) -> str:
         "",
         "from __future__ import annotations",
         "",
-        "from enum import IntEnum, IntFlag",
+        "from beespace.enumeration import IntEnum, IntFlag",
         "",
         "__all__ = [",
         *(f'    "{name}",' for name in sorted(str(row[0]) for row in (*ENUMS, *FLAG_ENUMS, *DEFINES))),
@@ -171,7 +171,7 @@ HELPERS_HEAD = '''"""The helper functions of the kernel (``enum bpf_func_id``). 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from beespace.typed import NamedTuple
 
 __all__ = ["BY_NUMBER", "HELPERS", "Helper"]
 

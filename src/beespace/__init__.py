@@ -8,7 +8,6 @@ first start.  So who only loads compiled objects does not pay for the language.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from beespace.errors import (
     BeespaceError,
@@ -19,6 +18,7 @@ from beespace.errors import (
     NotSupported,
     VerifierError,
 )
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.lang import (
@@ -63,7 +63,7 @@ _SESSION = ("open",)
 
 def default_driver() -> Driver:
     """What starts programs; the only place that ties the language to what runs it."""
-    driver: Driver = import_module("beespace.session").driver
+    driver: Driver = import_module("beespace.session.driver").driver
     return driver
 
 

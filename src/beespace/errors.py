@@ -27,7 +27,8 @@ from __future__ import annotations
 
 import errno as _errno
 from collections.abc import Sequence
-from typing import Protocol
+
+from beespace.typed import Protocol
 
 __all__ = [
     "BeespaceError",

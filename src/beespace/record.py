@@ -4,8 +4,8 @@ May import: the standard library.  Invariant: the classes behave as those of :mo
 take them too; to a type checker they are those.
 
 The standard decorator compiles six methods from text, half a millisecond a class, and imports ``inspect``.  A start
-goes through some hundred classes and makes instances of half of them.  Here all methods but ``__init__`` are
-shared, and ``__init__`` is compiled when the first instance is made.
+goes through some hundred classes and makes few instances of most of them.  Here all methods but ``__init__`` are
+shared, and ``__init__`` is compiled when a class has so many instances that it is worth it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+
+from beespace.typed import TYPE_CHECKING, Any
 
 __all__ = ["dataclass", "field", "replace"]
 
@@ -23,7 +24,7 @@ else:
 
     def dataclass(*, frozen: bool = False, slots: bool = False) -> Callable[[type], type]:
         """As :func:`dataclasses.dataclass`; of its options, those that this project uses."""
-        return lambda cls: _finished(_slotted(cls) if slots else cls, _fields(cls), frozen)
+        return lambda cls: _made(cls, frozen, slots)
 
     def field(*, default_factory: Callable[[], Any], repr: bool = True, compare: bool = True) -> _Made:
         """As :func:`dataclasses.field`."""
@@ -36,6 +37,7 @@ else:
 
 _OF_ANY_CLASS = ("__dict__", "__weakref__")
 _REQUIRED = object()  # instead of a default
+_set = object.__setattr__
 
 
 class _Made:
@@ -61,40 +63,35 @@ def _own(cls: type) -> list[str]:
     return [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
 
 
-def _slotted(cls: type) -> type:
-    """The class again, with a slot for each field."""
-    own = _own(cls)
-    inherited = {name for base in cls.__mro__[1:] for name in vars(base).get("__slots__", ())}
-    namespace = {name: value for name, value in vars(cls).items() if name not in (*own, *_OF_ANY_CLASS)}
-    namespace["__slots__"] = tuple(name for name in own if name not in inherited)
-    namespace["__qualname__"] = cls.__qualname__
-    return type(cls)(cls.__name__, cls.__bases__, namespace)
-
-
-def _finished(cls: Any, fields: dict[str, Any], frozen: bool) -> type:
-    given = vars(cls)
-    for name in _own(cls):
-        if isinstance(given.get(name), _Made):
-            delattr(cls, name)
+def _made(cls: Any, frozen: bool, slots: bool) -> type:
+    """The class with its methods; a second one if it is to have slots, which must be there from the start."""
+    own, fields, given = _own(cls), _fields(cls), vars(cls)
     compared = [name for name, default in fields.items() if not isinstance(default, _Made) or default.compare]
-    cls.__record__ = fields
-    cls.__compared__ = attrgetter(*compared) if len(compared) > 1 else _Few(compared)
+    init, standard = _Init(fields, frozen), _StandardFields(fields, frozen)
     methods: dict[str, Any] = {
-        "__init__": _Init(cls, fields, frozen),
-        "__dataclass_fields__": _StandardFields(cls, fields, frozen),
+        "__record__": fields,
+        "__compared__": attrgetter(*compared) if len(compared) > 1 else _Few(compared),
+        "__init__": init,
+        "__dataclass_fields__": standard,
         "__match_args__": tuple(fields),
-        "__repr__": _repr,
-        "__eq__": _eq,
-        "__replace__": _replace,
-        "__setstate__": _set_state,
+        **(_FROZEN if frozen else _METHODS),
     }
-    if frozen:
-        methods |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
-    for name, method in methods.items():
-        if name not in given:
-            setattr(cls, name, method)
-    if given.get("__hash__") is None:  # as of a class that defines __eq__ alone
-        cls.__hash__ = _hash if frozen else None
+    if slots:
+        inherited = {name for base in cls.__mro__[1:] for name in vars(base).get("__slots__", ())}
+        namespace = {name: value for name, value in given.items() if name not in own and name not in _OF_ANY_CLASS}
+        namespace["__slots__"] = tuple([name for name in own if name not in inherited])
+        namespace["__qualname__"] = cls.__qualname__
+        if namespace.get("__hash__", init) is None:  # as of a class that defines __eq__ alone
+            del namespace["__hash__"]
+        cls = type(cls)(cls.__name__, cls.__bases__, methods | namespace)
+    else:
+        for name in own:
+            if isinstance(given.get(name), _Made):
+                delattr(cls, name)
+        for name, method in methods.items():
+            if name not in given or (name == "__hash__" and given[name] is None):
+                setattr(cls, name, method)
+    init.cls = standard.cls = cls
     return cls  # type: ignore[no-any-return]
 
 
@@ -108,14 +105,48 @@ class _Few:
         return tuple([getattr(record, name) for name in self._names])
 
 
-class _Init:
-    """Stands where ``__init__`` will, and makes it for the first that looks."""
+_MANY = 16  # instances after which a compiled __init__ has paid for itself
 
-    def __init__(self, cls: Any, fields: dict[str, Any], frozen: bool) -> None:
-        self._cls, self._fields, self._frozen = cls, fields, frozen
+
+class _Init:
+    """Stands where ``__init__`` will: makes the first instances itself, then compiles it."""
+
+    cls: Any
+
+    def __init__(self, fields: dict[str, Any], frozen: bool) -> None:
+        self._fields, self._frozen = fields, frozen
+        self._left = _MANY
 
     def __get__(self, instance: object, owner: type) -> Any:
-        known: dict[str, Any] = {"_set": object.__setattr__}
+        if instance is None:
+            return self._compiled()
+        self._left -= 1
+        return MethodType(self._fill if self._left > 0 else self._compiled(), instance)
+
+    def _fill(self, instance: object, /, *given: Any, **named: Any) -> None:
+        """What the compiled one does."""
+        fields, left = self._fields, len(named)
+        if len(given) > len(fields):
+            return self._compiled()(instance, *given, **named)  # type: ignore[no-any-return]
+        position = 0
+        for name, default in fields.items():
+            if position < len(given):
+                value = given[position]
+                position += 1
+            elif name in named:
+                value = named[name]
+                left -= 1
+            elif default is _REQUIRED:
+                return self._compiled()(instance, *given, **named)  # type: ignore[no-any-return]
+            else:
+                value = default.factory() if isinstance(default, _Made) else default
+            _set(instance, name, value)
+        if left:  # unknown or twice: the compiled one says so
+            return self._compiled()(instance, *given, **named)  # type: ignore[no-any-return]
+        return None
+
+    def _compiled(self) -> Any:
+        known: dict[str, Any] = {"_set": _set}
         parameters, lines = ["self"], ["pass"]
         for name, default in self._fields.items():
             known[f"_{name}"] = default.factory if isinstance(default, _Made) else default
@@ -124,21 +155,23 @@ class _Init:
             lines.append(f"_set(self, {name!r}, {value})" if self._frozen else f"self.{name} = {value}")
         exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines), known)
         init: Any = known["__init__"]
-        init.__qualname__, init.__module__ = f"{self._cls.__qualname__}.__init__", self._cls.__module__
-        self._cls.__init__ = init
-        return init if instance is None else MethodType(init, instance)
+        init.__qualname__, init.__module__ = f"{self.cls.__qualname__}.__init__", self.cls.__module__
+        self.cls.__init__ = init
+        return init
 
 
 class _StandardFields:
     """Stands where ``__dataclass_fields__`` will, for the functions of :mod:`dataclasses`."""
 
-    def __init__(self, cls: Any, fields: dict[str, Any], frozen: bool) -> None:
-        self._cls, self._fields, self._frozen = cls, fields, frozen
+    cls: Any
+
+    def __init__(self, fields: dict[str, Any], frozen: bool) -> None:
+        self._fields, self._frozen = fields, frozen
 
     def __get__(self, instance: object, owner: type) -> Any:
         import dataclasses
 
-        cls = self._cls
+        cls = self.cls
         model: dict[str, Any] = {"__annotations__": cls.__annotations__, "__module__": cls.__module__}
         for name in _own(cls):
             default = self._fields[name]
@@ -179,7 +212,7 @@ def _set_state(self: Any, state: Any) -> None:
     """Unpickles in spite of ``frozen``."""
     for values in state if isinstance(state, tuple) else (state,):
         for name, value in (values or {}).items():
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
 
 def _refuse_to_set(self: object, name: str, value: object) -> None:
@@ -192,3 +225,17 @@ def _refuse_to_delete(self: object, name: str) -> None:
     from dataclasses import FrozenInstanceError
 
     raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+_METHODS: dict[str, Any] = {
+    "__repr__": _repr,
+    "__eq__": _eq,
+    "__hash__": None,
+    "__replace__": _replace,
+    "__setstate__": _set_state,
+}
+_FROZEN: dict[str, Any] = _METHODS | {
+    "__hash__": _hash,
+    "__setattr__": _refuse_to_set,
+    "__delattr__": _refuse_to_delete,
+}

@@ -10,11 +10,11 @@ writer and other back-ends take them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from types import MappingProxyType
-from typing import Any, Literal
 
+from beespace.enumeration import Enum
 from beespace.record import dataclass, field
+from beespace.typed import Any, Literal
 
 
 def _empty() -> Mapping[str, Any]:

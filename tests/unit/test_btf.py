@@ -75,9 +75,9 @@ types: st.SearchStrategy[Type] = st.one_of(
     st.builds(Typedef, names, ids),
     st.builds(Modifier, modifier_kinds, ids),
     st.builds(Modifier, st.just(Kind.TYPE_TAG), ids, names, st.booleans()),
-    st.builds(Function, names, ids, st.sampled_from(Linkage)),
+    st.builds(Function, names, ids, st.sampled_from(list(Linkage))),
     st.builds(FunctionPrototype, ids, tuples(st.builds(Parameter, names, ids))),
-    st.builds(Variable, names, ids, st.sampled_from(Linkage)),
+    st.builds(Variable, names, ids, st.sampled_from(list(Linkage))),
     st.builds(DataSection, names, u32, tuples(st.builds(SectionVariable, ids, u32, u32))),
     st.builds(DeclTag, names, ids, st.integers(-1, 100), st.booleans()),
 )

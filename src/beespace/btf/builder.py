@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from beespace.btf.kinds import Kind
 from beespace.btf.layout import MAGIC
@@ -32,6 +31,7 @@ from beespace.btf.types import (
     Variable,
     Void,
 )
+from beespace.typed import TypeAlias
 
 __all__ = ["BtfBuilder"]
 

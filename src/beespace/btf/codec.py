@@ -24,7 +24,6 @@ length are taken for every type as they are.  Padding is written as zero.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from beespace.btf.codecs import (
     MAX_DEPTH,
@@ -44,6 +43,7 @@ from beespace.btf.types import Array as ArrayType
 from beespace.btf.types import Enum, Float, Int, IntEncoding, Pointer, Struct, Variable
 from beespace.btf.values import Record
 from beespace.errors import FormatError, UsageError
+from beespace.typed import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

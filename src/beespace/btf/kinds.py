@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from beespace.enumeration import IntEnum
 
 __all__ = ["FIXED_WORDS", "ITEM_WORDS", "ITEMS", "KIND", "Kind", "kind_of", "record_words"]
 

@@ -15,11 +15,11 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import compress
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import FIXED_WORDS, ITEMS, KIND, record_words
 from beespace.errors import FormatError
 from beespace.record import dataclass
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

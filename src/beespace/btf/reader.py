@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from beespace.btf.decode import decode_record
 from beespace.btf.kinds import KIND, Kind, kind_of, record_words
@@ -28,6 +26,7 @@ from beespace.btf.types import (
 )
 from beespace.errors import FormatError
 from beespace.record import dataclass
+from beespace.typed import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -46,8 +45,12 @@ _VOID = Void()
 def essential_name(name: str) -> str:
     """``name`` without its CO-RE flavour: ``task_struct___old`` -> ``task_struct`` (libbpf's rule)."""
     # The last "___" that has a character before and after it that is no underscore.
-    match = re.match(r"(.*[^_])___[^_]", name, re.DOTALL)
-    return match.group(1) if match else name
+    at = name.rfind("___")
+    while at > 0:
+        if name[at - 1] != "_" and name[at + 3 : at + 4] not in ("", "_"):
+            return name[:at]
+        at = name.rfind("___", 0, at + 2)
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,6 @@ class Btf:
         self._strings_copy: bytes | None = None
         self._texts: dict[int, str] = {}
         self._room_for_texts = (1 << 20) + 16 * (self.string_end - self._first_string)
-        self._flavours: dict[str, list[int]] | None = None
         self._types: dict[int, Type] = {0: _VOID}
         self._aligned: dict[int, int] = {}
         self.codecs: dict[tuple[int, str], object] = {}  # kept here by beespace.btf.codec
@@ -398,8 +400,8 @@ class Btf:
         essential = essential_name(name)
         # A name can be a flavour itself once one is cut off: a___b of a___b___c.  The plain a___b is one of a.
         found = self.find_all(essential, *kinds) if essential_name(essential) == essential else []
-        flavoured = self._named(self._flavoured(essential))
-        return sorted({*found, *(i for i in flavoured if not kinds or self.kind(i) in kinds)})
+        longer = self.with_prefix(f"{essential}___", *kinds)
+        return sorted({*found, *(i for name, i in longer if essential_name(name) == essential)})
 
     def with_prefix(self, prefix: str, *kinds: Kind) -> list[tuple[str, int]]:
         """Name and id of every type whose name starts with ``prefix``, in the order of their ids."""
@@ -445,21 +447,6 @@ class Btf:
             found.extend(self._occurrences(encoded + b"\0"))
         return found
 
-    def _flavoured(self, essential: str) -> list[int]:
-        """Offsets of the strings that are flavours of ``essential``; few types have any."""
-        if self._flavours is None:
-            self._flavours = {}
-            for owner in self._owners():
-                strings, first = owner._strings, owner._first_string
-                at = strings.find(b"___")
-                while at >= 0:
-                    start, end = strings.rfind(b"\0", 0, at) + 1, strings.find(b"\0", at)
-                    name = strings[start:end].decode("utf-8", "surrogateescape")
-                    if essential_name(name) != name:
-                        self._flavours.setdefault(essential_name(name), []).append(first + start)
-                    at = strings.find(b"___", end)
-        return self._flavours.get(essential, [])
-
     def _named(self, offsets: Iterable[int]) -> list[int]:
         """Ids of the types whose name is at one of the offsets."""
         found: set[int] = set()
@@ -470,6 +457,7 @@ class Btf:
 
     def near(self, name: str, *kinds: Kind) -> list[str]:
         """Up to three names of types that resemble ``name``, the most alike first."""
+        import re
         from difflib import get_close_matches
 
         # Comparing with all 70 000 names takes seconds: take those of about that length and first letter.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
 
 from beespace.btf.codecs import Array, Base, Blob, Misfit, Text, shown
 from beespace.btf.values import Record, record_class
 from beespace.errors import FormatError
 from beespace.record import dataclass
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -6,9 +6,8 @@ Sizes are bytes, offsets of members are bits.
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
-
 from beespace.btf.kinds import Kind
+from beespace.enumeration import IntEnum, IntFlag
 from beespace.record import dataclass
 
 __all__ = [

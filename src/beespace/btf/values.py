@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from beespace.typed import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
 

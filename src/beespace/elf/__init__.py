@@ -12,9 +12,8 @@ The dialect is libbpf's (``SEC()`` program sections, BTF-defined maps in ``.maps
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from beespace.elf.read import read
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.elf.writing import write

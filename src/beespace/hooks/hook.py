@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
+from beespace.enumeration import Enum
 from beespace.record import dataclass
 
 __all__ = ["Attachment", "Context", "Hook"]

@@ -7,11 +7,10 @@ The instruction set: RFC 9669 and Documentation/bpf/standardization/instruction-
 little-endian (``bpfel``) unless the byte order is said to be ``"big"``.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from beespace.isa.constants import AttachType, Cmd, LinkType, MapType, ProgramType
 from beespace.isa.insn import ByteOrder, Insn, decode, encode, turn
 from beespace.isa.opcodes import AluOp, AtomicOp, InsnClass, JumpOp, Mode, Pseudo, Size, Source
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.isa.disassembly import disassemble, text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from beespace.enumeration import IntEnum, IntFlag
 
 __all__ = [
     "AttachFlag",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from beespace.typed import NamedTuple
 
 __all__ = ["BY_NUMBER", "HELPERS", "Helper"]
 

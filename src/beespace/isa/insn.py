@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
 
 from beespace.errors import FormatError
 from beespace.isa.opcodes import LD_IMM64, InsnClass, Mode, Size
 from beespace.record import dataclass
+from beespace.typed import Literal, TypeAlias
 
 __all__ = ["ByteOrder", "Insn", "decode", "encode", "turn"]
 

@@ -6,7 +6,7 @@ arithmetic and jumps, or ``size`` (2 bits) and ``mode`` (3 bits) for loads and s
 
 from __future__ import annotations
 
-from enum import IntEnum
+from beespace.enumeration import IntEnum
 
 __all__ = ["AluOp", "AtomicOp", "InsnClass", "JumpOp", "Mode", "Pseudo", "Size", "Source"]
 

@@ -7,7 +7,7 @@ when a program of each kind tried the call.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from beespace.typed import NamedTuple
 
 __all__ = ["SIGNATURES", "Argument", "Signature"]
 

@@ -9,11 +9,11 @@ What not every program needs is imported when it is asked for.
 
 from importlib import import_module
 from importlib.machinery import PathFinder
-from typing import TYPE_CHECKING, Any
 
 from beespace.kernel.loader import load
 from beespace.kernel.maps import Entries, Map
 from beespace.kernel.object import LoadedObject
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import beespace.lang.kernel_structs as kernel_structs

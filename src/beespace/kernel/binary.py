@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple, Self
 
 from beespace.errors import FormatError, UsageError
 from beespace.syscall import Descriptor
+from beespace.typed import NamedTuple, Self
 
 __all__ = ["Binary", "Function", "Section", "Segment"]
 
@@ -24,7 +23,7 @@ _SHT_VERDEF, _SHT_VERSYM = 0x6FFFFFFD, 0x6FFFFFFF
 _PT_LOAD, _PF_X = 1, 1
 _STT_NOTYPE, _STT_OBJECT, _STT_FUNC, _STT_GNU_IFUNC = 0, 1, 2, 10
 _VERSION_HIDDEN = 0x8000
-_DEBUG = Path("/usr/lib/debug/.build-id")
+_DEBUG = "/usr/lib/debug/.build-id"
 
 
 class _Format(NamedTuple):
@@ -254,14 +253,14 @@ class Binary:
             at += following
         return names
 
-    def debug_file(self) -> Path | None:
+    def debug_file(self) -> str | None:
         """The file that holds the symbols which this one was stripped of, by its build id, if it is installed."""
         section = self.section(".note.gnu.build-id")
         if section is None or section.size < 16:
             return None
         build = self.content(section)[16:].hex()
-        path = _DEBUG / build[:2] / f"{build[2:]}.debug"
-        return path if path.is_file() else None
+        path = f"{_DEBUG}/{build[:2]}/{build[2:]}.debug"
+        return path if os.path.isfile(path) else None
 
     def close(self) -> None:
         """Close the file.  Calling it again does nothing."""

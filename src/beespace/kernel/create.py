@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import Any
 
 from beespace.errors import FormatError, KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
@@ -22,6 +21,7 @@ from beespace.spec import MapSpec, ObjectSpec, Pinning
 from beespace.syscall import Descriptor, HasFileno, bpf
 from beespace.syscall.memory import PAGE
 from beespace.syscall.process import possible_cpus
+from beespace.typed import Any
 
 __all__ = ["create_map", "create_maps", "fill_maps", "fill_programs"]
 

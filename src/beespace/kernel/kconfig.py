@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from beespace.btf import Btf, Enum, Int, Kind
 from beespace.btf.types import IntEncoding
@@ -19,6 +18,7 @@ from beespace.errors import BeespaceError, KernelError, RelocationError
 from beespace.kernel.kallsyms import find_symbols
 from beespace.spec import KconfigSpec, ObjectSpec
 from beespace.syscall import bpf
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.kernel.kernel_types import KernelTypes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
 
 from beespace.errors import UsageError
 from beespace.hooks import Attachment, resolve
@@ -12,6 +11,7 @@ from beespace.kernel.links import Link, attach
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, HasFileno, bpf
 from beespace.syscall.layout import Buffer
+from beespace.typed import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

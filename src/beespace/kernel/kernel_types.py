@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self, overload
 
 from beespace.btf import Btf
 from beespace.btf.kinds import Kind
@@ -15,6 +14,7 @@ from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, bpf
 from beespace.syscall.small_files import read_bytes
+from beespace.typed import TYPE_CHECKING, Self, overload
 
 if TYPE_CHECKING:
     from types import TracebackType

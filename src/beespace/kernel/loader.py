@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from beespace.btf import Btf
 from beespace.errors import KernelError, UsageError
@@ -32,6 +31,7 @@ from beespace.record import replace
 from beespace.reloc import Report, relocate
 from beespace.spec import ObjectSpec
 from beespace.syscall import HasFileno
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

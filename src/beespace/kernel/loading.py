@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from beespace.errors import KernelError, RelocationError, VerifierError
 from beespace.hooks import Attachment, Hook, resolve
@@ -24,6 +23,7 @@ from beespace.reloc import Report
 from beespace.reloc.image import Image, assemble
 from beespace.spec import ObjectSpec
 from beespace.syscall import Descriptor, bpf
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.kernel.program_targets import ProgramTarget, Target

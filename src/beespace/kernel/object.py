@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
 
 from beespace.errors import KernelError, RelocationError, UsageError
 from beespace.kernel.either import Choice, Group
@@ -14,6 +13,7 @@ from beespace.kernel.maps import LiveMaps
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
 from beespace.spec import ObjectSpec
+from beespace.typed import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from beespace.kernel.struct_ops import StructOps

@@ -15,7 +15,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from sys import byteorder
-from typing import NamedTuple, Self
 
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
@@ -24,6 +23,7 @@ from beespace.syscall import Descriptor, barrier, bpf, perf
 from beespace.syscall.layout import Value
 from beespace.syscall.memory import PAGE, MappedMemory, map_memory
 from beespace.syscall.process import online_cpus
+from beespace.typed import NamedTuple, Self
 
 __all__ = ["PerfBuffer", "Sample"]
 

@@ -130,7 +130,7 @@ def check_fits(fd: HasFileno, spec: MapSpec, what: str, *, exactly: bool) -> Map
 
 
 def _shown(attribute: str, value: int) -> str:
-    if attribute == "type" and value in MapType._value2member_map_:
+    if attribute == "type" and value in set(MapType):
         return MapType(value).name
     return hex(value) if attribute in ("flags", "map_extra") else str(value)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from beespace.hooks import Attachment
 from beespace.kernel.kernel_program import KernelProgram
@@ -12,6 +11,7 @@ from beespace.kernel.maps import Map
 from beespace.reloc.image import Image
 from beespace.spec import ProgramSpec
 from beespace.syscall import Descriptor
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from beespace.errors import UsageError
 from beespace.hooks import Attachment
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
-from typing import Self
 
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
@@ -18,6 +17,7 @@ from beespace.isa.ring_record import BUSY, DISCARD, HEADER
 from beespace.kernel.maps import Map
 from beespace.syscall import barrier
 from beespace.syscall.memory import map_ring
+from beespace.typed import Self
 
 __all__ = ["RingBuffer"]
 

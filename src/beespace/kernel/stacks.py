@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from beespace.errors import BeespaceError, NotPermitted, UsageError
 from beespace.kernel.binary import Binary
 from beespace.kernel.kallsyms import KALLSYMS
+from beespace.typed import NamedTuple
 
 __all__ = ["KernelFunctions", "ProcessFunctions"]
 

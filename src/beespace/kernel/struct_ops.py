@@ -10,7 +10,6 @@ import errno
 import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
 
 from beespace.btf import Btf, FunctionPrototype, Kind, Member, Pointer, Struct, Type, essential_name
 from beespace.errors import KernelError, NotPermitted, NotSupported, RelocationError, UsageError
@@ -21,6 +20,7 @@ from beespace.kernel.maps import Map
 from beespace.record import dataclass
 from beespace.spec import MapSpec, ObjectSpec, StructOpsSpec
 from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.typed import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from beespace.kernel.kernel_types import Found

@@ -6,12 +6,12 @@ import struct
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import Kind
 from beespace.errors import FormatError, RelocationError
 from beespace.reloc.image import Image, set_source_register, write_immediate
 from beespace.spec import ObjectSpec, SymbolKind, SymbolReloc
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

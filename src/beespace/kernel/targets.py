@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from beespace.btf.kinds import Kind
 from beespace.errors import RelocationError
 from beespace.hooks import Attachment
 from beespace.record import dataclass
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

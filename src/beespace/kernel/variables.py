@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from beespace.btf import Btf
 from beespace.errors import UsageError
@@ -18,6 +17,7 @@ from beespace.kernel.maps import BPF_F_MMAPABLE, Map
 from beespace.kernel.maps.coding import Coding, Types, coding
 from beespace.kernel.maps.words import load, store
 from beespace.spec import ObjectSpec, VariableSpec
+from beespace.typed import Any
 
 __all__ = ["Variable", "encode", "initial_data"]
 

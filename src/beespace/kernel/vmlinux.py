@@ -12,13 +12,13 @@ import stat
 import struct
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
 
 from beespace.btf import Btf
 from beespace.errors import KernelError, NotSupported
 from beespace.syscall import Descriptor
 from beespace.syscall.memory import map_memory
 from beespace.syscall.small_files import read_bytes
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,8 @@ The kernel sends the number of a message and its values; the words are formatted
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv6Address
 from typing import Any, Protocol
 
 from beespace.errors import UsageError
@@ -55,6 +53,8 @@ class Log:
         self._raw = raw
         self._entries: list[dict[str, Any]] = []
         if raw is not None:
+            import json
+
             self._entries = [json.loads(line) for line in raw.table.decode().splitlines()]
 
     @property
@@ -111,6 +111,8 @@ def _value(letter: str, data: bytes) -> Any:
         case "t":
             return data.partition(b"\0")[0].decode(errors="replace")
         case "a":
+            from ipaddress import IPv6Address
+
             address = IPv6Address(data)
             return str(address.ipv4_mapped or address)
         case _:

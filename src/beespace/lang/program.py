@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
@@ -27,6 +26,8 @@ from beespace.schema import Struct
 from beespace.schema.codec import pack, unpack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from beespace.spec import ObjectSpec
 
 __all__ = [
@@ -231,6 +232,8 @@ class Program:
     @classmethod
     def build(cls, path: str | Path) -> Path:
         """Write the object file; libbpf, cilium/ebpf, aya and ``beespace.open`` load it."""
+        from pathlib import Path
+
         target = Path(path)
         target.write_bytes(_installed().build(cls))
         return target

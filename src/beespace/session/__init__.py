@@ -9,7 +9,8 @@ for: who opens an object does not pay for the language.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.session.driver import driver

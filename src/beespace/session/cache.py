@@ -7,13 +7,11 @@ compiler's own sources, and the kernel's build.  A cache that cannot be written 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -21,17 +19,23 @@ import beespace
 from beespace.lang import Declaration
 from beespace.lang.attach import SECTION
 from beespace.schema import Struct
+from beespace.syscall.small_files import read_bytes
+
+try:
+    from _blake2 import blake2b  # the same function; hashlib loads OpenSSL, which takes longer than all else here
+except ImportError:
+    from hashlib import blake2b
 
 
-def directory() -> Path:
+def directory() -> str:
     """Where compiled objects are kept: ``$XDG_CACHE_HOME/beespace/objects`` or ``~/.cache/...``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "beespace" / "objects"
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(root, "beespace", "objects")
 
 
 def key(declaration: Declaration) -> str:
     """A text that changes whenever the compiled object could."""
-    digest = hashlib.sha256()
+    digest = blake2b(digest_size=32)
     for part in _parts(declaration):
         digest.update(part.encode())
         digest.update(b"\0")
@@ -41,7 +45,7 @@ def key(declaration: Declaration) -> str:
 def load(name: str) -> bytes | None:
     """The object of that key, or None."""
     try:
-        return (directory() / f"{name}.bpf.o").read_bytes()
+        return read_bytes(_file(name))
     except OSError:
         return None
 
@@ -51,12 +55,16 @@ def store(name: str, data: bytes) -> None:
     import tempfile
 
     try:
-        directory().mkdir(parents=True, exist_ok=True)
+        os.makedirs(directory(), exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory(), delete=False) as file:
             file.write(data)
-        Path(file.name).replace(directory() / f"{name}.bpf.o")
+        os.replace(file.name, _file(name))
     except OSError:
         return  # a read-only home is common in containers; the next start compiles again
+
+
+def _file(name: str) -> str:
+    return os.path.join(directory(), f"{name}.bpf.o")
 
 
 def _parts(declaration: Declaration) -> Iterator[str]:
@@ -86,7 +94,7 @@ def _source(cls: type) -> str:
     """The text that defines a class; its whole file where there is one."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     try:
-        return Path(file or "").read_text()
+        return read_bytes(file or "").decode("utf-8", "replace")
     except OSError:
         from inspect import getsource
 
@@ -126,12 +134,21 @@ def _stable(value: Any) -> str:
 @cache
 def _toolchain() -> str:
     """Version, and size and time of every file of the language and the compiler."""
-    root = Path(beespace.__file__).parent
-    files = sorted(
-        path for room in ("compiler", "lang", "schema", "hooks", "btf", "isa") for path in (root / room).rglob("*.py")
-    )
-    stats = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return f"{beespace.__version__} {stats}"
+    root = os.path.dirname(beespace.__file__)
+    rooms = [os.path.join(root, room) for room in ("compiler", "lang", "schema", "hooks", "btf", "isa")]
+    stats = [each for room in rooms for each in _sources(room)]
+    return f"{beespace.__version__} {sorted(stats)}"
+
+
+def _sources(folder: str) -> Iterator[tuple[str, int, int]]:
+    """Path, size and time of change of every source file in and below a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                found = entry.stat()
+                yield entry.path, found.st_size, found.st_mtime_ns
+            elif entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
+                yield from _sources(entry.path)
 
 
 @cache
@@ -139,7 +156,7 @@ def _kernel() -> str:
     """The running kernel's build: release, version and build id."""
     uname = os.uname()
     try:
-        notes = Path("/sys/kernel/notes").read_bytes()
+        notes = read_bytes("/sys/kernel/notes")
     except OSError:
         notes = b""
     return f"{uname.release} {uname.version} {uname.machine} {notes.hex()}"

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from beespace.btf import Btf
 from beespace.btf.codec import codec as codec_of
@@ -20,6 +19,7 @@ from beespace.session.records import Events
 from beespace.session.waiting import Reader
 from beespace.spec import ObjectSpec
 from beespace.syscall.small_files import read_bytes
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.kernel.either import Alternative

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Self
 
 from beespace.errors import UsageError
 from beespace.kernel import RingBuffer
 from beespace.session.waiting import Reader, async_records, records
+from beespace.typed import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from beespace.btf.codec import Codec

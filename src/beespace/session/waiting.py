@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Protocol, TypeVar
+
+from beespace.typed import Protocol, TypeVar
 
 __all__ = ["Reader", "async_records", "records"]
 

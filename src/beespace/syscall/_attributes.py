@@ -3,8 +3,7 @@
 Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct perf_event_attr`` in a kernel's BTF.
 """
 
-from enum import IntEnum
-
+from beespace.enumeration import IntEnum
 from beespace.syscall.layout import Layout, Slot
 
 

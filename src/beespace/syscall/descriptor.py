@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Protocol, TypeAlias
+
+from beespace.typed import Protocol, TypeAlias
 
 
 class HasFileno(Protocol):

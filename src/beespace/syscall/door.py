@@ -12,11 +12,11 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TypeAlias
 
 from beespace.errors import NotSupported
 from beespace.syscall._attributes import ATTRIBUTES, Command
 from beespace.syscall.layout import Buffer, Layout, Value
+from beespace.typed import TypeAlias
 
 # include/uapi/asm-generic/unistd.h (arm64), arch/x86/entry/syscalls/syscall_64.tbl
 NUMBERS: Mapping[str, Mapping[str, int]] = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
 
 from beespace.record import dataclass, field
+from beespace.typed import NamedTuple, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Memory whose address goes into a pointer field; the kernel can only write into a ``bytearray`` or writable view."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
 
 from beespace.record import dataclass
 from beespace.syscall._attributes import BPF_LINK_INFO
 from beespace.syscall.descriptor import Fd
 from beespace.syscall.objects import Info
+from beespace.typed import NamedTuple, TypeAlias
 
 __all__ = ["Detail", "LinkInfo", "link_info"]
 

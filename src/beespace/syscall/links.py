@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from typing import Protocol
 
 from beespace.record import dataclass
 from beespace.syscall import capabilities, door
@@ -13,6 +12,7 @@ from beespace.syscall._attributes import Command
 from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Value
 from beespace.syscall.request import ask
+from beespace.typed import Protocol
 
 
 class Where(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from typing import Protocol
 
 from beespace.record import dataclass
 from beespace.syscall import capabilities, door, memlock, refusal
@@ -12,6 +11,7 @@ from beespace.syscall.descriptor import Descriptor, Fd, number
 from beespace.syscall.layout import Buffer, Value
 from beespace.syscall.request import ask
 from beespace.syscall.token import not_delegated, token_flag
+from beespace.typed import Protocol
 
 NAME_LIMIT = 15  # BPF_OBJ_NAME_LEN is 16 with the final zero
 

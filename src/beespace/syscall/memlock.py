@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
-from typing import TypeVar
+
+from beespace.typed import TypeVar
 
 T = TypeVar("T")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 from contextlib import suppress
-from typing import NamedTuple
 
 from beespace.errors import KernelError
 from beespace.syscall import refusal
 from beespace.syscall.descriptor import Fd, number
+from beespace.typed import NamedTuple
 
 PAGE = mmap.PAGESIZE
 

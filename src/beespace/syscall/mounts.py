@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator, Mapping
 
 from beespace.errors import KernelError, NotSupported
@@ -53,7 +52,8 @@ def parse_mountinfo(text: str) -> Iterator[Mount]:
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
+    first, *escaped = text.split("\\")  # space, tab, newline and backslash as three octal digits
+    return first + "".join([chr(int(part[:3], 8)) + part[3:] for part in escaped])
 
 
 def visible_mounts(kind: str) -> list[Mount]:
@@ -162,5 +162,4 @@ def lockdown() -> str | None:
             text = read_at(root, "lockdown").decode()
     except KernelError:
         return None
-    chosen = re.search(r"\[(\w+)\]", text)
-    return chosen[1] if chosen else None
+    return text.partition("[")[2].partition("]")[0] or None

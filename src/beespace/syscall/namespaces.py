@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
 
 from beespace.syscall import capabilities, door, refusal
 from beespace.syscall.descriptor import Fd, number
+from beespace.typed import TypeVar
 
 __all__ = ["inside"]
 

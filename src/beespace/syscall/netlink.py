@@ -11,12 +11,12 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Self, TypeAlias
 
 from beespace.errors import KernelError
 from beespace.syscall import capabilities, refusal
 from beespace.syscall.descriptor import Fd
 from beespace.syscall.namespaces import inside
+from beespace.typed import NamedTuple, Self, TypeAlias
 
 __all__ = ["Attributes", "Message", "Netlink", "attribute", "attributes", "nested", "number", "text"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-from typing import Generic, TypeVar
 
 from beespace.syscall.descriptor import Fd, number
+from beespace.typed import Generic, TypeVar
 
 K = TypeVar("K")
 

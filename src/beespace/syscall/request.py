@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 from beespace.syscall import door, refusal
 from beespace.syscall._attributes import Command
 from beespace.syscall.layout import Value
+from beespace.typed import NamedTuple
 
 
 class Answer(NamedTuple):

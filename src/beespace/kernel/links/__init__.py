@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from beespace.errors import UsageError
 from beespace.kernel.links.link import Attachable, Link, Where
+from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.kernel.links.attached import query

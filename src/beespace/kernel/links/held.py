@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Self
 
 from beespace.syscall import Descriptor, HasFileno
+from beespace.typed import Self
 
 __all__ = ["Held"]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
 from beespace.kernel.kallsyms import KALLSYMS, find_symbols
 from beespace.kernel.links.link import Attachable, Where
 from beespace.syscall import mounts
+from beespace.typed import NamedTuple
 
 __all__ = [
     "KernelFunction", "NotProbed", "UnknownFunction", "asked_functions", "has_function", "matching", "missing", "near",
@@ -126,7 +125,7 @@ def starts(functions: Sequence[KernelFunction]) -> list[int]:
 
 def _kallsyms() -> Iterator[tuple[int, str, str]]:
     """Address, name and module of each function."""
-    with Path(KALLSYMS).open() as file:
+    with open(KALLSYMS) as file:
         for line in file:
             fields = line.split()
             if fields[1] in _CODE:

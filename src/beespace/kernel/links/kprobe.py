@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
@@ -19,10 +18,11 @@ from beespace.kernel.links.trace_events import open_trace_event
 from beespace.kernel.links.ways import first_way
 from beespace.syscall import perf
 from beespace.syscall.layout import Value
+from beespace.syscall.small_files import read_text
 
 __all__ = ["attach", "attach_alternatives", "attach_function", "event_type"]
 
-_DEVICES = Path("/sys/bus/event_source/devices")
+_DEVICES = "/sys/bus/event_source/devices"
 # What kernels say of a function that they do not have; some say EINVAL, so kallsyms is asked then.
 _MAYBE_MISSING = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL)
 
@@ -123,9 +123,9 @@ def _explained(error: KernelError, function: str, offset: int) -> Exception:
 def event_type(kind: str) -> tuple[int, int]:
     """The number of the perf event type of ``kprobe`` or ``uprobe``, and the bit of ``config`` that means return."""
     try:
-        number = int((_DEVICES / kind / "type").read_text())
-        text = (_DEVICES / kind / "format/retprobe").read_text()
+        number = int(read_text(f"{_DEVICES}/{kind}/type"))
+        text = read_text(f"{_DEVICES}/{kind}/format/retprobe")
     except OSError:
         option = f"CONFIG_{kind.upper()}_EVENTS" if kind == "uprobe" else "CONFIG_KPROBES and CONFIG_KPROBE_EVENTS"
-        raise NotSupported(f"{kind}s as perf events: {_DEVICES / kind} is not there", since=f"4.17, {option}") from None
+        raise NotSupported(f"{kind}s as perf events: {_DEVICES}/{kind} is not there", since=f"4.17, {option}") from None
     return number, 1 << int(text.strip().removeprefix("config:"))

@@ -6,12 +6,12 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.hooks import Attachment
 from beespace.record import dataclass
 from beespace.syscall import Descriptor, HasFileno, bpf
+from beespace.typed import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     from beespace.kernel.links.info import LinkInfo

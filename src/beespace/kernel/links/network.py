@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
 
 from beespace.errors import KernelError, UsageError
 from beespace.kernel.links.link import Attachable, Where
@@ -14,6 +13,7 @@ from beespace.record import dataclass
 from beespace.syscall import Descriptor, rtnetlink
 from beespace.syscall.namespaces import inside
 from beespace.syscall.netlink import Netlink
+from beespace.typed import TypeVar
 
 __all__ = ["Port", "chosen", "open_netns", "port"]
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
 
 from beespace.errors import KernelError, NotSupported
 from beespace.syscall import Descriptor, capabilities, mounts, perf, refusal
+from beespace.syscall.small_files import read_text
 
 __all__ = ["GROUP", "TraceEvent", "open_trace_event"]
 
@@ -79,13 +79,13 @@ def _write(tracefs: Descriptor, file: str, line: str, deadline: float = 0.0) -> 
 
 def _mark() -> str:
     """What names of this process's events begin with: its pid namespace, pid and start time."""
-    return f"N{Path('/proc/self/ns/pid').stat().st_ino}_{os.getpid()}_{_start_time(os.getpid())}"
+    return f"N{os.stat('/proc/self/ns/pid').st_ino}_{os.getpid()}_{_start_time(os.getpid())}"
 
 
 def _start_time(pid: int) -> str:
     """Field 22 of ``/proc/PID/stat``: with the pid it names a process for good; empty if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
     except OSError:
         return ""
 
@@ -94,7 +94,7 @@ def _remove_left_ones(tracefs: Descriptor, file: str) -> None:
     """Remove events of processes that are gone; of another pid namespace nobody here can tell."""
     if GROUP not in mounts.list_at(tracefs, "events"):
         return
-    here = f"N{Path('/proc/self/ns/pid').stat().st_ino}"
+    here = f"N{os.stat('/proc/self/ns/pid').st_ino}"
     for name in mounts.list_at(tracefs, f"events/{GROUP}"):
         namespace, *parts = name.split("_")
         if namespace != here or len(parts) < 4 or not name.endswith(file[0]) or not parts[0].isdigit():

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from beespace.errors import UsageError
 from beespace.kernel.binary import Binary
@@ -23,6 +22,7 @@ from beespace.kernel.links.usdt_specs import Addresses, Specs
 from beespace.kernel.usdt_arguments import parse_arguments
 from beespace.kernel.usdt_notes import StaticProbe, static_probes
 from beespace.record import replace
+from beespace.typed import NamedTuple
 
 __all__ = ["UsdtLink", "attach"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from typing import Generic, Self, TypeVar
 
 from beespace.errors import KernelError
 from beespace.kernel.links.info import LinkInfo, link_info
 from beespace.syscall import Descriptor, bpf
 from beespace.syscall.descriptor import Fd
+from beespace.typed import Generic, Self, TypeVar
 
 __all__ = ["Found", "Walk", "all_links", "all_maps", "all_programs"]
 

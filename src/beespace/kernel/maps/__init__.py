@@ -10,11 +10,11 @@ asked for.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from beespace.kernel.maps.batches import Entries
 from beespace.kernel.maps.kinds import CLASSES, LiveMaps, container, open_id, open_pinned
 from beespace.kernel.maps.map import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.kernel.maps.arena import Arena

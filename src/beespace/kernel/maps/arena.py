@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from beespace.errors import UsageError
 from beespace.kernel.maps.base import Container
 from beespace.kernel.maps.coding import Coding, coding
+from beespace.typed import Any
 
 __all__ = ["Arena"]
 

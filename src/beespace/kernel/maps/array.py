@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
 
 from beespace.errors import KernelError, UsageError
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.base import Container, write_flags
 from beespace.kernel.maps.batches import NO_BATCH
 from beespace.kernel.maps.words import load, store
+from beespace.typed import Any, overload
 
 __all__ = ["ArrayMap", "ArrayMemory"]
 

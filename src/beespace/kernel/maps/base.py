@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
 
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.coding import Coding, PerCpu, Types, coding
 from beespace.kernel.maps.map import Map
 from beespace.syscall import HasFileno
 from beespace.syscall.process import possible_cpus
+from beespace.typed import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from beespace.spec import MapSpec

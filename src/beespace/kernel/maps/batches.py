@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from beespace.syscall import HasFileno, bpf
+from beespace.typed import NamedTuple
 
 __all__ = ["NO_BATCH", "Entries", "joined", "read_batches", "walk"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from beespace.kernel.maps.base import Container
 from beespace.syscall import bpf
+from beespace.typed import Any
 
 __all__ = ["BloomFilter"]
 

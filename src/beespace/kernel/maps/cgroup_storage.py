@@ -6,12 +6,12 @@ import errno
 import struct
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
 
 from beespace.errors import KernelError, UsageError
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.base import Container, write_flags
 from beespace.kernel.maps.coding import Coding, Unsigned
+from beespace.typed import Any, NamedTuple
 
 __all__ = ["AttachedCgroup", "AttachedCgroupStorage"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
 
 from beespace.errors import UsageError
+from beespace.typed import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import ItemsView, Iterable, Iterator, MutableMapping, ValuesView
-from typing import Any
 
 from beespace.errors import KernelError
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.base import Container, write_flags
 from beespace.kernel.maps.batches import NO_BATCH
+from beespace.typed import Any
 
 __all__ = ["HashMap"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
 
 from beespace.errors import UsageError
 from beespace.kernel.maps.array import ArrayMap
 from beespace.kernel.maps.coding import Coding
+from beespace.typed import Any, NamedTuple
 
 __all__ = ["Instruction", "InstructionArray"]
 

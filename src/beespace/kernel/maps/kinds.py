@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from beespace.isa.constants import MapType
 from beespace.kernel.maps.coding import Types
 from beespace.kernel.maps.map import Map
 from beespace.record import replace
 from beespace.syscall import HasFileno, bpf
+from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beespace.btf import Btf

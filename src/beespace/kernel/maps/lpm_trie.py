@@ -9,12 +9,12 @@ import ipaddress
 import sys
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 from beespace.errors import UsageError
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.hash import HashMap
+from beespace.typed import Any
 
 __all__ = ["LpmTrie"]
 

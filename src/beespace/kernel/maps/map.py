@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
@@ -18,6 +17,7 @@ from beespace.syscall import Descriptor, HasFileno, bpf
 from beespace.syscall.layout import Buffer
 from beespace.syscall.memory import PAGE, MappedMemory, map_memory
 from beespace.syscall.process import possible_cpus
+from beespace.typed import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from beespace.syscall.arena import ArenaMemory

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.kinds import container
 from beespace.kernel.maps.map import Map
 from beespace.kernel.maps.slots import DescriptorIn, Slots
 from beespace.record import replace
+from beespace.typed import Any
 
 __all__ = ["ArrayOfMaps", "HashOfMaps"]
 

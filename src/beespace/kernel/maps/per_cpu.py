@@ -6,12 +6,12 @@ PERCPU_HASH, PERCPU_ARRAY (Linux 4.6), LRU_PERCPU_HASH (4.10).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from beespace.errors import UsageError
 from beespace.kernel.maps.array import ArrayMap
 from beespace.kernel.maps.coding import PerCpu
 from beespace.kernel.maps.hash import HashMap
+from beespace.typed import Any
 
 __all__ = ["PerCpuArrayMap", "PerCpuHashMap", "merge"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.base import Container
+from beespace.typed import Any
 
 __all__ = ["Queue", "Stack"]
 

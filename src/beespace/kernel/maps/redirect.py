@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import sys
 from functools import cached_property
-from typing import Any, NamedTuple
 
 from beespace.errors import KernelError, UsageError
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.slots import Slots
+from beespace.typed import Any, NamedTuple
 
 __all__ = ["CpuMap", "CpuQueue", "DevMap", "Device"]
 

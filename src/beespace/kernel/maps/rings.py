@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import select
 import time
-from typing import Any, Self
 
 from beespace.errors import UsageError
 from beespace.isa.ring_record import BUSY, DISCARD, HEADER
@@ -18,6 +17,7 @@ from beespace.kernel.maps.coding import Types
 from beespace.kernel.maps.map import Map
 from beespace.syscall import barrier
 from beespace.syscall.memory import RingMemory, map_user_ring
+from beespace.typed import Any, Self
 
 __all__ = ["Ring", "Sample", "UserRing"]
 

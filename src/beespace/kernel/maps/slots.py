@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 from beespace.errors import UsageError
 from beespace.kernel.maps.base import Container
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.hash import HashMap
+from beespace.typed import Any
 
 __all__ = ["CgroupArray", "DescriptorIn", "PerfEventArray", "ProgramArray", "Slots", "XskMap"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 from functools import cached_property
-from typing import Any
 
 from beespace.errors import KernelError, UsageError
 from beespace.kernel.maps.coding import Coding
 from beespace.kernel.maps.slots import DescriptorIn, Slots
+from beespace.typed import Any
 
 __all__ = ["SockMap"]
 

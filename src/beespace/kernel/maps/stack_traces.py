@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from beespace.isa.constants import MapFlag
 from beespace.kernel.maps.base import Container
+from beespace.typed import Any, NamedTuple
 
 __all__ = ["BuildIdFrame", "StackTraces"]
 

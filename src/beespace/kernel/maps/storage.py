@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from beespace.errors import KernelError, UsageError
 from beespace.isa.constants import UpdateFlag
 from beespace.kernel.maps.base import Container, write_flags
 from beespace.syscall import Descriptor
+from beespace.typed import Any
 
 __all__ = ["CgroupStorage", "InodeStorage", "SocketStorage", "TaskStorage"]
 

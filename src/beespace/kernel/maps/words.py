@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+
+from beespace.typed import Literal
 
 __all__ = ["load", "store"]
 
