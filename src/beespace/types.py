@@ -45,8 +45,11 @@ from beespace.schema.kinds import (
     IntKind,
     ResourceKind,
     TextKind,
+    VariableKind,
     as_kind,
     enum_kind,
+    is_variable,
+    kind_name,
 )
 
 __all__ = [
@@ -102,14 +105,22 @@ else:
     Raw = BytesKind(0)
 
 
-def text(size: int) -> Any:
-    """A text of at most ``size`` bytes: a field (``comm: Text = text(16)``) or a map key (``key=text(16)``)."""
-    return TextKind(_positive(size, "text"))
+def text(size: int, *, variable: bool = False) -> Any:
+    """A text of at most ``size`` bytes: a field (``comm: Text = text(16)``) or a map key (``key=text(16)``).
+
+    ``variable``: as the last field of an Event, of which only what the text uses is sent.
+    """
+    kind = TextKind(_positive(size, "text"))
+    return VariableKind(kind) if variable else kind
 
 
-def raw(size: int) -> Any:
-    """``size`` raw bytes: a field (``mac: Raw = raw(6)``) or a map key or value."""
-    return BytesKind(_positive(size, "raw"))
+def raw(size: int, *, variable: bool = False) -> Any:
+    """``size`` raw bytes: a field (``mac: Raw = raw(6)``) or a map key or value.
+
+    ``variable``: as the last field of an Event, at most ``size`` bytes, of which only what is used is sent.
+    """
+    kind = BytesKind(_positive(size, "raw"))
+    return VariableKind(kind) if variable else kind
 
 
 def array(element: Any, length: int) -> Any:
@@ -119,6 +130,8 @@ def array(element: Any, length: int) -> Any:
         raise TypeError(
             f"array() takes a type from beespace.types, text(n), an enumeration or a Struct, not {element!r}"
         )
+    if is_variable(kind):
+        raise TypeError(f"the elements of an array have one size, and the length of {kind_name(kind)} varies")
     return ArrayKind(kind, _positive(length, "array"))
 
 

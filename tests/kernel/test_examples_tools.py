@@ -198,6 +198,16 @@ def opens(probe: Any, tmp_path: Path) -> None:
     assert results[str(tmp_path / "missing")] == -errno.ENOENT
 
 
+def output(probe: Any, tmp_path: Path) -> None:
+    said = [b"x" * length for length in (1, 7, 4096, 5000)]
+    command = ["import os, sys", "sys.stdin.read()", *(f"os.write(2, b'x' * {len(data)})" for data in said)]
+    process = subprocess.Popen([sys.executable, "-c", "; ".join(command)], stdin=-1, stderr=-1)
+    with type(probe)(process=process.pid) as own:
+        assert process.communicate()[1] == b"".join(said)
+        found = mine(own.written.available(), descriptor=2)
+    assert [(event.size, event.data) for event in found] == [(len(data), data[:4096]) for data in said]
+
+
 def processes(probe: Any, tmp_path: Path) -> None:
     children = [subprocess.Popen(["sleep", "60"]) for _ in range(5)]
     try:
@@ -311,6 +321,7 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
         on_cpu,
         open_files,
         opens,
+        output,
         processes,
         profile,
         reads,

@@ -8,12 +8,13 @@ from enum import IntEnum, IntFlag
 import pytest
 
 from beespace.errors import UsageError
+from beespace.lang import Hash
 from beespace.lang.maps.declaration import plain
-from beespace.schema import Struct, Union
+from beespace.schema import Event, Struct, Union
 from beespace.schema.codec import pack, unpack
 from beespace.schema.kinds import as_kind
 from beespace.schema.parse import parse
-from beespace.types import Address, Raw, array, be32, boolean, i32, raw, stored, text, u8, u16, u32, u64
+from beespace.types import Address, Raw, Text, array, be32, boolean, i32, raw, stored, text, u8, u16, u32, u64
 
 
 class State(IntEnum):
@@ -173,3 +174,47 @@ def test_values_as_json_has_them() -> None:
     assert (shown["state"], shown["tiny"], shown["pairs"]) == ("CLOSED", 0, [{"low": 0, "high": 0}] * 2)
     assert shown["where"] == {"v4": 1, "pair": {"low": 0, "high": 0}, "v6": "00000001" + "00" * 14}
     assert [plain(value) for value in (Access.READ | Access.WRITE, Access(0))] == ["READ|WRITE", 0]
+
+
+class Said(Event):
+    number: u32
+    data: Raw = raw(6, variable=True)
+
+
+class SaidText(Event):
+    line: Text = text(5, variable=True)
+
+
+def test_the_last_field_of_an_event_may_vary_in_length() -> None:
+    assert Said.layout.size == 4 + 4 + 8
+    assert Said.layout.variable == Said.layout.field("data")
+    assert pack(Said, Said(number=1, data=b"ab")) == b"\1\0\0\0\2\0\0\0ab" + bytes(6)
+    assert unpack(Said, b"\1\0\0\0\2\0\0\0ab") == Said(number=1, data=b"ab")
+    assert unpack(SaidText, pack(SaidText, SaidText(line="grün"))) == SaidText(line="grün")
+    assert (Said().data, SaidText().line) == (b"", "")
+    with pytest.raises(UsageError, match="more than the 6"):
+        pack(Said, Said(data=bytes(7)))
+
+
+def test_what_varies_in_length_stands_at_the_end_of_events_alone() -> None:
+    with pytest.raises(TypeError, match=r"Early\.name is of variable length, which only the last field of an Event"):
+
+        class Early(Event):
+            name: Text = text(8, variable=True)
+            number: u32
+
+    with pytest.raises(TypeError, match=r"Plain\.name is of variable length, which only the last field of an Event"):
+
+        class Plain(Struct):
+            name: Text = text(8, variable=True)
+
+    with pytest.raises(TypeError, match=r"Nested\.said is a Said, whose length varies"):
+
+        class Nested(Event):
+            said: Said
+
+    for declare in (lambda: Hash(key=u32, value=Said), lambda: Hash(key=text(8, variable=True), value=u32)):
+        with pytest.raises(TypeError, match="goes into a Ring or PerfEvents"):
+            declare()
+    with pytest.raises(TypeError, match="the length of text varies"):
+        array(text(8, variable=True), 2)

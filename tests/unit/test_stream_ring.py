@@ -194,3 +194,35 @@ def test_any_sequence_agrees_with_a_plain_walk(rounds: list[tuple[Any, int]], st
     while ring.consumer != ring.producer:
         seen += numbers(drain(ring, DECODER))
     assert seen == expected
+
+
+class Said(Event):
+    number: u64
+    line: Text = text(100, variable=True)
+
+
+def said(number: int, line: bytes, claimed: int | None = None) -> bytes:
+    return struct.pack("<QI", number, len(line) if claimed is None else claimed) + line
+
+
+@settings(max_examples=100, deadline=None)
+@given(lines=st.lists(st.binary(max_size=100), max_size=40), start=st.integers(0, 511).map(lambda n: n * 8))
+def test_records_of_variable_length(lines: list[bytes], start: int) -> None:
+    ring, decoder = FakeRing(start=start), Decoder(Said.layout)
+    for number, line in enumerate(lines[:30]):
+        ring.reserve(said(number, line))
+    drained = drain(ring, decoder)
+    assert drained.records.column("line").to_pylist() == [line.decode(errors="replace") for line in lines[:30]]
+    assert drained.records.column("number").to_pylist() == list(range(len(lines[:30])))
+    assert ring.consumer == ring.producer
+
+
+def test_a_length_that_is_not_there_is_cut_and_no_length_is_malformed() -> None:
+    ring, decoder = FakeRing(), Decoder(Said.layout)
+    ring.reserve(said(1, b"abc", claimed=50))
+    ring.reserve(said(2, b"abc", claimed=2))
+    ring.reserve(b"too short")
+    ring.reserve(said(3, b"given up"), DISCARD)
+    drained = drain(ring, decoder)
+    assert drained.records.to_pydict() == {"number": [1, 2], "line": ["abc", "ab"]}
+    assert (drained.malformed, drained.discarded) == (1, 1)

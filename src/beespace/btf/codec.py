@@ -7,6 +7,7 @@ integer, enumeration, pointer, bit-field     ``int`` (an enumeration may be give
 ``bool``                                     ``bool``
 ``float``, ``double``                        ``float``
 ``char[N]``                                  ``str`` up to the first NUL (UTF-8, ``surrogateescape``)
+the last field of an event of variable length ``str`` or ``bytes``
 ``u8[N]``, anything of no known shape        ``bytes``
 other arrays                                 ``tuple``
 struct, union                                :class:`~beespace.btf.values.Record`
@@ -27,6 +28,7 @@ import sys
 
 from beespace.btf.codecs import (
     MAX_DEPTH,
+    VARIABLE,
     Array,
     Base,
     Blob,
@@ -37,6 +39,7 @@ from beespace.btf.codecs import (
     Text,
     Wide,
 )
+from beespace.btf.codecs import Variable as VariableCodec
 from beespace.btf.reader import Btf
 from beespace.btf.record_codec import BitField, Place, RecordCodec
 from beespace.btf.types import Array as ArrayType
@@ -109,6 +112,9 @@ def _new(btf: Btf, type_id: int, byteorder: ByteOrder, depth: int) -> Base:
             return Blob(type_id, name, odd.size)
         case ArrayType() as array:
             return _array(btf, array, type_id, name, byteorder, depth)
+        case Struct(name=name_) as struct if name_ == VARIABLE and len(struct.members) == 2:
+            length, data = (_make(btf, member.type, byteorder, depth + 1) for member in struct.members)
+            return VariableCodec(type_id, name, struct.size, length, data)
         case Struct() as struct:
             return _record(btf, struct, type_id, name, byteorder, depth)
         case Variable() as variable:

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = [
-    "MAX_DEPTH", "Array", "Base", "Blob", "Boolean", "Enumeration", "Integer", "Misfit", "Real", "Text", "Wide",
-    "shown",
+    "MAX_DEPTH", "Array", "Base", "Blob", "Boolean", "Enumeration", "Integer", "Misfit", "Real", "Text",
+    "VARIABLE", "Variable", "Wide", "shown",
 ]  # fmt: skip
 
 MAX_DEPTH = 64
+#: The name of the struct that a field of variable length is.
+VARIABLE = "beespace_variable"
 # A type may hold itself many times over in overlapping members; real ones give some values a byte.
 _VALUES_A_BYTE = 64
 _SMALL = 4096
@@ -173,6 +175,27 @@ class Boolean(Base):
         if number not in (0, 1):
             raise Misfit(f"{shown(value)} is neither true nor false")
         return bytes([number])
+
+
+class Variable(Base):
+    """``struct beespace_variable { unsigned int length; char data[]; }``: a text or bytes of which ``length`` count."""
+
+    __slots__ = ("data", "length")
+
+    def __init__(self, type_id: int, name: str, size: int, length: Base, data: Base) -> None:
+        super().__init__(type_id, name, size)
+        self.length, self.data = length, data
+
+    def decode(self, data: ReadableBuffer, offset: int = 0) -> Any:
+        found = bytes(self.chunk(data, offset))
+        used = found[self.length.size :][: self.length.decode(found)]
+        return used if isinstance(self.data, Blob) else used.decode(errors="surrogateescape")
+
+    def pack(self, value: Any) -> bytes:
+        data = value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
+        if len(data) > self.data.size:
+            raise Misfit(f"{len(data)} bytes were given, {self.name} has room for {self.data.size}")
+        return (self.length.pack(len(data)) + data).ljust(self.size, b"\0")
 
 
 class Wide(Base):

@@ -38,8 +38,20 @@ from beespace.compiler.types import (
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
-from beespace.schema import AddressKind, BoolKind, BytesKind, Field, IntKind, Kind, ResourceKind, Struct, TextKind
-from beespace.schema.kinds import kind_size
+from beespace.compiler.variable import fill_variable
+from beespace.schema import (
+    AddressKind,
+    BoolKind,
+    BytesKind,
+    Field,
+    IntKind,
+    Kind,
+    ResourceKind,
+    Struct,
+    TextKind,
+    VariableKind,
+)
+from beespace.schema.kinds import is_variable, kind_size
 
 __all__ = [
     "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "load", "located",
@@ -81,6 +93,11 @@ def read_field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     """``value.name`` of a struct of the author's."""
     assert isinstance(value.type, StructType)
     field = field_of(frame, value.type.cls, name, node)
+    if isinstance(field.kind, VariableKind):
+        raise frame.error(
+            rules.NotSupported, node, what="reading a field of variable length",
+            suggestion="keep what it was made of in a local",
+        )  # fmt: skip
     if isinstance(field.kind, ResourceKind):
         return Value(Resource(field.kind, value.type.cls), offset(value.expression, field.offset))
     return load(offset(value.expression, field.offset), field.kind, memory_align(value.align, field.offset))
@@ -106,6 +123,8 @@ def store(
         return (ir.Store(target, swapped(code, kind)),)
     if isinstance(kind, BoolKind):
         return (ir.Store(target, fit(frame, value, BOOL, node, place)),)
+    if isinstance(kind, VariableKind):
+        return fill_variable(frame, target, kind, value, node, place)
     if isinstance(kind, TextKind):
         return fill_text(frame, target, size, align, value, node, place)
     if isinstance(kind, BytesKind):
@@ -184,6 +203,11 @@ def compared(frame: Frame, left: Value, right: Value, node: ast.Compare, operato
         else:
             kind = left.type.kind if isinstance(left.type, Array) else AddressKind()
         size = kind_size(kind)
+        if is_variable(kind):
+            suggestion = "compare the fields that have one size"
+            raise frame.error(
+                rules.Comparison, node, left=left.type, right=right.type, operator=operator, suggestion=suggestion
+            )
         check_copied(frame, kind, node, left.code, right.code)
         before, ours, align = in_memory(frame, left, size)
         between, theirs, other = in_memory(frame, right, size)

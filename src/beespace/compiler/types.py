@@ -26,6 +26,7 @@ from beespace.schema import (
     ResourceKind,
     Struct,
     TextKind,
+    VariableKind,
 )
 from beespace.schema.kinds import kind_name
 
@@ -407,6 +408,8 @@ def of_kind(kind: Kind) -> Type:
         return Text(kind.size)
     if isinstance(kind, BytesKind):
         return Bytes(kind.size)
+    if isinstance(kind, VariableKind):
+        return Text(None) if isinstance(kind.of, TextKind) else Bytes(None)
     if isinstance(kind, AddressKind):
         return ADDRESS
     if isinstance(kind, ArrayKind):

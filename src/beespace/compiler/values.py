@@ -58,12 +58,14 @@ class Recipe:
     """A value with more bytes than a register, made at the place where it is wanted.
 
     ``prepare`` runs first, in the same block, and declares locals that ``fill`` reads.  ``reads`` tells
-    that ``fill`` copies from memory that the place could overlap.
+    that ``fill`` copies from memory that the place could overlap.  ``measured``, where a value knows how long it is,
+    builds at most that many bytes at an address, leaves the rest as it is, and gives their number (a u32).
     """
 
     fill: Fill
     prepare: ir.Block = ()
     reads: bool = False
+    measured: Callable[[ir.Expression, int], tuple[ir.Block, ir.Expression]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

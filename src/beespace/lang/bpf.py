@@ -159,6 +159,11 @@ def user_bytes(address: u64, size: u32) -> bytes:
     _kernel_only("user_bytes")
 
 
+def kernel_bytes(address: Any, size: u32) -> bytes:
+    """``size`` bytes of kernel memory, cut at the field; zeroes if not readable.  bpf_probe_read_kernel, 5.5."""
+    _kernel_only("kernel_bytes")
+
+
 def monotonic() -> u64:
     """Nanoseconds since the system started, without the time it slept (CLOCK_MONOTONIC).  bpf_ktime_get_ns, 4.1."""
     _kernel_only("monotonic")
@@ -220,6 +225,14 @@ def load_bytes(ctx: Any, header: type[_S], offset: u32) -> _S | None:
     bpf_skb_load_bytes, 4.5; for XDP bpf_xdp_load_bytes, 5.18.
     """
     _kernel_only("load_bytes")
+
+
+def packet_bytes(ctx: Any, offset: u32, size: u32) -> bytes:
+    """The packet's bytes from ``offset`` on, wherever they lie: ``size`` of them, or as many as there are and fit.
+
+    bpf_skb_load_bytes, 4.5; for XDP bpf_xdp_load_bytes, 5.18.
+    """
+    _kernel_only("packet_bytes")
 
 
 def store_bytes(ctx: Any, header: Struct, offset: u32) -> bool:

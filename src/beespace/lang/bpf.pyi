@@ -93,6 +93,9 @@ def user_text(address: Any) -> Text:
 def user_bytes(address: u64, size: u32) -> bytes:
     """``size`` bytes of user memory, cut at the field; zeroes if not readable.  bpf_probe_read_user, 5.5."""
 
+def kernel_bytes(address: Any, size: u32) -> bytes:
+    """``size`` bytes of kernel memory, cut at the field; zeroes if not readable.  bpf_probe_read_kernel, 5.5."""
+
 def monotonic() -> u64:
     """Nanoseconds since the system started, without the time it slept (CLOCK_MONOTONIC).  bpf_ktime_get_ns, 4.1."""
 
@@ -128,6 +131,12 @@ def function_address() -> u64:
 
 def load_bytes(ctx: Any, header: type[_S], offset: u32) -> _S | None:
     """A copy of the packet's bytes at ``offset``, wherever they lie; None if the packet is shorter.
+
+    bpf_skb_load_bytes, 4.5; for XDP bpf_xdp_load_bytes, 5.18.
+    """
+
+def packet_bytes(ctx: Any, offset: u32, size: u32) -> bytes:
+    """The packet's bytes from ``offset`` on, wherever they lie: ``size`` of them, or as many as there are and fit.
 
     bpf_skb_load_bytes, 4.5; for XDP bpf_xdp_load_bytes, 5.18.
     """

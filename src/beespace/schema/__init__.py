@@ -17,6 +17,7 @@ from beespace.schema.kinds import (
     Kind,
     ResourceKind,
     TextKind,
+    VariableKind,
 )
 from beespace.schema.struct import Event, Field, Layout, Struct, layout_of
 from beespace.schema.union import Union
@@ -36,5 +37,6 @@ __all__ = [
     "Struct",
     "TextKind",
     "Union",
+    "VariableKind",
     "layout_of",
 ]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from beespace.errors import UsageError
 from beespace.schema.kinds import (
+    LENGTH_SIZE,
     AddressKind,
     ArrayKind,
     BoolKind,
@@ -20,6 +21,7 @@ from beespace.schema.kinds import (
     IntKind,
     Kind,
     ResourceKind,
+    VariableKind,
     kind_name,
     kind_size,
 )
@@ -52,13 +54,15 @@ def pack(kind: Kind, value: Any) -> bytes:
     if isinstance(value, int):
         raise UsageError(f"{value!r} is no {kind_name(kind)}")
     data = value.encode() if isinstance(value, str) else bytes(value)
+    if isinstance(kind, VariableKind):
+        return (len(data).to_bytes(LENGTH_SIZE, sys.byteorder) + pack(kind.of, data)).ljust(kind.size, b"\0")
     if len(data) > kind.size:
         raise UsageError(f"{value!r} is {len(data)} bytes long, more than the {kind.size} of {kind_name(kind)}")
     return data.ljust(kind.size, b"\0")
 
 
 def unpack(kind: Kind, data: bytes | memoryview) -> Any:
-    """The value that ``data`` (exactly the kind's size) holds."""
+    """The value that ``data`` holds: exactly the kind's size; of an event of variable length, what was sent."""
     raw = bytes(data)
     if isinstance(kind, type) and issubclass(kind, Union):
         return kind.of_bytes(raw)
@@ -83,6 +87,9 @@ def unpack(kind: Kind, data: bytes | memoryview) -> Any:
         return None
     if isinstance(kind, BytesKind):
         return raw[: kind.size]
+    if isinstance(kind, VariableKind):
+        used = raw[LENGTH_SIZE:][: int.from_bytes(raw[:LENGTH_SIZE], sys.byteorder)]
+        return used if isinstance(kind.of, BytesKind) else used.decode(errors="replace")
     return raw[: kind.size].split(b"\0", 1)[0].decode(errors="replace")
 
 

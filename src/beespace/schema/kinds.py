@@ -172,10 +172,45 @@ class ResourceKind:
     target: str = ""
 
 
-Kind: TypeAlias = "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | ResourceKind | type[Struct]"
+@dataclass(frozen=True, slots=True)
+class VariableKind:
+    """A text or raw bytes at the end of an event, of which only what is used is sent.
+
+    In memory ``struct { unsigned int length; char data[of.size]; }``; a record ends after ``length`` bytes of data.
+    """
+
+    of: TextKind | BytesKind
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+    @property
+    def capacity(self) -> int:
+        """The most bytes of data."""
+        return self.of.size
+
+    @property
+    def size(self) -> int:
+        return LENGTH_SIZE + -(-self.of.size // LENGTH_SIZE) * LENGTH_SIZE
+
+    @property
+    def align(self) -> int:
+        return LENGTH_SIZE
+
+    def __call__(self, value: Any) -> Any:
+        return value
 
 
-KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind, ResourceKind)
+LENGTH_SIZE = 4  # of the number in front of the data of a VariableKind
+
+
+Kind: TypeAlias = (
+    "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | ResourceKind | VariableKind | type[Struct]"
+)
+
+
+KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind, ResourceKind, VariableKind)
 
 
 def enum_kind(enum: type[IntEnum] | type[IntFlag], of: IntKind | None = None) -> EnumKind:
@@ -216,6 +251,11 @@ def kind_name(kind: Kind) -> str:
 def kind_size(kind: Kind) -> int:
     """Bytes that a value of this kind takes."""
     return kind.layout.size if isinstance(kind, type) else kind.size
+
+
+def is_variable(kind: Kind) -> bool:
+    """Whether values are sent in as many bytes as they use."""
+    return kind.layout.variable is not None if isinstance(kind, type) else isinstance(kind, VariableKind)
 
 
 def kind_align(kind: Kind) -> int:

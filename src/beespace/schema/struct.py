@@ -24,6 +24,7 @@ from beespace.schema.kinds import (
     Kind,
     ResourceKind,
     TextKind,
+    VariableKind,
     as_kind,
     kind_align,
     kind_size,
@@ -60,6 +61,12 @@ class Layout:
                 return field
         raise KeyError(name)
 
+    @property
+    def variable(self) -> Field | None:
+        """The last field, if its length varies from record to record."""
+        last = self.fields[-1] if self.fields else None
+        return last if last is not None and isinstance(last.kind, VariableKind) else None
+
     def padding(self) -> Iterator[tuple[int, int]]:
         """The holes, as ``(offset, size)``; they are zeroed wherever a value is built.  A union has none."""
         end = self.size if self.union else 0
@@ -76,13 +83,23 @@ def layout_of(cls: type) -> Layout:
     fields: list[Field] = []
     offset, align = 0, 1
     union: bool = getattr(cls, "_union", False)
-    for name, kind in _declared(cls):
+    declared = list(_declared(cls))
+    for number, (name, kind) in enumerate(declared, 1):
+        _check_variable(cls, name, kind, last=number == len(declared))
         field_align = kind_align(kind)
         start = 0 if union else -(-offset // field_align) * field_align
         fields.append(Field(name, kind, start))
         offset = max(offset, start + kind_size(kind))
         align = max(align, field_align)
     return Layout(cls.__name__, tuple(fields), -(-offset // align) * align, align, union)
+
+
+def _check_variable(cls: type, name: str, kind: Kind, *, last: bool) -> None:
+    """Where readers see how long a record is, they see how long its last field is, and no other."""
+    if isinstance(kind, VariableKind) and not (last and issubclass(cls, Event)):
+        raise TypeError(f"{cls.__name__}.{name} is of variable length, which only the last field of an Event can be")
+    if isinstance(kind, type) and kind.layout.variable is not None:
+        raise TypeError(f"{cls.__name__}.{name} is a {kind.__name__}, whose length varies; it goes into rings alone")
 
 
 def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
@@ -121,6 +138,8 @@ def zero(kind: Kind) -> Any:
         return [zero(kind.element) for _ in range(kind.length)]
     if isinstance(kind, ResourceKind):
         return None
+    if isinstance(kind, VariableKind):
+        return b"" if isinstance(kind.of, BytesKind) else ""
     return "::" if isinstance(kind, AddressKind) else ""
 
 

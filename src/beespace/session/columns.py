@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from beespace.btf import Array, Btf, Enum, Int, IntEncoding, Member, Pointer
 from beespace.btf import Struct as StructType
+from beespace.btf.codecs import VARIABLE
 from beespace.errors import UsageError
-from beespace.schema import ArrayKind, BoolKind, BytesKind, Field, IntKind, Kind, Layout, Struct, TextKind
+from beespace.schema import ArrayKind, BoolKind, BytesKind, Field, IntKind, Kind, Layout, Struct, TextKind, VariableKind
 
 __all__ = ["layout_from"]
 
@@ -77,6 +78,10 @@ def _kind(btf: Btf, type_id: int, size: int, is_bitfield: bool = False) -> Kind:
                 if not element.is_signed:
                     return BytesKind(size)
             return ArrayKind(_kind(btf, found.type, btf.size(found.type)), found.count)
+        case StructType(name=name) if name == VARIABLE and isinstance(
+            data := _kind(btf, found.members[-1].type, btf.size(found.members[-1].type)), TextKind | BytesKind
+        ):
+            return VariableKind(data)
         case StructType() if not found.is_union and (fields := _fields(btf, found, 0)):
             nested: type[Struct] = type(found.name or "struct", (Struct,), {})
             nested.layout = Layout(nested.__name__, tuple(fields), found.size, 1)

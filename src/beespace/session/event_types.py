@@ -19,6 +19,7 @@ from beespace.btf import (
     Struct,
     Variable,
 )
+from beespace.btf.codecs import VARIABLE
 from beespace.errors import UsageError
 from beespace.isa import decode
 from beespace.record import dataclass
@@ -116,6 +117,7 @@ def _candidates(spec: ObjectSpec, btf: Btf) -> list[int]:
                 excluded.add(found)
             elif found:
                 told.append(found)
+    excluded |= set(btf.find_all(VARIABLE, Kind.STRUCT))  # which is a field of others
     pointed = [found for found in dict.fromkeys(told) if found not in excluded]
     if pointed:
         return pointed

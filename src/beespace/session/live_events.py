@@ -78,14 +78,13 @@ class LiveRing:
 
     def take(self, boot_offset: int = 0) -> Any:
         """What is in the ring now, decoded (:class:`~beespace.stream.Drained`); ``boot_offset`` is added to times."""
-        from beespace.stream import Decoder, Drained, decode, drain
+        from beespace.stream import Decoder, Drained, drain
 
-        if not isinstance(self.ring, RingBuffer):
-            size = self.layout.size
-            taken = [record[:size] for record in islice(self.ring, _BATCH)]
-            return Drained(decode(self.layout, b"".join(taken), boot_offset), more=len(taken) == _BATCH)
         if self._decoder is None:
             self._decoder = Decoder(self.layout)
+        if not isinstance(self.ring, RingBuffer):
+            taken = list(islice(self.ring, _BATCH))
+            return Drained(self._decoder.each(taken, boot_offset), more=len(taken) == _BATCH)
         return drain(self.ring, self._decoder, boot_offset=boot_offset)
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from beespace.errors import UsageError
 from beespace.kernel import RingBuffer
+from beespace.schema.kinds import LENGTH_SIZE
 from beespace.session.waiting import Reader, async_records, records
 from beespace.typed import TYPE_CHECKING, Any, Self
 
@@ -38,6 +39,9 @@ class Events:
         self.malformed = 0
         self._reader = reader
         self._codec = codec
+        field = layout.variable if layout is not None else None
+        #: Bytes that every record has.
+        self._least = field.offset + LENGTH_SIZE if field is not None else codec.size if codec is not None else 0
         self._layout = layout
         if isinstance(reader, RingBuffer) and codec is not None:
             reader.expect(codec.size)
@@ -99,20 +103,20 @@ class Events:
     def _drain(self) -> tuple[Batch, bool]:
         from itertools import islice
 
-        from beespace.stream import Batch, Decoder, decode, drain  # Arrow: only who wants columns pays for it
+        from beespace.stream import Batch, Decoder, drain  # Arrow: only who wants columns pays for it
 
         if self._layout is None:
             raise UsageError(f"nothing says what the records of {self.name!r} are", help="name the struct")
+        decoder = Decoder(self._layout)
         if isinstance(self._reader, RingBuffer):
-            drained = drain(self._reader, Decoder(self._layout))
+            drained = drain(self._reader, decoder)
             self.malformed += drained.malformed
             return Batch(self._layout.name, drained.records).with_lost("malformed", drained.malformed), drained.more
         before = self._reader.lost or 0
         taken = list(islice(self._reader, BATCH_ROWS))
-        size = self._layout.size
-        whole = [record[:size] for record in taken if len(record) >= size]
+        whole = [record for record in taken if len(record) >= decoder.least]
         self.malformed += len(taken) - len(whole)
-        batch = Batch(self._layout.name, decode(self._layout, b"".join(whole)))
+        batch = Batch(self._layout.name, decoder.each(whole))
         batch = batch.with_lost("malformed", len(taken) - len(whole))
         return batch.with_lost("ring", (self._reader.lost or 0) - before), len(taken) == BATCH_ROWS
 
@@ -120,6 +124,8 @@ class Events:
         codec = self._codec
         if codec is None:
             return record
+        if len(record) < codec.size and self._least <= len(record):
+            record = record.ljust(codec.size, b"\0")
         if len(record) < codec.size:
             self.malformed += 1
             return record

@@ -6,17 +6,28 @@ owns its memory, so the caller may hand the viewed bytes back to the kernel at o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from beespace.errors import FormatError
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, ResourceKind, TextKind
-from beespace.stream.dtype import DURATION, TIME, arrow_schema_of, arrow_type_of, dtype_of
-from beespace.stream.text import address_column, binary_column, octets, text_column
+from beespace.errors import FormatError, InternalError, UsageError
+from beespace.schema import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    IntKind,
+    Kind,
+    Layout,
+    ResourceKind,
+    TextKind,
+    VariableKind,
+)
+from beespace.stream.dtype import DURATION, TIME, arrow_schema_of, arrow_type_of, dtype_of, least_size
+from beespace.stream.text import address_column, binary_column, octets, text_column, variable_column
 
 Values = NDArray[Any]
 
@@ -32,16 +43,41 @@ class Decoder:
     def __init__(self, layout: Layout, docs: Mapping[str, str] | None = None) -> None:
         self.layout = layout
         self.dtype = dtype_of(layout)
+        self.least = least_size(layout)
         self.schema = arrow_schema_of(layout, docs)
 
     def __call__(self, records: NDArray[np.void], boot_offset: int = 0) -> pa.RecordBatch:
         """Decode ``records`` (of :attr:`dtype`, any stride).
 
         ``boot_offset`` (ns) is added to timestamps: CLOCK_REALTIME minus CLOCK_BOOTTIME, so that
-        the kernel's clock becomes UTC.
+        the kernel's clock becomes UTC.  Records of variable length go through :meth:`gather`.
         """
-        arrays = [_column(records[field.name], field.kind, boot_offset) for field in self.layout.fields]
+        fields = self.layout.fields
+        if self.layout.variable is not None:
+            raise InternalError(f"records of {self.layout.name} have no length in common")
+        arrays = [_column(records[field.name], field.kind, boot_offset) for field in fields]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def gather(
+        self, data: NDArray[np.uint8], starts: NDArray[np.intp], sizes: NDArray[np.intp], boot_offset: int = 0
+    ) -> pa.RecordBatch:
+        """Decode records that stand at ``starts`` of ``data``, each at least :attr:`least` and ``sizes`` bytes long."""
+        found = data[starts[:, None] + np.arange(self.least)].view(self.dtype).reshape(len(starts))
+        last = self.layout.variable
+        if last is None:
+            return self(found, boot_offset)
+        arrays = [_column(found[field.name], field.kind, boot_offset) for field in self.layout.fields[:-1]]
+        assert isinstance(last.kind, VariableKind)
+        lengths = np.minimum(found[last.name], sizes - self.least).astype(np.intp)
+        text = isinstance(last.kind.of, TextKind)
+        arrays.append(variable_column(data, starts + self.least, lengths, text=text))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def each(self, records: Sequence[bytes], boot_offset: int = 0) -> pa.RecordBatch:
+        """Decode records that stand in memory of their own, each at least :attr:`least` bytes long."""
+        sizes = np.fromiter(map(len, records), np.intp, len(records))
+        starts = np.cumsum(sizes) - sizes
+        return self.gather(np.frombuffer(b"".join(records), np.uint8), starts, sizes, boot_offset)
 
 
 def decode(layout: Layout, data: bytes | bytearray | memoryview, boot_offset: int = 0) -> pa.RecordBatch:
@@ -50,6 +86,10 @@ def decode(layout: Layout, data: bytes | bytearray | memoryview, boot_offset: in
     Raises :class:`~beespace.errors.FormatError` if ``data`` does not end with a whole record.
     """
     size = memoryview(data).nbytes
+    if layout.variable is not None:
+        raise UsageError(
+            f"records of {layout.name} differ in length", help="decode each: Decoder(layout).each(records)"
+        )
     if layout.size == 0 or size % layout.size:
         whole = size - size % layout.size if layout.size else 0
         raise FormatError(

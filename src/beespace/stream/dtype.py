@@ -12,6 +12,7 @@ Duration    ``<u8``                  duration[ns]
 BoolKind    ``u1``                   bool
 TextKind    ``V{n}``                 string
 BytesKind   ``V{n}``                 binary
+variable    ``<u4`` (length)         string or binary
 Address     ``V16``                  string (``10.1.2.3``, ``fe80::1``)
 ArrayKind   subarray                 fixed-size list
 Struct      nested dtype             struct
@@ -26,8 +27,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, IntKind, Kind, Layout, ResourceKind, TextKind
-from beespace.schema.kinds import kind_size
+from beespace.schema import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    IntKind,
+    Kind,
+    Layout,
+    ResourceKind,
+    TextKind,
+    VariableKind,
+)
+from beespace.schema.kinds import LENGTH_SIZE, kind_size
 
 TIME = pa.timestamp("ns", "UTC")
 DURATION = pa.duration("ns")
@@ -36,6 +48,8 @@ DURATION = pa.duration("ns")
 def dtype_of(layout: Layout) -> np.dtype[np.void]:
     """The NumPy record dtype of ``layout``: same offsets, same size, holes left as holes.
 
+    Of a record of variable length it is the part that all have, with the length in place of the last field.
+
     Host-order fields are little-endian, as on the machines that beespace runs on (x86-64, arm64).
     """
     return np.dtype(
@@ -43,9 +57,14 @@ def dtype_of(layout: Layout) -> np.dtype[np.void]:
             "names": [field.name for field in layout.fields],
             "formats": [_format(field.kind) for field in layout.fields],
             "offsets": [field.offset for field in layout.fields],
-            "itemsize": layout.size,
+            "itemsize": least_size(layout),
         }
     )
+
+
+def least_size(layout: Layout) -> int:
+    """The bytes that every record has: all of them, or up to the data of a field of variable length."""
+    return layout.size if layout.variable is None else layout.variable.offset + LENGTH_SIZE
 
 
 def _format(kind: Kind) -> Any:
@@ -53,6 +72,8 @@ def _format(kind: Kind) -> Any:
         return dtype_of(kind.layout)
     if isinstance(kind, IntKind):
         return f"{'>' if kind.big_endian else '<'}{'i' if kind.signed else 'u'}{kind.size}"
+    if isinstance(kind, VariableKind):
+        return "<u4"  # its length; the data are not of the record's fixed part
     if isinstance(kind, BoolKind):
         return "u1"
     if isinstance(kind, ArrayKind):
@@ -81,6 +102,8 @@ def arrow_type_of(kind: Kind) -> pa.DataType:
         by_meaning = {"timestamp": TIME, "duration": DURATION}
         number = getattr(pa, f"{'' if kind.signed else 'u'}int{kind.bits}")()
         return by_meaning.get(kind.meaning or "", number)
+    if isinstance(kind, VariableKind):
+        return arrow_type_of(kind.of)
     if isinstance(kind, BoolKind):
         return pa.bool_()
     if isinstance(kind, (TextKind, AddressKind)):

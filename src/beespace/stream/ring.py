@@ -8,13 +8,14 @@ as one piece.
 
 With one event type in a ring, every record has the same stride, so the whole backlog is one
 strided array: check that every header equals the expected length, decode the columns, publish
-the position.  Records of another length (a foreign program's) drop to a walk from record to record.
+the position.  Records of another length (a foreign program's), and events of variable length, are found by a walk
+from record to record, and then decoded together.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
@@ -70,13 +71,31 @@ class Drained:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Rows:
     """Records that were found, as one array, and where the next one starts."""
 
     rows: NDArray[np.void]
     end: int
     discarded: int = 0
     malformed: int = 0
+
+    def decoded(self, decoder: Decoder, boot_offset: int) -> pa.RecordBatch:
+        return decoder(self.rows, boot_offset)
+
+
+@dataclass(slots=True)
+class _Places:
+    """Records that were found, by place and length, and where the next one starts."""
+
+    data: NDArray[np.uint8]
+    end: int
+    starts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    discarded: int = 0
+    malformed: int = 0
+
+    def decoded(self, decoder: Decoder, boot_offset: int) -> pa.RecordBatch:
+        return decoder.gather(self.data, np.array(self.starts, np.intp), np.array(self.sizes, np.intp), boot_offset)
 
 
 def drain(region: RingRegion, decoder: Decoder, *, boot_offset: int = 0, max_rows: int = BATCH_ROWS) -> Drained:
@@ -87,17 +106,19 @@ def drain(region: RingRegion, decoder: Decoder, *, boot_offset: int = 0, max_row
     """
     start, producer = region.consumer, region.producer
     _order_loads()
-    found = _same_stride(region, decoder, start, producer, max_rows)
+    found: _Rows | _Places | None = None
+    if decoder.layout.variable is None:
+        found = _same_stride(region, decoder, start, producer, max_rows)
     if found is None:
         found = _walk(region, decoder, start, producer, max_rows)
-    records = decoder(found.rows, boot_offset)
+    records = found.decoded(decoder, boot_offset)
     if found.end != start:
         region.advance(found.end)
-    taken = len(found.rows) + found.discarded + found.malformed
+    taken = records.num_rows + found.discarded + found.malformed
     return Drained(records, found.discarded, found.malformed, more=taken >= max_rows and found.end < producer)
 
 
-def _same_stride(region: RingRegion, decoder: Decoder, start: int, producer: int, max_rows: int) -> _Found | None:
+def _same_stride(region: RingRegion, decoder: Decoder, start: int, producer: int, max_rows: int) -> _Rows | None:
     """The records from ``start`` on as one strided view; ``None`` if one has another length."""
     length, stride = decoder.layout.size, _stride(decoder)
     count = min((producer - start) // stride, max_rows)
@@ -110,7 +131,7 @@ def _same_stride(region: RingRegion, decoder: Decoder, start: int, producer: int
     heads = view["head"]
     if (heads == length).all():
         _order_loads()
-        return _Found(view["data"], start + count * stride)
+        return _Rows(view["data"], start + count * stride)
     heads = heads.copy()  # the producer may clear BUSY while we look
     regular = (heads & ~np.uint32(DISCARD)) == length
     if not regular.all():
@@ -120,15 +141,14 @@ def _same_stride(region: RingRegion, decoder: Decoder, start: int, producer: int
         heads = heads[:count]
     _order_loads()
     kept = (heads & DISCARD) == 0
-    return _Found(view["data"][:count][kept], start + count * stride, count - int(kept.sum()))
+    return _Rows(view["data"][:count][kept], start + count * stride, count - int(kept.sum()))
 
 
-def _walk(region: RingRegion, decoder: Decoder, start: int, producer: int, max_rows: int) -> _Found:
+def _walk(region: RingRegion, decoder: Decoder, start: int, producer: int, max_rows: int) -> _Places:
     """Record by record: longer ones give their first bytes, shorter ones are malformed."""
-    data, mask, size = region.data, region.size - 1, decoder.layout.size
-    found = _Found(np.empty(0, decoder.dtype), start)
-    places: list[int] = []
-    while found.end < producer and len(places) + found.discarded + found.malformed < max_rows:
+    data, mask, least = region.data, region.size - 1, decoder.least
+    found = _Places(np.frombuffer(data, np.uint8), start)
+    while found.end < producer and len(found.starts) + found.discarded + found.malformed < max_rows:
         place = found.end & mask
         (head,) = _LENGTH.unpack_from(data, place)
         if head & BUSY:
@@ -136,15 +156,13 @@ def _walk(region: RingRegion, decoder: Decoder, start: int, producer: int, max_r
         length = head & ~DISCARD
         if head & DISCARD:
             found.discarded += 1
-        elif length < size:
+        elif length < least:
             found.malformed += 1
         else:
-            places.append(place + HEADER)
+            found.starts.append(place + HEADER)
+            found.sizes.append(length)
         found.end += _round_up(length + HEADER)
     _order_loads()
-    octets = np.frombuffer(data, np.uint8)
-    gathered = octets[np.array(places, np.intp)[:, None] + np.arange(size)]
-    found.rows = gathered.view(decoder.dtype).reshape(len(places))
     return found
 
 

@@ -60,6 +60,14 @@ def binary_column(values: Bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(values)])
 
 
+def variable_column(octets: Bytes, starts: NDArray[np.intp], lengths: NDArray[np.intp], *, text: bool) -> pa.Array:
+    """Stretches of ``octets`` as strings or binary, each of its own length."""
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return _of_lengths(offsets, octets[places]) if text else _binary(offsets, octets[places])
+
+
 def _distinct(values: Bytes) -> tuple[Bytes, pa.Array]:
     """The distinct rows, and for each row which one it is."""
     rows, width = values.shape
@@ -76,11 +84,19 @@ def _decode_text(values: Bytes) -> pa.Array:
     inside = np.logical_and.accumulate(values != 0, axis=1)
     offsets = np.zeros(rows + 1, np.int32)
     np.cumsum(inside.sum(axis=1, dtype=np.int32), out=offsets[1:])
-    characters = values[inside]
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(characters)]
+    return _of_lengths(offsets, values[inside])
+
+
+def _binary(offsets: NDArray[np.int32], data: Bytes) -> pa.Array:
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+
+
+def _of_lengths(offsets: NDArray[np.int32], characters: Bytes) -> pa.Array:
     if not (characters & 0x80).any():
-        return pa.Array.from_buffers(pa.string(), rows, buffers)
-    texts: Any = pa.Array.from_buffers(pa.binary(), rows, buffers)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(characters)]
+        return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
+    texts: Any = _binary(offsets, characters)
     try:
         return texts.cast(pa.string())
     except pa.ArrowInvalid:  # some value is not UTF-8

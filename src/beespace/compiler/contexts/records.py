@@ -143,4 +143,4 @@ def _dynamic_text(frame: Frame, context: ir.Expression, struct_name: str, name: 
     where = ir.Load(ir.KernelField(context, ir.CoreAccess(struct_name, (step,))), ir.U32)
     start = ir.Binary(ir.BinaryOp.AND, where, ir.Const(0xFFFF, ir.U32))
     record = ir.Convert(context, ir.PointerType(ir.Region.KERNEL_UNTRUSTED))
-    return Value(Text(None), recipe=string_recipe(ir.Offset(record, start)))
+    return Value(Text(None), recipe=string_recipe(frame, ir.Offset(record, start)))

@@ -16,7 +16,10 @@ from beespace.compiler.kernel.types import address, char_array
 from beespace.compiler.types import U64, Bytes, KernelObject, KernelPointer, Text, TextLiteral
 from beespace.compiler.values import Recipe, Value, number, offset
 
-__all__ = ["as_bytes", "as_text", "equal_bytes", "fill_bytes", "fill_text", "string_recipe", "write_constant"]
+__all__ = [
+    "as_bytes", "as_text", "equal_bytes", "fill_bytes", "fill_text", "string_recipe", "without_end",
+    "write_constant",
+]  # fmt: skip
 
 _WORDS = ((8, ir.U64), (4, ir.U32), (2, ir.U16), (1, ir.U8))
 
@@ -35,17 +38,29 @@ def write_constant(target: ir.Expression, data: bytes, align: int) -> ir.Block:
     return tuple(stores)
 
 
-def string_recipe(source: ir.Expression, limit: int | None = None) -> Recipe:
+def string_recipe(frame: Frame, source: ir.Expression, limit: int | None = None) -> Recipe:
     """The text that ends with a zero byte at ``source``, cut at ``limit`` and at where it is stored."""
     user = source.type == ir.PointerType(ir.Region.USER)
     helper = "probe_read_user_str" if user else "probe_read_kernel_str"
 
-    def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
-        read = size if limit is None else min(size, limit)
-        reading = call(helper, ir.I64, target, number(read, U64), source)
-        return (ir.Zero(target, size, align), ir.Evaluate(reading))
+    def reading(target: ir.Expression, size: int) -> ir.Expression:
+        return call(helper, ir.I64, target, number(size if limit is None else min(size, limit), U64), source)
 
-    return Recipe(fill)
+    def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
+        return (ir.Zero(target, size, align), ir.Evaluate(reading(target, size)))
+
+    def measured(target: ir.Expression, size: int) -> tuple[ir.Block, ir.Expression]:
+        return without_end(frame, reading(target, size))
+
+    return Recipe(fill, measured=measured)
+
+
+def without_end(frame: Frame, writing: ir.Expression) -> tuple[ir.Block, ir.Expression]:
+    """A text's length, from what a helper gives: how many bytes it wrote with the zero byte, or a negative error."""
+    before, written = frame.bind(writing)
+    length = ir.Binary(ir.BinaryOp.SUB, written, ir.Const(1, ir.I64))
+    there = ir.Compare(ir.CompareOp.GT, written, ir.Const(0, ir.I64))
+    return before, ir.Select(there, ir.Convert(length, ir.U32), ir.Const(0, ir.U32))
 
 
 def as_text(frame: Frame, value: Value) -> Value:
@@ -54,12 +69,12 @@ def as_text(frame: Frame, value: Value) -> Value:
     if isinstance(type_, KernelPointer) and type_.target:
         target = frame.unit.btf.type(type_.target)
         if isinstance(target, BtfInt) and target.size == 1:
-            return Value(Text(None), recipe=string_recipe(value.expression))
+            return Value(Text(None), recipe=string_recipe(frame, value.expression))
     if isinstance(type_, KernelObject):
         length = char_array(frame, type_)
         if length is not None:
             limit = length or None  # a flexible array ends with its zero byte
-            return Value(Text(limit), recipe=string_recipe(address(value), limit))
+            return Value(Text(limit), recipe=string_recipe(frame, address(value), limit))
     return value
 
 

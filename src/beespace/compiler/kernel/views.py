@@ -48,7 +48,7 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
         return Value(pointer, ir.Load(place, value.expression.type, span=frame.code_span(node)))
     size = kind_size(kind)
     if isinstance(kind, TextKind):
-        return Value(Text(size), recipe=string_recipe(place, size))
+        return Value(Text(size), recipe=string_recipe(frame, place, size))
     copying = Recipe(lambda target, room, align: (ir.Copy(target, place, min(size, room)),))
     if isinstance(kind, BytesKind):
         return Value(Bytes(size), recipe=copying)

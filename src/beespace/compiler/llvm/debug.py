@@ -7,9 +7,22 @@ log even if the file is a notebook cell or is gone.
 
 from __future__ import annotations
 
+from beespace.btf.codecs import VARIABLE
 from beespace.compiler import ir
 from beespace.compiler.llvm.metadata import Metadata, quoted
-from beespace.schema import AddressKind, ArrayKind, BoolKind, BytesKind, EnumKind, IntKind, Kind, ResourceKind, TextKind
+from beespace.schema import (
+    AddressKind,
+    ArrayKind,
+    BoolKind,
+    BytesKind,
+    EnumKind,
+    IntKind,
+    Kind,
+    ResourceKind,
+    TextKind,
+    VariableKind,
+)
+from beespace.schema.kinds import LENGTH_SIZE
 
 __all__ = ["Debug"]
 
@@ -98,6 +111,8 @@ class Debug:
                 return self.array(char, kind.size, kind.size)
             case BytesKind():
                 return self.array(self.integer(8, False), kind.size, kind.size)
+            case VariableKind():
+                return self._variable(kind)
             case AddressKind():
                 return self._typedef("Address", self.array(self.integer(8, False), 16, 16))
             case ArrayKind():
@@ -106,6 +121,12 @@ class Debug:
                 return self._resource(kind)
             case _:
                 return self._struct(kind)
+
+    def _variable(self, kind: VariableKind) -> str:
+        """A length and as much data as there can be."""
+        length = self.member("length", self.integer(32, False), offset=0, size=LENGTH_SIZE)
+        data = self.member("data", self.kind(kind.of), offset=LENGTH_SIZE, size=kind.capacity)
+        return self.composite(VARIABLE, [length, data], kind.size)
 
     def _enumeration(self, kind: EnumKind) -> str:
         """As BTF_KIND_ENUM, so that bpftool names members; signed and 64-bit ones need a newer kernel's BTF."""

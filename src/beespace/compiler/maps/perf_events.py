@@ -15,9 +15,9 @@ from beespace.compiler.maps.operations import Place, arguments
 from beespace.compiler.memory import located
 from beespace.compiler.types import U64, VOID, StructType
 from beespace.compiler.values import Value, number, sequence
+from beespace.compiler.variable import sent_size
 from beespace.lang import Map, PerfEvents
 from beespace.schema import IntKind
-from beespace.schema.kinds import kind_size
 
 __all__ = ["define", "emit", "read"]
 
@@ -43,7 +43,8 @@ def emit(frame: Frame, place: Place, node: ast.Call) -> Value:
             rules.WrongEvent, event_node, name=place.name, expected=events.event.__name__, found=value.type
         )
     before, data = located(frame, value, events.event, event_node, place.name)
-    size = number(kind_size(events.event), U64)
+    between, size = sent_size(frame, events.event, data)
+    before += between
     sending = call("perf_event_output", ir.I64, owner, place.address, number(_CURRENT_CPU, U64), data, size)
     failed = ir.Compare(ir.CompareOp.NE, sending, ir.Const(0, ir.I64))
     return Value(VOID, ir.Sequence((*before, ir.If(failed, count_lost(frame, place.name))), ir.Const(0, ir.U64)))

@@ -14,10 +14,12 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
 from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.memory import SLOT_ALIGN, store
+from beespace.compiler.memory import SLOT_ALIGN, located, store
 from beespace.compiler.types import U64, VOID, Manager, Optional, StructType
 from beespace.compiler.values import Value, not_null, number
+from beespace.compiler.variable import sent_size
 from beespace.lang import Map, Ring
+from beespace.schema import Event
 from beespace.schema.kinds import kind_size
 
 __all__ = ["define", "emit", "reserve"]
@@ -39,6 +41,8 @@ def emit(frame: Frame, place: Place, call_node: ast.Call) -> Value:
     value = present(frame, frame.value(node, expected), node)
     if value.type != expected:
         raise frame.error(rules.WrongEvent, node, name=place.name, expected=ring.event.__name__, found=value.type)
+    if ring.event.layout.variable is not None:
+        return _output(frame, place, ring.event, value, node)
     size = kind_size(ring.event)
     before: ir.Block = ()
     if value.recipe is not None:
@@ -62,11 +66,26 @@ def emit(frame: Frame, place: Place, call_node: ast.Call) -> Value:
     return Value(VOID, ir.Sequence(block, ir.Const(0, ir.U64)))
 
 
+def _output(frame: Frame, place: Place, event: type[Event], value: Value, node: ast.expr) -> Value:
+    """An event of variable length: built in memory of the program's own, then as much of it as is used is copied."""
+    before, data = located(frame, value, event, node, place.name)
+    between, size = sent_size(frame, event, data)
+    sending = call("ringbuf_output", ir.I64, place.address, data, size, number(0, U64))
+    failed = ir.Compare(ir.CompareOp.LT, sending, ir.Const(0, ir.I64))
+    sent: ir.Block = (*before, *between, ir.If(failed, count_lost(frame, place.name)))
+    return Value(VOID, ir.Sequence(sent, ir.Const(0, ir.U64)))
+
+
 def reserve(frame: Frame, place: Place, node: ast.Call) -> Value:
     """``with self.events.reserve() as event:``: a record of zeroes, submitted at the end of the block."""
     ring = place.map
     assert isinstance(ring, Ring)
     arguments(frame, place, node)
+    if ring.event.layout.variable is not None:
+        raise frame.error(
+            rules.NotSupported, node, what="reserving a record of variable length",
+            suggestion=f"how long it will be must be known before: self.{place.name}.emit({ring.event.__name__}(...))",
+        )  # fmt: skip
     size = kind_size(ring.event)
     name, unwanted = frame.scope.fresh(), frame.scope.fresh("unwanted")
     record = ir.Local(name, _RECORD)

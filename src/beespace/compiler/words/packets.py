@@ -14,8 +14,9 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
 from beespace.compiler.memory import SLOT_ALIGN, located
 from beespace.compiler.names import annotation
-from beespace.compiler.types import ADDRESS, BOOL, U32, U64, Context, Int, Literal, Optional, StructType
+from beespace.compiler.types import ADDRESS, BOOL, U32, U64, Bytes, Context, Int, Literal, Optional, StructType
 from beespace.compiler.values import Recipe, Value, null, number, offset, sequence
+from beespace.compiler.words.memory import wanted_size
 from beespace.compiler.words.word import Word
 from beespace.isa.constants import ProgramType
 from beespace.schema.kinds import kind_align, kind_size
@@ -154,6 +155,49 @@ def _load_bytes(frame: Frame, node: ast.Call) -> Value:
     return Value(Optional(type_), sequence(before + between, found), align=SLOT_ALIGN)
 
 
+def _packet_bytes(frame: Frame, node: ast.Call) -> Value:
+    """``bpf.packet_bytes(ctx, offset, size)``: as many as are asked for, are there and fit."""
+    context, helper = _bytes_context(frame, "packet_bytes", node.args[0], _LOADING)
+    offset_value = known(frame, frame.value(node.args[1], U32), node.args[1], "an offset")
+    before, at = frame.bind(fit(frame, offset_value, U32, node.args[1], "an offset"))
+    between, wanted = wanted_size(frame, node.args[2])
+
+    def measured(target: ir.Expression, size: int) -> tuple[ir.Block, ir.Expression]:
+        opening, there = frame.bind(_whole_length(frame, node, context, helper))
+        rest = _least(frame, ir.Binary(ir.BinaryOp.SUB, there, at), wanted)
+        inside = ir.Select(ir.Compare(ir.CompareOp.LT, at, there), rest, number(0, U32))
+        middle, taken = frame.bind(inside)
+        most = _least(frame, taken, number(size, U32))
+        # One less than is read, so that one comparison says to the verifier that it is not 0 and not too much.
+        closing, less = frame.opaque(ir.Binary(ir.BinaryOp.SUB, ir.Convert(most, ir.U64), number(1, U64)))
+        length = frame.scope.fresh("length")
+        more = ir.Binary(ir.BinaryOp.ADD, less, number(1, U64))
+        reading = call(helper, ir.I64, context, at, target, more, span=frame.code_span(node))
+        read = ir.Compare(ir.CompareOp.EQ, reading, ir.Const(0, ir.I64))
+        noted = ir.If(read, (ir.Assign(length, ir.Convert(more, ir.U32)),))
+        some = ir.If(ir.Compare(ir.CompareOp.LT, less, number(size, U64)), (noted,))
+        return (*opening, *middle, *closing, ir.Declare(length, ir.U32), some), ir.Local(length, ir.U32)
+
+    def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
+        return (ir.Zero(target, size, align), *measured(target, size)[0])
+
+    return Value(Bytes(None), recipe=Recipe(fill, before + between, measured=measured))
+
+
+def _least(frame: Frame, left: ir.Expression, right: ir.Expression) -> ir.Expression:
+    """The smaller of two u32."""
+    before, left = frame.bind(left)
+    return sequence(before, ir.Select(ir.Compare(ir.CompareOp.LT, left, right), left, right))
+
+
+def _whole_length(frame: Frame, node: ast.Call, context: ir.Expression, helper: str) -> ir.Expression:
+    """The bytes of the packet in all its fragments, a u32."""
+    if helper == "xdp_load_bytes":
+        return ir.Convert(call("xdp_get_buff_len", ir.U64, context, span=frame.code_span(node)), ir.U32)
+    value = _packet_length(frame, node)
+    return value.expression
+
+
 def _store_bytes(frame: Frame, node: ast.Call) -> Value:
     """``bpf.store_bytes(ctx, header, offset)``: whether the packet had room."""
     context, helper = _bytes_context(frame, "store_bytes", node.args[0], _STORING)
@@ -187,6 +231,7 @@ WORDS: dict[str, tuple[int, Word]] = {
     "v4": (1, _v4),
     "packet_cgroup_id": (1, _packet_cgroup_id),
     "load_bytes": (3, _load_bytes),
+    "packet_bytes": (3, _packet_bytes),
     "store_bytes": (3, _store_bytes),
     "network16": (1, _network(16)),
     "network32": (1, _network(32)),

@@ -116,7 +116,7 @@ def _read(region: ir.PointerType, word: str) -> Word:
         before, source = frame.bind_address(source)
         if isinstance(kind, TextKind):
             # Whatever stands behind the end of the text is no part of it.
-            return Value(Text(size), recipe=Recipe(string_recipe(source, size).fill, before))
+            return Value(Text(size), recipe=replace(string_recipe(frame, source, size), prepare=before))
         copying: ir.Block = ()
         if is_memory(kind):
             recipe = Recipe(lambda to, room, align: (ir.Copy(to, source, min(size, room)),), before)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
 from beespace.schema import Kind, Struct
-from beespace.schema.kinds import as_kind, kind_size
+from beespace.schema.kinds import as_kind, is_variable, kind_size
 
 __all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only", "plain"]
 
@@ -109,6 +109,8 @@ def checked_kind(kind: Any, what: str) -> Kind:
         raise TypeError(
             f"{what} must be a type from beespace.types, text(n), raw(n), bool, an IntEnum or a Struct; got {kind!r}"
         )
+    if is_variable(found):
+        raise TypeError(f"{what} has one size; what has a variable length goes into a Ring or PerfEvents")
     return found
 
 
