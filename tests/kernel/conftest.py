@@ -213,6 +213,7 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
     """
     from beespace.compiler import compile_program
     from beespace.kernel import load
+    from beespace.kernel.kernel_types import KernelTypes
     from beespace.schema.codec import pack
     from beespace.session.running import RunningProgram
 
@@ -220,7 +221,7 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
 
         def start(program: type[Program], options: dict[str, object] | None = None, **sections: str) -> Program:
             declaration = program.declaration()
-            compiled = compile_program(declaration, vmlinux_btf())
+            compiled = compile_program(declaration, vmlinux_btf(), modules=KernelTypes().modules)
             spec = read(compiled.object, program.__name__)
             other = {name: replace(spec.programs[name], section=section) for name, section in sections.items()}
             probe = program(**(options or {}))

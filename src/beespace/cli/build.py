@@ -31,8 +31,9 @@ def run(options: argparse.Namespace) -> int:
     from beespace.compiler import compile_program
     from beespace.compiler.build_report import report_of
     from beespace.kernel import vmlinux_btf
+    from beespace.kernel.kernel_types import KernelTypes
 
-    compiled = compile_program(program.declaration(), vmlinux_btf)
+    compiled = compile_program(program.declaration(), vmlinux_btf, modules=KernelTypes().modules)
     if options.emit == "obj" and (options.output or options.report is None):
         _write(options.output or options.file.with_suffix(_SUFFIX["obj"]), compiled.object)
     elif options.emit != "obj":

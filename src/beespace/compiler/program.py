@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from beespace.btf import Btf
 from beespace.compiler import interfaces, ir, passes, rules
@@ -17,6 +18,7 @@ from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.kernel.functions import with_weak_calls
+from beespace.compiler.kernel.modules import types_for
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.passes.fold import fold
@@ -34,6 +36,8 @@ from beespace.schema import Struct
 from beespace.schema.codec import pack
 
 __all__ = ["Compiled", "Report", "compile_program", "lower"]
+
+_NO_MODULES: Mapping[str, Btf] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,14 @@ class Compiled:
     llvm: str
 
 
-def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf], *, portable: bool = True) -> Compiled:
+def compile_program(
+    declaration: Declaration, btf: Btf | Callable[[], Btf], *, modules: Mapping[str, Btf] = _NO_MODULES,
+    portable: bool = True,
+) -> Compiled:  # fmt: skip
     """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
+
+    ``modules`` are the types of the kernel's modules by name, each with ``btf`` as its base: they are looked into for
+    what is hooked and the kernel itself does not have.
 
     Unless it is ``portable`` the object is for a kernel with these very types: offsets are constants in it.
 
@@ -83,7 +93,7 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf], *, p
 
     with Worker() as worker:  # LLVM loads while the types and the program are read
         types = btf() if callable(btf) else btf
-        module = lower(declaration, types)
+        module = lower(declaration, types, modules)
         build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
     report = Report(
         {name: each.section for name, each in declaration.programs.items()},
@@ -95,7 +105,7 @@ def compile_program(declaration: Declaration, btf: Btf | Callable[[], Btf], *, p
     return Compiled(build.object, report, build.module, build.text)
 
 
-def lower(declaration: Declaration, btf: Btf) -> ir.Module:
+def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES) -> ir.Module:
     """Python to checked, typed IR; raises :class:`CompileError` with every mistake found."""
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
     subprograms = unit.subprograms
@@ -106,19 +116,21 @@ def lower(declaration: Declaration, btf: Btf) -> ir.Module:
             f"{declaration.name} has no kernel-side method",
             help='decorate one, as in @tracepoint("sched:sched_process_exec")',
         )
+    attachments = {name: resolve(each.section) for name, each in declaration.programs.items()}
+    types = types_for(attachments, btf, modules)
     for name, each in declaration.programs.items():
         # An alternative has sub-programs of its own: its arguments are of other types.
         unit.suffix = "" if name == each.method else name.removeprefix(each.method)
         unit.subprograms = {} if unit.suffix else subprograms
         mark = unit.diagnostics.mark()
-        attachment = resolve(each.section)
+        attachment, unit.btf = attachments[name], types[name]
         compile_function(unit, name, unit.sources.function(declaration.functions[each.method]), attachment)
         if len(declaration.variants(each.method)) > 1 and is_absent(unit, attachment, mark):
             absent[name] = unit.diagnostics.since(mark)
             unit.diagnostics.forget(mark)
             unit.functions.pop(name, None)
         others |= unit.subprograms
-    unit.subprograms = others | subprograms
+    unit.subprograms, unit.btf = others | subprograms, btf
     report_absent(unit, absent)
     _check_all_called(unit)
     compiled = {name: each for name, each in declaration.programs.items() if name not in absent}

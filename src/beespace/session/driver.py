@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from beespace.elf import read
 from beespace.errors import UsageError, VerifierError
 from beespace.kernel import load, vmlinux_btf
+from beespace.kernel.kernel_types import KernelTypes
 from beespace.lang import Declaration, Program
 from beespace.schema.codec import pack
 from beespace.session.attaching import absence_notes, absent_hooks, replaced
@@ -112,7 +113,7 @@ def compile_here(declaration: Declaration) -> bytes:
     """Compile against the running kernel's types."""
     from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
 
-    return compile_program(declaration, vmlinux_btf).object
+    return compile_program(declaration, vmlinux_btf, modules=KernelTypes().modules).object
 
 
 def _room(spec: MapSpec) -> int:

@@ -24,6 +24,7 @@ _FUNCTIONS = ("fentry", "fexit", "fmod_ret", "fsession")
 _WITH_RESULT = ("fexit", "fmod_ret", "fsession", "lsm", "lsm_cgroup")
 _SECURITY = ("lsm", "lsm_cgroup")
 _METHOD = "struct_ops"  # a function of the interface that the class implements
+_KERNEL = "vmlinux"  # in front of a function's name: the kernel's own, and no module's
 _NULLABLE = "__nullable"  # the end of a tracepoint's parameter that may be null
 
 
@@ -34,8 +35,19 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
         interfaces.parameters(frame, attachment.target, node)  # a mistake here, if there is no such method
         return Context(hook.context, attachment.target, _METHOD)
     kind = hook.section.removesuffix(".s")
+    module = attachment.target.rpartition(":")[0]
+    if module not in ("", _KERNEL) and kind in _FUNCTIONS and not _is_of_module(frame.unit.btf, attachment.target):
+        raise frame.error(
+            rules.NoSuchEvent, node, what="function", event=attachment.target,
+            suggestion=f"is the module loaded, with types of its own? `modprobe {module}`",
+        )  # fmt: skip
     event = attachment.target.rpartition(":")[2].rpartition("/")[2]
     return Context(hook.context, event, kind if kind in (*_FUNCTIONS, *_SECURITY) else "")
+
+
+def _is_of_module(btf: kernel.Btf, target: str) -> bool:
+    """Whether these are the types of the module that has the function."""
+    return any(btf.base is not None and btf.owns(i) for i in btf.find_all(target.rpartition(":")[2], kernel.Kind.FUNC))
 
 
 def tracepoints(btf: kernel.Btf) -> list[str]:
@@ -80,7 +92,7 @@ def _near(btf: kernel.Btf, prefix: str, name: str) -> str:
     if prefix:
         return did_you_mean(name, [n.removeprefix(prefix) for n, _ in btf.with_prefix(prefix, kernel.Kind.FUNC)])
     near = btf.near(name, kernel.Kind.FUNC)
-    return f"did you mean {near[0]}?" if near else "it may be inlined, or part of a module"
+    return f"did you mean {near[0]}?" if near else "it may be inlined, or part of a module that is not loaded"
 
 
 def names(frame: Frame, type_: Context, node: ast.AST) -> list[str]:
