@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -196,6 +197,31 @@ def test_many_by_glob(make: Make) -> None:
         os.getpgid(0)
     found = hits(loaded) - before
     assert found >= 3 and found % 3 == 0
+
+
+def test_many_of_a_module(make: Make) -> None:
+    """Files of an overlay file system, which is a module of Debian's kernels and the root of the matrix's guests."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    root = [kind for _, place, kind, *_ in mounts if place == "/"][-1]
+    if root != "overlay" or not Path("/sys/kernel/btf/overlay").exists():
+        pytest.skip("the root is no overlay file system here, or that is no module with types")
+    for section, functions in (
+        ("fentry.multi/overlay:ovl_permission", None),
+        ("fentry.multi/ovl_permission", None),
+        ("fentry.multi/overlay:*", ["overlay:ovl_permission", "ovl_getattr"]),
+        ("fentry.multi/overlay:ovl_perm?ssion", None),
+    ):
+        loaded = make(source(section))
+        loaded.attach(**({"functions": functions} if functions else {}))
+        before = hits(loaded)
+        for _ in range(3):
+            Path("/etc/nosuch").exists()
+        assert hits(loaded) >= before + 3
+        loaded.detach()
+    with pytest.raises(UsageError, match=r"is not of overlay.*\n.*fentry.multi/vmlinux:"):
+        make(source("fentry.multi/overlay:*")).attach(functions="vmlinux:vfs_read")
+    with pytest.raises(RelocationError, match=r"module 'overlai' .*not loaded"):
+        make(source("fentry.multi/overlai:*"))
 
 
 def test_errors_of_many(make: Make) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pace import patience
 
-from beespace.errors import KernelError, UsageError
+from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel import LoadedObject, load
 from beespace.kernel.binary import Binary
-from beespace.kernel.links import perf_link, usdt
+from beespace.kernel.links import many, perf_link, usdt
 from beespace.kernel.links.composite import CompositeLink
 from beespace.kernel.usdt_notes import static_probes
 from beespace.spec import ObjectSpec
@@ -110,6 +110,12 @@ def start(compile_c: Compile, target: Target) -> Iterator[Callable[..., LoadedOb
         )
 
 
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without links to many uprobes."""
+    monkeypatch.setattr(many, "has_multi", lambda hook: False)
+
+
 Start = Callable[..., LoadedObject]
 
 
@@ -162,6 +168,33 @@ def test_several_places_and_the_semaphore(start: Start, target: Target) -> None:
     assert target.round(5) == 0
 
 
+def test_one_link_to_all_places_or_one_each(start: Start, target: Target) -> None:
+    loaded = start("other")
+    (link,) = loaded.attach(binary=target.path, usdt="bee:twice", pid=target.pid, cookie=9)
+    assert isinstance(link, CompositeLink)
+    if many.has_multi(loaded.programs["other"].attachment.hook):
+        assert link.via == "multi link" and len(link.parts) == 1
+        with pytest.raises(NotSupported, match="single probes for program 'other', which was loaded for links of usdt"):
+            loaded.attach(binary=target.path, usdt="bee:twice", pid=target.pid, via="single probes")
+    else:
+        assert link.via == "single probes" and len(link.parts) == 2
+        assert "not by multi link: this kernel does not support links of usdt to many places" in link.explain()
+    assert target.round(5) == 2
+    assert (value(loaded, "hits"), value(loaded, "cookie")) == (2, 9)
+
+
+@pytest.mark.usefixtures("single")
+def test_a_kernel_without_links_to_many_places(start: Start, target: Target) -> None:
+    loaded = start("other")
+    (link,) = loaded.attach(binary=target.path, usdt="bee:twice", pid=target.pid)
+    assert isinstance(link, CompositeLink) and len(link) == len(link.parts) == 2
+    assert "not by multi link" in link.explain() and "6.6" in link.explain()
+    assert target.round(5) == 2
+    assert arguments(loaded)[8] == 5 + 1005
+    loaded.detach()
+    assert target.round(5) == 0
+
+
 def test_two_programs_share_the_specs(start: Start, target: Target) -> None:
     loaded = start("probe", "other")
     for _ in range(3):
@@ -200,6 +233,7 @@ def test_all_processes(start: Start, target: Target) -> None:
     assert arguments(loaded)[:6] == expected(4)
 
 
+@pytest.mark.usefixtures("single")
 def test_a_kernel_without_cookies(start: Start, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses of the places are in a map then; the program is told so before it is loaded."""
     from beespace.kernel import kconfig
@@ -259,6 +293,7 @@ def test_errors(start: Start, target: Target) -> None:
     assert loaded.links == ()
 
 
+@pytest.mark.usefixtures("single")
 def test_nothing_stays_after_an_error(start: Start, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = usdt.attach_at
@@ -269,12 +304,11 @@ def test_nothing_stays_after_an_error(start: Start, target: Target, monkeypatch:
             raise KernelError("no more", call="perf_event_open", errno=24)
         return real(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(usdt, "attach_at", second_fails)
     loaded = start("other")
-    with pytest.raises(KernelError, match="no more"):
+    with monkeypatch.context() as patched, pytest.raises(KernelError, match="no more"):
+        patched.setattr(usdt, "attach_at", second_fails)
         loaded.attach(binary=target.path, usdt="bee:twice", pid=target.pid)
     assert target.round(1) == 0
-    monkeypatch.undo()
     loaded.attach(binary=target.path, usdt="bee:twice", pid=target.pid)
     target.round(1)
     assert value(loaded, "hits") == 2

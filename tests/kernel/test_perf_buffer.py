@@ -56,6 +56,24 @@ def put(loaded: LoadedObject, *numbers: int) -> None:
         loaded.programs["write"].test_run(packet)
 
 
+def number(record: bytes) -> int:
+    """What the program wrote, both times."""
+    first, second = struct.unpack_from("=QQ", record)
+    assert second == first ^ (1 << 64) - 1
+    return int(first)
+
+
+@pytest.fixture
+def one_cpu() -> Iterator[int]:
+    """Runs the test on one CPU."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield min(before)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_every_record_with_its_cpu_in_order(writer: LoadedObject) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     with PerfBuffer(array(writer), pages=1) as buffer:  # type: ignore[arg-type]
@@ -74,23 +92,17 @@ def test_every_record_with_its_cpu_in_order(writer: LoadedObject) -> None:
     assert buffer.lost == 0
 
 
-def test_what_does_not_fit_is_counted(writer: LoadedObject) -> None:
-    cpu = min(os.sched_getaffinity(0))
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        with PerfBuffer(array(writer), pages=1) as buffer:  # type: ignore[arg-type]
-            sent, got = 0, 0
-            for _ in range(40):  # so that records wrap around
-                put(writer, *range(150))  # more than a page of records
-                sent += 150
-                got += sum(1 for _ in buffer)
-            put(writer, 1)
+def test_what_does_not_fit_is_counted(writer: LoadedObject, one_cpu: int) -> None:
+    with PerfBuffer(array(writer), pages=1) as buffer:  # type: ignore[arg-type]
+        sent, got = 0, 0
+        for _ in range(40):  # so that records wrap around
+            put(writer, *range(150))  # more than a page of records
+            sent += 150
             got += sum(1 for _ in buffer)
-            assert 0 < buffer.lost < sent
-            assert got + buffer.lost == sent + 1
-    finally:
-        os.sched_setaffinity(0, before)
+        put(writer, 1)
+        got += sum(1 for _ in buffer)
+        assert buffer.lost is not None and 0 < buffer.lost < sent
+        assert got + buffer.lost == sent + 1
 
 
 def test_taken_out_of_the_map_when_closed(writer: LoadedObject) -> None:
@@ -124,3 +136,39 @@ def test_wrong_map_and_size(writer: LoadedObject) -> None:
         PerfBuffer(other)
     with pytest.raises(UsageError, match="power of two"):
         PerfBuffer(array(writer), pages=3)  # type: ignore[arg-type]
+
+
+def test_an_overwritable_one_keeps_the_newest(writer: LoadedObject, one_cpu: int) -> None:
+    with PerfBuffer(array(writer), pages=1, overwritable=True) as buffer:  # type: ignore[arg-type]
+        assert list(buffer) == [] and buffer.lost == 0
+        put(writer, 1, 2, 3)
+        assert [number(record) for record in buffer] == [3, 2, 1]
+        assert list(buffer) == [] and buffer.lost == 0
+        for count in (5, 150, 700, 3):  # some of them go round the ring more than once
+            put(writer, *range(count))
+            found = [number(record) for record in buffer]
+            assert found == list(range(count))[::-1][: len(found)]
+            assert len(found) == count or 100 < len(found) <= 4096 // 32
+        assert buffer.lost is None  # some were overwritten, and nobody counted them
+
+
+def test_a_paused_buffer_takes_nothing_in(writer: LoadedObject, one_cpu: int) -> None:
+    for overwritable in (False, True):
+        with PerfBuffer(array(writer), pages=1, overwritable=overwritable) as buffer:  # type: ignore[arg-type]
+            put(writer, 1)
+            buffer.pause()
+            failed = writer.variables["failed"].get()
+            put(writer, 2)
+            assert writer.variables["failed"].get() == failed + 1
+            assert [number(record) for record in buffer] == [1]
+            buffer.resume()
+            put(writer, 3)
+            assert [number(record) for record in buffer] == [3]
+
+
+def test_an_overwritable_one_of_an_object(writer: LoadedObject, one_cpu: int) -> None:
+    with PerfBuffer(array(writer), overwritable=True) as buffer:  # type: ignore[arg-type]
+        assert not buffer.poll(0)
+        put(writer, 7)
+        assert buffer.poll(5)
+        assert [(sample.cpu, number(sample.data)) for sample in buffer.samples()] == [(one_cpu, 7)]

@@ -296,6 +296,7 @@ class MapFlag(IntFlag):
     TOKEN_FD = 0x10000
     SEGV_ON_FAULT = 0x20000
     NO_USER_CONV = 0x40000
+    RB_OVERWRITE = 0x80000
 
 
 class UpdateFlag(IntFlag):

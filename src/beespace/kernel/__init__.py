@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from beespace.kernel.kernel_program import KernelProgram, Run, Statistics, open_program, statistics
     from beespace.kernel.links import Link, Where
     from beespace.kernel.links.iterator import IteratorLink
+    from beespace.kernel.overwritable_ring import OverwritableRing
     from beespace.kernel.perf_buffer import PerfBuffer
     from beespace.kernel.program import LoadedProgram
     from beespace.kernel.ring import RingBuffer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "load", "LoadedObject", "LoadedProgram", "Variable",
     "KernelProgram", "Run", "open_program", "statistics", "Statistics",
-    "create_map", "Map", "Entries", "SwappedMap", "RingBuffer", "PerfBuffer",
+    "create_map", "Map", "Entries", "SwappedMap", "RingBuffer", "OverwritableRing", "PerfBuffer",
     "Link", "IteratorLink", "Where",
     "vmlinux_btf", "cache_directory",
 ]  # fmt: skip
@@ -47,6 +48,7 @@ _HOMES = {
     "links.iterator": ("IteratorLink",),
     "perf_buffer": ("PerfBuffer",),
     "program": ("LoadedProgram",),
+    "overwritable_ring": ("OverwritableRing",),
     "ring": ("RingBuffer",),
     "swapped": ("SwappedMap",),
     "variables": ("Variable",),

@@ -128,7 +128,7 @@ class _Making:
             private = replace(spec, flags=spec.flags & ~BPF_F_MMAPABLE)
             said = "this kernel cannot map arrays into memory (Linux 5.5); read by system calls"
             attempts.append((private, False, said))
-        if spec.type == MapType.RINGBUF:
+        if spec.type == MapType.RINGBUF and not spec.flags & MapFlag.RB_OVERWRITE:
             array = MapSpec(
                 spec.name, MapType.PERF_EVENT_ARRAY, 4, 4, len(possible_cpus()), numa_node=spec.numa_node,
                 flags=spec.flags & MapFlag.NUMA_NODE, value_type=spec.value_type,
@@ -160,9 +160,12 @@ def _missing(spec: MapSpec, error: KernelError) -> NotSupported | None:
     since = FIRST_KERNEL.get(spec.type) if error.errno in _UNKNOWN else None
     if since is None:
         return None
-    from beespace.kernel.features.map_types import map_type  # only who is refused needs it
+    from beespace.kernel.features.map_types import map_type, overwritable_ring  # only who is refused needs it
 
     if map_type(spec.type).available:
+        if spec.type == MapType.RINGBUF and spec.flags & MapFlag.RB_OVERWRITE and not overwritable_ring().available:
+            what = f"overwritable ring buffers, as {spec.name!r} is"
+            return NotSupported(what, since="6.19", call=error.call, errno=error.errno)
         return None
     kind = MapType(spec.type).name.lower()
     return NotSupported(f"maps of type {kind}, as {spec.name!r} is", since=since, call=error.call, errno=error.errno)

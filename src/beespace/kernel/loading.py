@@ -35,7 +35,7 @@ _SLEEPABLE, _FRAGMENTS = 1 << 4, 1 << 5  # BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS 
 # Kernels that do not know an attach type answer so; those before 4.17 did not know the field.
 _UNKNOWN = (errno.EINVAL, errno.E2BIG)
 _STRUCT_OPS = 27  # BPF_PROG_TYPE_STRUCT_OPS
-_MANY = ("kprobe_multi", "uprobe_multi")  # Hook.link
+_MANY = ("kprobe_multi", "uprobe_multi", "usdt")  # Hook.link
 
 _without_attach_type: set[tuple[int, int]] = set()
 """Program and attach types that this kernel was found to take only without the attach type."""
@@ -150,9 +150,9 @@ def _with_attach_type(hook: Hook, load: Callable[[int], tuple[Descriptor, str]])
     """Load with the hook's attach type; where programs may do without, without it if the kernel does not know it."""
     kind = (hook.program_type, hook.attach_type)
     if hook.link in _MANY:
-        from beespace.kernel.links.many import has_multi  # a program for many places is attached to each, if need be
+        from beespace.kernel.links.many import has_multi, multi_type  # attached to each place alone, if need be
 
-        return load(hook.attach_type if has_multi(hook) else 0)
+        return load(multi_type(hook) if has_multi(hook) else 0)
     if kind in _without_attach_type:
         return load(0)
     try:

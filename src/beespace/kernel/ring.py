@@ -12,7 +12,7 @@ import select
 from collections.abc import Callable, Iterator
 
 from beespace.errors import UsageError
-from beespace.isa.constants import MapType
+from beespace.isa.constants import MapFlag, MapType
 from beespace.isa.ring_record import BUSY, DISCARD, HEADER
 from beespace.kernel.maps import Map
 from beespace.syscall import barrier
@@ -29,9 +29,14 @@ class RingBuffer:
     decode many records at once; :meth:`consume` and iteration go record by record.
     """
 
+    overwritable = False
+
     def __init__(self, ring: Map) -> None:
         if ring.spec.type != MapType.RINGBUF:
             raise UsageError(f"map {ring.name!r} is no ring buffer")
+        if bool(ring.spec.flags & MapFlag.RB_OVERWRITE) != self.overwritable:
+            which = "not overwritable" if self.overwritable else "overwritable"
+            raise UsageError(f"ring {ring.name!r} is {which}", help="RingBuffer reads those that are not")
         self.name = ring.name
         #: Bytes of data, a power of two.
         self.size = ring.spec.max_entries

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from beespace.kernel.kernel_types import Found, KernelTypes
     from beespace.syscall import HasFileno
 
-__all__ = ["AttachTarget", "attach_target"]
+__all__ = ["AttachTarget", "attach_target", "module_of_many"]
 
 _TRACING, _LSM = 26, 29  # enum bpf_prog_type
 # (program type, attach type) -> prefix of the type's name, its kind, what it is called.
@@ -55,6 +55,8 @@ def attach_target(attachment: Attachment, kernel: Callable[[], KernelTypes]) -> 
     ``module:function`` names one of a certain module, ``vmlinux:function`` one of the kernel itself, as with libbpf.
     Raises :class:`RelocationError` with what it may have meant.
     """
+    if attachment.hook.link == "tracing_multi":
+        return _many(attachment, kernel)
     named = _NAMED.get((attachment.hook.program_type, attachment.hook.attach_type))
     if named is None:
         return _NONE
@@ -71,6 +73,33 @@ def attach_target(attachment: Attachment, kernel: Callable[[], KernelTypes]) -> 
     if found is None:
         raise _missing(types, module, name, named)
     return AttachTarget(found.id, _object_of(types, found))
+
+
+def module_of_many(attachment: Attachment, types: KernelTypes) -> str | None:
+    """The module that a program for many functions is for (``None``: the kernel itself).
+
+    ``module:glob`` names it; a name alone is looked for in the kernel, then in modules.
+    """
+    module, _, name = attachment.target.rpartition(":")
+    if module:
+        return None if module == _KERNEL else module
+    if not name or any(sign in name for sign in "*?["):
+        return None
+    found = types.find(name, Kind.FUNC)
+    return None if found is None else found.module
+
+
+def _many(attachment: Attachment, kernel: Callable[[], KernelTypes]) -> AttachTarget:
+    """A program for many functions is told which ones when it is attached, but in whose types they are when loaded."""
+    if not attachment.target:
+        return _NONE
+    types = kernel()
+    module = module_of_many(attachment, types)
+    if module is None:
+        return _NONE
+    if module not in types.modules:
+        raise _missing(types, module, attachment.target.rpartition(":")[2], _FUNCTION)
+    return AttachTarget(0, types.descriptor(module))
 
 
 def _object_of(types: KernelTypes, found: Found) -> HasFileno | None:

@@ -12,7 +12,7 @@ from beespace.btf import Btf
 from beespace.btf.codec import codec as codec_of
 from beespace.elf import read
 from beespace.errors import UsageError
-from beespace.isa.constants import MapType
+from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel import LoadedObject, RingBuffer, load
 from beespace.session.event_types import Choice, choose
 from beespace.session.records import Events
@@ -45,13 +45,15 @@ class Object(LoadedObject):
         """The maps that :meth:`events` can read: rings and perf event arrays."""
         return tuple(name for name, each in self.spec.maps.items() if each.type in _READABLE)
 
-    def events(self, name: str | None = None, struct: str | None = None, *, pages: int = 64) -> Events:
+    def events(
+        self, name: str | None = None, struct: str | None = None, *, pages: int = 64, overwritable: bool = False
+    ) -> Events:
         """What programs put into ring (or perf event array) ``name``, as it comes.
 
         ``name`` may be left out if there is one.  ``struct`` says what the records are; without it, the struct that
         bears the ring's name or the only one that it can be (:mod:`beespace.session.event_types`).  ``pages`` is
-        the size of a perf event array's ring on each CPU, a power of two.  The reader is closed with
-        the object at the latest.
+        the size of a perf event array's ring on each CPU, a power of two; ``overwritable`` keeps its newest records
+        instead of its oldest ones, and gives the newest first.  The reader is closed with the object at the latest.
         """
         name = self._ring(name)
         array = self.maps[name].raw
@@ -70,12 +72,20 @@ class Object(LoadedObject):
                 f"object {self.spec.name!r} has no types, so no struct {struct!r}", help="build it with -g"
             )
         reader: Reader
-        if array.spec.type == MapType.RINGBUF:
-            reader = RingBuffer(array)
-        else:
+        if array.spec.type == MapType.PERF_EVENT_ARRAY:
             from beespace.kernel.perf_buffer import PerfBuffer
 
-            reader = PerfBuffer(array, pages=pages)
+            reader = PerfBuffer(array, pages=pages, overwritable=overwritable)
+        elif array.spec.flags & MapFlag.RB_OVERWRITE:
+            from beespace.kernel.overwritable_ring import OverwritableRing
+
+            reader = OverwritableRing(array)
+        elif overwritable:
+            raise UsageError(
+                f"ring {name!r} is not overwritable", help="that is said where it is made, by BPF_F_RB_OVERWRITE"
+            )
+        else:
+            reader = RingBuffer(array)
         events = Events(reader, codec, layout, choice.name, choice.why)
         self._readers.callback(events.close)
         return events

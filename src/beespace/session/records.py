@@ -108,7 +108,7 @@ class Events:
         if self._layout is None:
             raise UsageError(f"nothing says what the records of {self.name!r} are", help="name the struct")
         decoder = Decoder(self._layout)
-        if isinstance(self._reader, RingBuffer):
+        if isinstance(self._reader, RingBuffer) and not self._reader.overwritable:  # those change while they are read
             drained = drain(self._reader, decoder)
             self.malformed += drained.malformed
             return Batch(self._layout.name, drained.records).with_lost("malformed", drained.malformed), drained.more

@@ -19,6 +19,7 @@ _PARANOID = "kernel.perf_event_paranoid"
 _IOC_ENABLE = 0x2400
 _IOC_DISABLE = 0x2401
 _IOC_SET_BPF = 0x40042408
+_IOC_PAUSE_OUTPUT = 0x40042409
 
 
 def perf_event_open(
@@ -84,6 +85,16 @@ def enable(event: Fd) -> None:
 def disable(event: Fd) -> None:
     """Stop the event."""
     _ioctl(event, _IOC_DISABLE, 0, "disable a perf event")
+
+
+def pause_output(event: Fd) -> None:
+    """Let nothing into the event's ring (Linux 4.7)."""
+    _ioctl(event, _IOC_PAUSE_OUTPUT, 1, "pause a perf event's output")
+
+
+def resume_output(event: Fd) -> None:
+    """Let records into the event's ring again."""
+    _ioctl(event, _IOC_PAUSE_OUTPUT, 0, "resume a perf event's output")
 
 
 def _ioctl(fd: Fd, command: int, argument: int, what: str) -> None:

@@ -10,7 +10,7 @@ from beespace.errors import NotSupported
 from beespace.isa import MapType, ProgramType
 from beespace.isa.constants import MapFlag
 from beespace.kernel.features.feature import Feature, attempt
-from beespace.kernel.features.map_types import socket_storage
+from beespace.kernel.features.map_types import make_overwritable_ring, socket_storage
 from beespace.kernel.features.program_types import smallest
 from beespace.kernel.vmlinux import vmlinux_btf
 from beespace.syscall import bpf
@@ -82,6 +82,7 @@ MACHINE: dict[str, Callable[[], None]] = {
     "types of programs (BTF)": _own_types,
     "batch operations": _batches,
     "ring buffer": _ring_buffer,
+    "overwritable ring buffer": make_overwritable_ring,
     "mapped arrays": _mapped_arrays,
     "socket storage": socket_storage,
     "socket storage clone": _storage_clone,

@@ -111,6 +111,16 @@ def make(kind: MapType, shape: Shape, flags: int = 0) -> None:
         ).close()
 
 
+def overwritable_ring() -> Feature:
+    """Ring buffers that always have room for the newest record (Linux 6.19)."""
+    return attempt("machine", "overwritable ring buffer", make_overwritable_ring)
+
+
+def make_overwritable_ring() -> None:
+    """Make one and let it go."""
+    make(MapType.RINGBUF, _SHAPES[MapType.RINGBUF], MapFlag.RB_OVERWRITE)
+
+
 def socket_storage(flags: int = 0) -> None:
     """Make storage that lives with a socket."""
     make(MapType.SK_STORAGE, _STORAGE, flags)

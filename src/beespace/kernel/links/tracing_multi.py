@@ -9,26 +9,31 @@ from __future__ import annotations
 import errno
 
 from beespace.btf import Btf, Function, FunctionPrototype, Kind
-from beespace.errors import KernelError, NotSupported
+from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
+from beespace.kernel.kernel_types import KernelTypes
 from beespace.kernel.links.kernel_functions import NotProbed, asked_functions, matching, refused, unknown
 from beespace.kernel.links.link import Attachable, Link, Where
-from beespace.kernel.vmlinux import vmlinux_btf
+from beespace.kernel.targets import module_of_many
 from beespace.syscall import bpf
 
 __all__ = ["attach"]
 
+_KERNEL = "vmlinux"
 _MOST_ARGUMENTS = 12  # MAX_BPF_FUNC_ARGS
 
 
 def attach(program: Attachable, where: Where) -> Link:
     """Attach to all of ``where.functions`` (names, or globs), or to those like the section's target.
 
-    A name must be there; of a glob, one function must be.  ``where.cookies`` are for names, one each.  Functions of
-    modules are not looked for.
+    A name must be there; of a glob, one function must be.  ``where.cookies`` are for names, one each.  All functions
+    are the kernel's own or of one module, which the section says: ``fentry.multi/module:glob``.
     """
     names, globs = asked_functions(program, where)
-    ids = _ids(names)
+    with KernelTypes() as kernel:
+        module = module_of_many(program.attachment, kernel)
+        types = kernel.vmlinux if module is None else kernel.modules[module]
+        ids = _ids([_of_module(program, each, module) for each in names], types, module)
     cookies = list(where.cookies) or [where.cookie] * len(ids) * bool(where.cookie)
     hook = program.attachment.hook
     try:
@@ -45,25 +50,41 @@ def attach(program: Attachable, where: Where) -> Link:
         raise
 
 
-def _ids(names: list[str]) -> list[int]:
-    """Ids of functions in the kernel's types, in the order of the names."""
-    types = vmlinux_btf()
+def _of_module(program: Attachable, name: str, module: str | None) -> str:
+    """``name`` without its module, which must be the one that the program was loaded for."""
+    asked, _, plain = name.rpartition(":")
+    if asked and asked != (module or _KERNEL):
+        raise UsageError(
+            f"{name!r} is not of {module or 'the kernel itself'}, which program {program.name!r} was loaded for",
+            help=f'write SEC("{program.attachment.hook.section}/{asked}:*")',
+        )
+    return plain
+
+
+def _ids(names: list[str], types: Btf, module: str | None) -> list[int]:
+    """Ids of functions in the types of the kernel or of a module, in the order of the names."""
     found: dict[int, None] = {}
     for name in names:
         if not is_glob(name):
-            ids = types.find_all(name, Kind.FUNC)
+            ids = _owned(types, name, module)
             if not ids:
                 raise unknown(name)
             if not _traceable(types, ids[0]):
                 raise refused(name)
             found[ids[0]] = None
             continue
-        hits = [ids[0] for each in matching(name) if (ids := types.find_all(each.name, Kind.FUNC))]
+        alike = matching(name if module is None else f"{module}:{name}")
+        hits = [ids[0] for each in alike if (ids := _owned(types, each.name, module))]
         fitting = [each for each in hits if _traceable(types, each)]
         if not fitting:
             raise NotProbed(f"tracing functions like {name!r} with their arguments", help="use SEC('kprobe.multi')")
         found.update(dict.fromkeys(fitting))
     return list(found)
+
+
+def _owned(types: Btf, name: str, module: str | None) -> list[int]:
+    ids = types.find_all(name, Kind.FUNC)
+    return ids if module is None else [each for each in ids if types.owns(each)]
 
 
 def _traceable(types: Btf, number: int) -> bool:

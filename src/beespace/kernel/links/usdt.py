@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from beespace.errors import UsageError
+from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.kernel.binary import Binary
 from beespace.kernel.functions import is_glob
 from beespace.kernel.links.composite import CompositeLink, attach_all
 from beespace.kernel.links.link import Attachable, Link, Where
 from beespace.kernel.links.locate import locate
+from beespace.kernel.links.many import multi_type, require_many, require_multi
 from beespace.kernel.links.perf_link import has_cookies
-from beespace.kernel.links.uprobe import Spot, attach_at
+from beespace.kernel.links.uprobe import Spot, attach_at, explained
 from beespace.kernel.links.usdt_specs import Addresses, Specs
+from beespace.kernel.links.ways import first_way
 from beespace.kernel.usdt_arguments import parse_arguments
 from beespace.kernel.usdt_notes import StaticProbe, static_probes
 from beespace.record import replace
+from beespace.syscall import bpf
 from beespace.typed import NamedTuple
 
 __all__ = ["UsdtLink", "attach"]
@@ -30,9 +33,17 @@ _EXECUTABLE = 2  # ET_EXEC: addresses are those in memory
 
 
 class UsdtLink(CompositeLink):
-    """The places of one static probe.  ``afterwards`` frees the entries of maps that they used."""
+    """The ``places`` of one static probe, by one link or by many.  ``afterwards`` frees the entries of maps."""
 
     afterwards: Callable[[], None] | None = None
+
+    def __init__(self, program: Attachable, made: Link, places: int) -> None:
+        parts = made.parts if isinstance(made, CompositeLink) else (made,)
+        super().__init__(program, parts, via=made.via, tried=made.tried)
+        self._places = places
+
+    def __len__(self) -> int:
+        return self._places
 
     def close(self) -> None:
         """Detach the program from all places.  Calling it again does nothing."""
@@ -71,25 +82,51 @@ def attach(program: Attachable, where: Where) -> Link:
         fixed = file.type == _EXECUTABLE
     with ExitStack() as taken:
         numbers = [0] * len(found) if specs is None else [_take(specs, each, taken) for each in found]
-        cookies = has_cookies()
-        if not cookies and specs is not None:
-            addresses = Addresses.of(program)
-            for each, number in zip(found, numbers, strict=True):
-                for address in [each.probe.address] if fixed else _in_memory(path, each.probe.offset, where.pid):
-                    taken.callback(addresses.remove, addresses.put(address, number))
-        links = (
-            attach_at(
-                program,
-                Spot(path, each.probe.offset, each.probe.semaphore),
-                replace(where, cookie=number if cookies else 0),
-                returns=False,
+
+        def multi() -> Link:
+            require_multi(program)
+            return _multi(program, path, [each.probe for each in found], numbers, where.pid)
+
+        def many() -> Link:
+            require_many(program)
+            cookies = has_cookies()
+            if not cookies and specs is not None:
+                addresses = Addresses.of(program)
+                for each, number in zip(found, numbers, strict=True):
+                    for address in [each.probe.address] if fixed else _in_memory(path, each.probe.offset, where.pid):
+                        taken.callback(addresses.remove, addresses.put(address, number))
+            links = (
+                attach_at(
+                    program,
+                    Spot(path, each.probe.offset, each.probe.semaphore),
+                    replace(where, cookie=number if cookies else 0),
+                    returns=False,
+                )
+                for each, number in zip(found, numbers, strict=True)
             )
-            for each, number in zip(found, numbers, strict=True)
-        )
-        made = attach_all(program, links)
-        link = UsdtLink(program, made.parts, via=made.parts[0].via, tried=made.tried)
+            return attach_all(program, links)
+
+        ways = {"multi link": multi, "single probes": many}
+        if where.via is not None and where.via not in ways:  # a way of single probes
+            made = many()
+        else:
+            via, where = where.via, replace(where, via=None)
+            made = first_way(program, ways, via)
+        link = UsdtLink(program, made, len(found))
         link.afterwards = taken.pop_all().close
     return link
+
+
+def _multi(program: Attachable, path: str, probes: list[StaticProbe], numbers: list[int], pid: int) -> Link:
+    """One link to all places, with the number of each one's entry as its cookie."""
+    counters = [each.semaphore for each in probes]
+    target = bpf.UprobeMulti(path, [each.offset for each in probes], counters if any(counters) else (), numbers, pid)
+    try:
+        return Link(program, bpf.link_create(program.fileno(), multi_type(program.attachment.hook), where=target))
+    except NotSupported:
+        raise
+    except KernelError as error:
+        raise explained(error, path, pid) from error
 
 
 def _places(file: Binary, provider: str, name: str, cookie: int, specs: Specs | None) -> Iterator[_Place]:
