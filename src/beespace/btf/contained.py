@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 from beespace.btf.reader import Btf
+from beespace.btf.rebase import rebase
 from beespace.errors import FormatError
 
 __all__ = ["parse", "sections"]
@@ -24,13 +25,18 @@ _WANTED = (".BTF", ".BTF.base", ".BTF.ext")
 def parse(data: bytes, base: Btf | None = None, *, what: str = "the file") -> Btf:
     """The types in ``data``, which is raw BTF or an ELF file; those of a kernel module need the kernel's as ``base``.
 
-    Raises :class:`FormatError` for anything else, ``what`` it is called then.
+    A module that was built apart from its kernel has a distilled base of its own, and is put on ``base``
+    (:func:`~beespace.btf.rebase.rebase`); without one it stays on that.  Raises :class:`FormatError` for anything
+    else, ``what`` it is called then.
     """
     if data[:4] != b"\x7fELF":
         return Btf(data, base)
     found, pointer_size = _read(data)
     if ".BTF" not in found:
         raise FormatError(f"{what} is an ELF file without a section .BTF", help="compile it with -g, for a BPF target")
+    if ".BTF.base" in found:
+        split = Btf(found[".BTF"], Btf(found[".BTF.base"], pointer_size=pointer_size))
+        return split if base is None else rebase(split, base)
     return Btf(found[".BTF"], base, pointer_size=pointer_size)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from beespace.btf.builder import BtfBuilder
 from beespace.btf.kinds import Kind
 from beespace.btf.reader import Btf
+from beespace.btf.references import renumbered
 from beespace.btf.types import (
     Array,
     DataSection,
@@ -16,9 +17,7 @@ from beespace.btf.types import (
     Function,
     FunctionPrototype,
     Modifier,
-    Parameter,
     Pointer,
-    SectionVariable,
     Struct,
     Type,
     Typedef,
@@ -137,27 +136,15 @@ class _Cut:
             case Struct():
                 if not self.kept[old]:
                     return Forward(found.name, found.is_union)
-                members = (found.members[n] for n in self._struct_members(old, found))
-                return replace(found, members=tuple(replace(m, type=new[m.type]) for m in members))
+                found = replace(found, members=tuple(found.members[n] for n in self._struct_members(old, found)))
             case Enum():
                 chosen = self.members.get(old)
                 values = (v for n, v in enumerate(found.values) if chosen is None or n in chosen)
-                return replace(found, values=tuple(values))
-            case Array():
-                return replace(found, type=new[found.type], index_type=new[found.index_type])
-            case FunctionPrototype():
-                parameters = tuple(Parameter(p.name, new[p.type]) for p in found.parameters)
-                return replace(found, result=new[found.result], parameters=parameters)
-            case DataSection():
-                variables = tuple(SectionVariable(new[v.type], v.offset, v.size) for v in found.variables)
-                return replace(found, variables=variables)
+                found = replace(found, values=tuple(values))
             case DeclTag():
                 chosen = self.members.get(found.type)
-                component = found.component
-                if chosen is not None and component >= 0:
-                    component = sorted(chosen).index(component)
-                return replace(found, type=new[found.type], component=component)
-            case Pointer() | Typedef() | Modifier() | Function() | Variable():
-                return replace(found, type=new[found.type])
+                if chosen is not None and found.component >= 0:
+                    found = replace(found, component=sorted(chosen).index(found.component))
             case _:
-                return found
+                pass
+        return renumbered(found, new.__getitem__)
