@@ -107,6 +107,8 @@ def test_every_decorator_is_tried() -> None:
         lambda: attach.netkit("middle"),
         lambda: attach.uprobe(""),
         lambda: attach.freplace("judge", context="no such hook"),
+        lambda: attach.xdp("cpumap"),
+        lambda: attach.lwt_seg6local("fc00::/64"),
     ],
 )
 def test_what_decorators_refuse(wrong: Callable[[], object]) -> None:

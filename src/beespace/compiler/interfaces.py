@@ -63,14 +63,22 @@ def _interface(unit: Unit) -> tuple[str, kernel.Struct]:
         btf.find(f"bpf_struct_ops_{interface.struct}", kernel.Kind.STRUCT)
     except KeyError:
         prefix = "bpf_struct_ops_"
-        known = [name.removeprefix(prefix) for name, _ in btf.with_prefix(prefix, kernel.Kind.STRUCT)]
-        known = [name for name in known if name not in ("common_value", "common")]
+        named = {name.removeprefix(prefix): id for name, id in btf.with_prefix(prefix, kernel.Kind.STRUCT)}
+        known = [name for name, id in named.items() if _is_value(btf, id)]
         raise UsageError(
             f"{unit.declaration.name} implements {interface.struct!r}, which is no interface of this kernel",
             help=did_you_mean(interface.struct, known) or f"it has {', '.join(sorted(known)) or 'none'}",
         ) from None
     assert isinstance(found, kernel.Struct)
     return interface.struct, found
+
+
+def _is_value(btf: kernel.Btf, type_id: int) -> bool:
+    """Whether a struct is what the kernel keeps of an interface: its own counters, then the interface as ``data``."""
+    found = btf.type(type_id)
+    if not isinstance(found, kernel.Struct) or [each.name for each in found.members] != ["common", "data"]:
+        return False
+    return isinstance(btf.type(btf.resolve(found.members[1].type)), kernel.Struct)
 
 
 def parameters(frame: Frame, method: str, node: ast.AST) -> tuple[kernel.Parameter, ...]:

@@ -48,6 +48,7 @@ from beespace.lang import Program as ProgramClass
 from beespace.lang.attach import SECTION
 from beespace.lang.bpf_helpers import function_names, helper_names
 from beespace.lang.kernel_variables import KernelConfig, KernelVariable, PerCpuVariable
+from beespace.lang.origins import import_of
 from beespace.record import replace
 from beespace.schema import BytesKind, IntKind, Kind, Struct, TextKind
 from beespace.schema.kinds import KINDS, as_kind, kind_align, kind_size
@@ -100,7 +101,8 @@ def read_name(frame: Frame, node: ast.Name) -> Value:
     found = lookup(frame, node.id)
     if found is _MISSING:
         known = [*frame.locals, *frame.scope.variables, *frame.source.function.__globals__, *_BUILTINS]
-        raise frame.error(rules.UndefinedName, node, name=node.id, suggestion=did_you_mean(node.id, known))
+        suggestion = import_of(node.id) or did_you_mean(node.id, known)
+        raise frame.error(rules.UndefinedName, node, name=node.id, suggestion=suggestion)
     return captured(frame, found, node, node.id)
 
 

@@ -14,7 +14,7 @@ from beespace.compiler.diagnostics import Diagnostic, Failure, Span
 from beespace.compiler.frame import Unit
 from beespace.compiler.ir.walk import placed, walk
 from beespace.compiler.source import SourceFile
-from beespace.hooks import Hook, resolve
+from beespace.hooks import Attachment, resolve
 from beespace.isa.signatures import SIGNATURES, Signature
 from beespace.lang.bpf_helpers import decorator_of, places_of
 
@@ -30,6 +30,18 @@ _CURRENT = (
     "get_current_pid_tgid", "get_current_uid_gid", "get_current_comm", "get_current_task", "get_current_task_btf",
     "get_current_cgroup_id",
 )  # fmt: skip
+# What programs of one target may call beyond what all of their kind may: btf_allowlist_d_path in
+# kernel/trace/bpf_trace.c, and the iterators with a function of their own for this (bpf_iter_tcp_get_func_proto).
+_PATHS = (
+    "security_file_permission", "security_inode_getattr", "security_file_open", "security_path_truncate",
+    "vfs_truncate", "vfs_fallocate", "dentry_open", "vfs_getattr", "filp_close",
+)  # fmt: skip
+_FUNCTIONS = ("fentry", "fexit", "fmod_ret", "fentry.s", "fexit.s", "fmod_ret.s", "fsession", "fsession.s")
+_MORE_AT: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "d_path": (_FUNCTIONS, _PATHS),
+    "setsockopt": (("iterator",), ("tcp", "unix")),
+    "getsockopt": (("iterator",), ("tcp", "unix")),
+}
 # By helper: what to do instead, wherever it is refused.
 _INSTEAD = {
     **dict.fromkeys(_CURRENT, _NO_PROCESS),
@@ -43,7 +55,7 @@ _INSTEAD = {
     "seq_write": "send an event by a Ring",
     "seq_printf": "send an event by a Ring",
     "override_return": "use @fmod_ret, whose result replaces that of the function",
-    "d_path": "read the names of the dentries, or take the hook file_open of @lsm",
+    "d_path": "read the names of the dentries, take file_open of @lsm, or one of these functions: " + ", ".join(_PATHS),
     "get_func_ip": "one method for each function says by itself which function it is",
     "get_stackid": "the kernel walks stacks for the hooks of tracing only",
     "get_stack": "the kernel walks stacks for the hooks of tracing only",
@@ -55,11 +67,11 @@ _INSTEAD = {
 def check_permitted(unit: Unit, programs: Mapping[str, str]) -> None:
     """Add a diagnostic for each call that the hook of a program (name -> section) does not allow."""
     for name, section in programs.items():
-        hook = resolve(section).hook
+        attachment = resolve(section)
         for function in reached_from(unit.functions, name):
             for helper, place in helpers_of(function):
                 signature = SIGNATURES.get(helper)
-                found = signature and _refusal(unit, name, hook, signature, place)
+                found = signature and _refusal(unit, name, attachment, signature, place)
                 if found:
                     unit.diagnostics.add(Failure(found))
 
@@ -88,10 +100,21 @@ def helpers_of(function: ir.Function) -> Iterator[tuple[str, ir.Span | None]]:
             yield node.name, span
 
 
-def _refusal(unit: Unit, name: str, hook: Hook, signature: Signature, place: ir.Span | None) -> Diagnostic | None:
+def _allowed(signature: Signature, attachment: Attachment) -> bool:
+    hook = attachment.hook
+    if hook.program_type in _UNSURVEYED or signature.at(hook.program_type, hook.attach_type):
+        return True
+    hooks, targets = _MORE_AT.get(signature.name, ((), ()))
+    return hook.name in hooks and attachment.target in targets
+
+
+def _refusal(
+    unit: Unit, name: str, attachment: Attachment, signature: Signature, place: ir.Span | None
+) -> Diagnostic | None:
+    hook = attachment.hook
     helper = signature.name
     decorator = decorator_of(hook)
-    if hook.program_type not in _UNSURVEYED and not signature.at(hook.program_type, hook.attach_type):
+    if not _allowed(signature, attachment):
         listed = [f"@{each}" for each in places_of(signature)]
         more = [f"{len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
         places = ", ".join([*listed[:_SHOWN], *more])

@@ -52,6 +52,7 @@ class Scope:
     _free: list[str] = field(default_factory=list)
     _used: list[str] = field(default_factory=list)
     _counter: int = 0
+    retired: set[str] = field(default_factory=set)  # names that stand for something else now
     settled: set[str] = field(default_factory=set)  # code names whose type was not known at first
 
     def fresh(self, word: str = "t") -> str:
@@ -97,6 +98,13 @@ class Scope:
     def add(self, variable: Variable) -> Variable:
         self.variables[variable.name] = variable
         return variable
+
+    def retire(self, name: str) -> None:
+        """What had this name is gone: the next thing of that name has storage of its own."""
+        variable = self.variables.pop(name, None)
+        if variable is not None:
+            self.variables[self.fresh(name)] = variable
+            self.retired.add(name)
 
     def settle(self, name: str, code_type: ir.Type, type: Type) -> Variable:
         """Give storage to a local that had been None only."""

@@ -104,6 +104,15 @@ def packet(ctx: Any, header: type[_S], offset: u32) -> _S | None:
     _kernel_only("packet")
 
 
+def metadata(ctx: Any, header: type[_S]) -> _S | None:
+    """What stands in front of the packet, in place; None if there is less of it.  xdp and tc.
+
+    An XDP program makes room with ``bpf.xdp_adjust_meta(ctx, -4)`` (4, 8, ... 32 bytes) and writes; tc programs of the
+    interface read it.  Linux 4.15.
+    """
+    _kernel_only("metadata")
+
+
 def packet_length(ctx: Any) -> u32:
     """Bytes of the packet from the first one that the hook sees; XDP: those in reach, without further fragments."""
     _kernel_only("packet_length")
@@ -241,6 +250,19 @@ def store_bytes(ctx: Any, header: Struct, offset: u32) -> bool:
     bpf_skb_store_bytes, 4.1; for XDP bpf_xdp_store_bytes, 5.18.  Checksums are not mended.
     """
     _kernel_only("store_bytes")
+
+
+def checksum(header: Any) -> u16:
+    """The Internet checksum of a struct, a text or raw bytes, a multiple of 4 bytes; its own field must be zero.
+
+    ``ip.checksum = 0``, then ``ip.checksum = bpf.checksum(ip)``.  bpf_csum_diff, 4.6.
+    """
+    _kernel_only("checksum")
+
+
+def csum_fold(sum: i64) -> u16:
+    """What stands in a header of a sum that ``bpf.csum_diff()`` gave: folded into 16 bits, and inverted."""
+    _kernel_only("csum_fold")
 
 
 def network16(number: u16) -> u16:

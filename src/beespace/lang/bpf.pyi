@@ -60,6 +60,13 @@ def packet(ctx: Any, header: type[_S], offset: u32) -> _S | None:
     bounds check against ``data_end`` is generated.
     """
 
+def metadata(ctx: Any, header: type[_S]) -> _S | None:
+    """What stands in front of the packet, in place; None if there is less of it.  xdp and tc.
+
+    An XDP program makes room with ``bpf.xdp_adjust_meta(ctx, -4)`` (4, 8, ... 32 bytes) and writes; tc programs of the
+    interface read it.  Linux 4.15.
+    """
+
 def packet_length(ctx: Any) -> u32:
     """Bytes of the packet from the first one that the hook sees; XDP: those in reach, without further fragments."""
 
@@ -146,6 +153,15 @@ def store_bytes(ctx: Any, header: Struct, offset: u32) -> bool:
 
     bpf_skb_store_bytes, 4.1; for XDP bpf_xdp_store_bytes, 5.18.  Checksums are not mended.
     """
+
+def checksum(header: Any) -> u16:
+    """The Internet checksum of a struct, a text or raw bytes, a multiple of 4 bytes; its own field must be zero.
+
+    ``ip.checksum = 0``, then ``ip.checksum = bpf.checksum(ip)``.  bpf_csum_diff, 4.6.
+    """
+
+def csum_fold(sum: i64) -> u16:
+    """What stands in a header of a sum that ``bpf.csum_diff()`` gave: folded into 16 bits, and inverted."""
 
 def network16(number: u16) -> u16:
     """A number with its bytes in network order, as they stand in a packet; the same takes it back."""
@@ -302,7 +318,7 @@ def copy_from_user_task(dst: Any, user_ptr: Any, tsk: Any, flags: u64 = 0) -> i6
     Hooks: tracepoint, raw_tracepoint, btf_tracepoint, kprobe, kretprobe, kprobe_multi, kretprobe_multi, kprobe_session, ksyscall, kretsyscall, uprobe, uretprobe, uprobe_multi, uretprobe_multi, uprobe_session, usdt, fentry, fexit, fmod_ret, fsession, fentry_multi, fexit_multi, fsession_multi, lsm, lsm_cgroup, iterator, perf_event, syscall, struct_ops, socket_filter, xdp, tc, netkit, lwt_in, lwt_out, lwt_xmit, lwt_seg6local, cgroup_skb, cgroup_sock, cgroup_sock_addr, cgroup_sockopt, cgroup_sysctl, cgroup_device, sockops, sk_skb, sk_msg, sk_reuseport, sk_lookup, flow_dissector, netfilter.
     """
 
-def csum_diff(from_: Any, to: Any, seed: u32) -> i64:
+def csum_diff(from_: Any, to: Any, seed: u32 = 0) -> i64:
     """How a checksum changes when the bytes of from become those of to; either may be None.
 
     C: s64 bpf_csum_diff(__be32 *from, u32 from_size, __be32 *to, u32 to_size, __wsum seed)

@@ -70,8 +70,8 @@ def python_name(argument: Argument) -> str:
 
 
 def may_be_left_out(signature: Signature, argument: Argument) -> bool:
-    """Flags at the end are 0 if nobody says more."""
-    return argument.name == "flags" and argument is signature.arguments[-1]
+    """Flags and the start of a sum at the end are 0 if nobody says more."""
+    return argument.name in ("flags", "seed") and argument is signature.arguments[-1]
 
 
 def decorator_of(hook: Hook) -> str:

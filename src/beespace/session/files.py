@@ -9,6 +9,7 @@ from pathlib import Path
 
 from beespace.errors import BeespaceError, UsageError
 from beespace.lang import Program
+from beespace.lang.origins import import_of
 
 
 def program_of(file: Path, name: str | None = None) -> type[Program]:
@@ -30,7 +31,8 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
     except BeespaceError:
         raise
     except Exception as error:
-        raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}") from error
+        missing = import_of(error.name or "") if isinstance(error, NameError) else ""
+        raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}", help=missing) from error
     finally:
         sys.path.remove(str(file.parent.resolve()))
     programs = {
@@ -41,19 +43,29 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
     if name is not None:
         if name not in programs:
             raise UsageError(f"{file} has no program {name!r}", help=f"it has: {', '.join(programs) or 'none'}")
-        return programs[name]
+        return _declared(programs[name], file)
     if len(programs) != 1:
         found = "no Program class" if not programs else f"several programs: {', '.join(programs)}"
         raise UsageError(
             f"{file} has {found}",
             help="choose with --program" if programs else "write `class MyProbe(Program):` in it",
         )
-    return next(iter(programs.values()))
+    return _declared(next(iter(programs.values())), file)
+
+
+def _declared(program: type[Program], file: Path) -> type[Program]:
+    """The class, unless what it declares is a mistake."""
+    try:
+        program.declaration()
+    except TypeError as error:
+        raise UsageError(f"{file}: {error}") from error
+    return program
 
 
 def _last_lines(error: Exception, file: Path) -> str:
     """The error, and the line of the user's file it came from; none of our own frames."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    own = file.resolve()
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == own]
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
     where = f"line {frames[-1].lineno}: " if frames else ""

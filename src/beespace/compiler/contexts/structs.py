@@ -18,7 +18,10 @@ from beespace.compiler.kernel.types import is_network_order, member_names, point
 from beespace.compiler.types import Context, Int, KernelObject, Optional, Socket, Type
 from beespace.compiler.values import Value
 
-__all__ = ["PACKETS", "WRITES_PACKETS", "context_of", "element", "field", "packet_bounds", "socket_field", "store"]
+__all__ = [
+    "PACKETS", "WRITES_PACKETS", "context_of", "element", "field", "metadata_bounds", "packet_bounds", "socket_field",
+    "store",
+]  # fmt: skip
 
 # Fields that UAPI says are in network byte order, with the bits that count (include/uapi/linux/bpf.h).
 # remote_port is the 16-bit port in the upper half on little-endian machines, so 32 bits are swapped.
@@ -76,6 +79,10 @@ PACKETS = {
     "bpf_sockopt": ("optval", "optval_end", True),
     "bpf_sock_ops": ("skb_data", "skb_data_end", True),
 }
+# What lies in front of a packet, between these two (xdp, tc).
+METADATA = {"__sk_buff": ("data_meta", "data"), "xdp_md": ("data_meta", "data")}
+_PLACED = "bpf.packet(ctx, Header, offset) gives its bytes, bpf.packet_length(ctx) its length"
+_INSTEAD = {"data_meta": "use bpf.metadata(ctx, Header), which checks the bounds"}
 _BOUNDS = {"data", "data_end", "data_meta", "skb_data", "skb_data_end", "optval", "optval_end"}
 # Program types whose programs may write into the packet (may_access_direct_pkt_data in kernel/bpf/verifier.c).
 WRITES_PACKETS = {3, 4, 6, 12, 14, 16, 25}
@@ -134,7 +141,7 @@ def _field(
     if name in _BOUNDS and struct_name in PACKETS:
         raise frame.error(
             rules.UnreadableField, node, name=name, found="where the packet lies", why="not a number",
-            suggestion="use bpf.packet(ctx, Header, offset), which checks the bounds",
+            suggestion=_INSTEAD.get(name, _PLACED),
         )  # fmt: skip
     member = btf.member(struct, name)
     at = member.byte_offset + (owner.offset if isinstance(owner, Context) else 0)
@@ -225,7 +232,17 @@ def packet_bounds(frame: Frame, value: Value) -> tuple[ir.Expression, ir.Express
     """Where the packet of a context begins and ends, as packet pointers; ``None`` if it has none."""
     if not isinstance(value.type, Context) or value.type.name not in PACKETS:
         return None
-    start, end, wide = PACKETS[value.type.name]
+    return _pointers(frame, value, *PACKETS[value.type.name])
+
+
+def metadata_bounds(frame: Frame, value: Value) -> tuple[ir.Expression, ir.Expression]:
+    """The same of what XDP put in front of a packet."""
+    assert isinstance(value.type, Context)
+    return _pointers(frame, value, *METADATA[value.type.name], False)
+
+
+def _pointers(frame: Frame, value: Value, start: str, end: str, wide: bool) -> tuple[ir.Expression, ir.Expression]:
+    assert isinstance(value.type, Context)
     btf = frame.unit.btf
     struct = btf.find(value.type.name, kernel.Kind.STRUCT)
 

@@ -43,7 +43,8 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Bounds, Value, is_null, not_null, sequence
 from beespace.record import replace
-from beespace.schema.kinds import enum_kind
+from beespace.schema import AddressKind
+from beespace.schema.kinds import enum_kind, kind_size
 
 __all__ = ["condition", "truth"]
 
@@ -345,10 +346,14 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
                 raise frame.error(rules.TextUnsized, left_node, what="this text", name="name")
             before, pointer, align = in_memory(frame, text, size)  # type: ignore[assignment]
             value = Value(text.type, pointer, align=align)
+        elif isinstance(value.type, Address):
+            before, pointer, align = in_memory(frame, value, kind_size(AddressKind()))  # type: ignore[assignment]
+            value = Value(value.type, pointer, align=align)
         result: ir.Expression | None = None
         for element in elements:
             other = present(frame, frame.value(element), element)
-            if isinstance(value.type, (Text, Bytes)) and isinstance(other.type, (Text, TextLiteral, Bytes)):
+            alike = isinstance(value.type, (Text, Bytes)) and isinstance(other.type, (Text, TextLiteral, Bytes))
+            if alike or (isinstance(value.type, Address) and isinstance(other.type, (Address, TextLiteral))):
                 equal = compared(frame, value, other, node, "==")
                 assert equal is not None
                 result = equal if result is None else ir.Or(result, equal)
@@ -356,7 +361,7 @@ def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.ex
             if not isinstance(value.type, (Int, Literal)) or not isinstance(other.type, (Int, Literal)):
                 raise frame.error(
                     rules.Comparison, element, left=value.type, right=other.type, operator="in",
-                    suggestion="numbers and texts are looked for in a tuple; join comparisons with `or`",
+                    suggestion="numbers, texts and addresses are looked for in a tuple; join comparisons with `or`",
                 )  # fmt: skip
             left, right, _ = unify(frame, value, other, element)
             same = ir.Compare(ir.CompareOp.EQ, left, right)

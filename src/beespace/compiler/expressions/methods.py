@@ -11,7 +11,7 @@ from beespace.compiler import rules
 from beespace.compiler.contexts.seq_file import write
 from beespace.compiler.expressions.bits import bit_count, bit_length
 from beespace.compiler.expressions.call_arguments import arguments_of
-from beespace.compiler.expressions.text_search import ends_with, find, starts_with
+from beespace.compiler.expressions.text_search import any_of, ends_with, find, starts_with
 from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.frame import Frame
 from beespace.compiler.types import Context, Int, Literal, Text, TextLiteral
@@ -19,7 +19,7 @@ from beespace.compiler.values import Value
 
 __all__ = ["method"]
 
-_TEXTS = {"startswith": starts_with, "endswith": ends_with, "find": find}
+_TEXTS = {"startswith": any_of(starts_with), "endswith": any_of(ends_with), "find": find}
 _NUMBERS = {"bit_length": bit_length, "bit_count": bit_count}
 
 

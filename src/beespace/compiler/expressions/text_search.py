@@ -7,17 +7,18 @@ looked for is written out.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from beespace.compiler import ir, rules
 from beespace.compiler.expressions.elements import element_at
-from beespace.compiler.expressions.texts import equal_bytes
+from beespace.compiler.expressions.texts import as_text, equal_bytes
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import in_memory
 from beespace.compiler.types import BOOL, I32, U32, Bytes, Text, TextLiteral
 from beespace.compiler.values import Bounds, Value, offset, sequence
 from beespace.schema import IntKind
 
-__all__ = ["ends_with", "find", "length", "search", "starts_with"]
+__all__ = ["any_of", "ends_with", "find", "length", "search", "starts_with"]
 
 _BYTE = IntKind("u8", 8)
 
@@ -37,9 +38,32 @@ def _size(frame: Frame, owner: Value, node: ast.AST) -> int:
     return owner.type.size
 
 
+def any_of(rule: Callable[[Frame, Value, ast.expr], Value]) -> Callable[[Frame, Value, ast.expr], Value]:
+    """``rule`` for a text, or for each text of a tuple that is written out: whether one of them is found."""
+
+    def search_all(frame: Frame, owner: Value, node: ast.expr) -> Value:
+        if not isinstance(node, ast.Tuple) or not node.elts:
+            return rule(frame, owner, node)
+        assert isinstance(owner.type, Text)
+        size = owner.type.size
+        if size is None:
+            size = max(len(_wanted(frame, each, "the text that is looked for")) for each in node.elts) + 1
+        before, pointer, align = in_memory(frame, owner, size)
+        kept = Value(Text(size), pointer, align=align)
+        found = rule(frame, kept, node.elts[0]).expression
+        for each in node.elts[1:]:
+            found = ir.Or(found, rule(frame, kept, each).expression)
+        return Value(BOOL, sequence(before, found))
+
+    return search_all
+
+
 def starts_with(frame: Frame, owner: Value, node: ast.expr) -> Value:
     """``text.startswith("...")``."""
     assert isinstance(owner.type, Text)
+    asked = as_text(frame, frame.value(node))
+    if isinstance(asked.type, Text) and asked.type.size is not None:
+        return _starts_as(frame, owner, asked, asked.type.size)
     wanted = _wanted(frame, node, "the start that is looked for")
     # Of an unsized text one byte more is read, for the zero that the kernel puts behind it.
     size = owner.type.size if owner.type.size is not None else len(wanted) + 1
@@ -50,6 +74,28 @@ def starts_with(frame: Frame, owner: Value, node: ast.expr) -> Value:
         return Value(BOOL, ir.Const(1, ir.BOOL))
     before, pointer, align = in_memory(frame, owner, size)
     return Value(BOOL, sequence(before, equal_bytes(pointer, wanted, len(wanted), align)))
+
+
+def _starts_as(frame: Frame, owner: Value, asked: Value, most: int) -> Value:
+    """``path.startswith(self.prefix)``: byte by byte, up to the zero byte of what is looked for."""
+    assert isinstance(owner.type, Text)
+    size = owner.type.size if owner.type.size is not None else most + 1
+    before, text, _ = in_memory(frame, owner, size)
+    between, start, _ = in_memory(frame, asked, most)
+    index, same = frame.scope.fresh("index"), frame.scope.fresh("same")
+    at, zero = ir.Local(index, ir.U32), ir.Const(0, ir.U8)
+    shared = min(size, most)
+    byte = element_at(start, _BYTE, most, frame, Value(U32, at, Bounds(0, shared - 1)))
+    here, wanted = frame.bind(ir.Load(byte, ir.U8))
+    found = ir.Load(element_at(text, _BYTE, size, frame, Value(U32, at, Bounds(0, shared - 1))), ir.U8)
+    ends = ir.If(ir.Compare(ir.CompareOp.EQ, wanted, zero), (ir.Break(),))
+    differs = ir.If(ir.Compare(ir.CompareOp.NE, found, wanted), (ir.Assign(same, ir.Const(0, ir.BOOL)), ir.Break()))
+    block: ir.Block = (*before, *between, ir.Declare(same, ir.BOOL, ir.Const(1, ir.BOOL)),
+                       ir.Loop((*here, ends, differs), shared, index))  # fmt: skip
+    if most > shared:  # longer than the text can be
+        more = ir.Load(offset(start, shared), ir.U8)
+        block += (ir.If(ir.Compare(ir.CompareOp.NE, more, zero), (ir.Assign(same, ir.Const(0, ir.BOOL)),)),)
+    return Value(BOOL, ir.Sequence(block, ir.Local(same, ir.BOOL)))
 
 
 def length(frame: Frame, owner: Value, node: ast.AST) -> Value:

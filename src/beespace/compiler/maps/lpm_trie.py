@@ -11,7 +11,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.lookups import NOEXIST, done_or_lost, lookup, optional, update
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.memory import located, store
+from beespace.compiler.memory import SLOT_ALIGN, located, store
 from beespace.compiler.types import BOOL, U32, Literal, of_kind
 from beespace.compiler.values import Value, number, offset, sequence
 from beespace.lang import LpmTrie, Map
@@ -30,14 +30,16 @@ def key(frame: Frame, map: Map, node: ast.expr) -> tuple[ir.Block, ir.Expression
 def _prefix(frame: Frame, map: Map, node: ast.expr, bits: ast.expr | None) -> tuple[ir.Block, ir.Expression]:
     assert isinstance(map, LpmTrie)
     value = frame.value(node, of_kind(map.data))
-    slot = frame.scope.slot(_LENGTH + kind_size(map.data))
+    # The data is aligned as its fields ask, the number before it less.
+    whole = frame.scope.slot(SLOT_ALIGN + kind_size(map.data))
+    slot = offset(whole, SLOT_ALIGN - _LENGTH)
     length: ir.Expression = number(map.bits, U32)
     if bits is not None:
         given = frame.value(bits, U32)
         if isinstance(given.type, Literal) and not 0 <= given.type.value <= map.bits:
             raise frame.error(rules.ArgumentRange, bits, what="prefix", low=0, high=map.bits, found=given.type)
         length = fit(frame, given, U32, bits, "prefix")
-    filling = store(frame, offset(slot, _LENGTH), _LENGTH, map.data, value, node, "the key")
+    filling = store(frame, offset(whole, SLOT_ALIGN), SLOT_ALIGN, map.data, value, node, "the key")
     return (ir.Store(slot, length), *filling), slot
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir
+from beespace.compiler import ir, rules
+from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
+from beespace.compiler.lost import count_lost
 from beespace.compiler.maps.constants import context_of, flag
 from beespace.compiler.maps.operations import Place, arguments
-from beespace.compiler.types import BOOL, I32
+from beespace.compiler.maps.storage import SOCKETS
+from beespace.compiler.types import BOOL, I32, KernelPointer, Optional, Socket
 from beespace.compiler.values import Bounds, Value, not_null, sequence
+from beespace.compiler.words.references import give_back, held
 from beespace.lang import SockHash
 
-__all__ = ["add", "assign", "redirect", "select"]
+__all__ = ["add", "assign", "get", "redirect", "remove", "select", "write"]
 
 _INGRESS = 1  # BPF_F_INGRESS
 _SOCKET = ir.PointerType(ir.Region.SOCKET)
@@ -63,6 +67,35 @@ def assign(frame: Frame, place: Place, node: ast.Call) -> Value:
         ir.If(not_null(socket), found),
     )
     return Value(BOOL, sequence(block, ir.Local(result, ir.BOOL)))
+
+
+def get(frame: Frame, place: Place, node: ast.Call) -> Value:
+    """``with self.sockets.get(key) as socket:``: the lookup takes a reference, which the block's end gives back."""
+    (wanted,) = arguments(frame, place, node, "key")
+    before, key = place.key(frame, place.map, wanted)
+    looking = call("map_lookup_elem", _SOCKET, place.address, key, span=frame.code_span(node))
+    return held(frame, Value(Optional(Socket("bpf_sock")), sequence(before, looking)), f"{place.name}.get()", give_back)
+
+
+def write(frame: Frame, place: Place, target: ast.Subscript, value: Value, node: ast.expr) -> ir.Block:
+    """``self.sockets[key] = socket``: an insertion that fails is counted."""
+    type_ = present(frame, value, node).type
+    of_kernel = isinstance(type_, KernelPointer) and type_.trusted and type_.name in SOCKETS
+    if not (isinstance(type_, Socket) or of_kernel):
+        raise frame.error(rules.TypeMismatch, node, place=f"an entry of {place.name}", expected="a socket", found=type_)
+    between, socket = frame.bind(value.expression)
+    before, key = place.key(frame, place.map, target.slice)
+    updating = call(
+        "map_update_elem", ir.I64, place.address, key, socket, ir.Const(0, ir.U64), span=frame.code_span(target)
+    )
+    failed = ir.Compare(ir.CompareOp.NE, updating, ir.Const(0, ir.I64))
+    return (*between, *before, ir.If(failed, count_lost(frame, place.name)))
+
+
+def remove(frame: Frame, place: Place, node: ast.Subscript) -> ir.Block:
+    """``del self.sockets[key]``."""
+    before, key = place.key(frame, place.map, node.slice)
+    return (*before, ir.Evaluate(call("map_delete_elem", ir.I64, place.address, key, span=frame.code_span(node))))
 
 
 def select(frame: Frame, place: Place, node: ast.Call) -> Value:

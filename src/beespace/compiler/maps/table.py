@@ -108,7 +108,12 @@ _PER_CPU_ARRAY = replace(_ARRAY, words={**_ARRAY.words, "get": hash.get_of_cpu})
 _QUEUE = Operations(words={"push": queue.push, "pop": queue.pop, "peek": queue.peek})
 _REDIRECT = Operations(words={"redirect": redirect.redirect})
 _DEVICES = Operations(words={"redirect": redirect.redirect, "broadcast": redirect.broadcast})
-_SOCKETS = {"add": sockets.add, "redirect": sockets.redirect, "assign": sockets.assign}
+_SOCKETS = Operations(
+    words={"add": sockets.add, "get": sockets.get, "redirect": sockets.redirect, "assign": sockets.assign},
+    write=sockets.write,
+    remove=sockets.remove,
+    operators="self.{0}[key] = socket, del self.{0}[key]",
+)
 
 
 def _of_maps(key: Key) -> Operations:
@@ -171,8 +176,8 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     DevMap: _DEVICES,
     CpuMap: _REDIRECT,
     XskMap: _REDIRECT,
-    SockMap: Operations(words=_SOCKETS, key=index_key),
-    SockHash: Operations(words=_SOCKETS, key=value_key),
+    SockMap: replace(_SOCKETS, key=index_key),
+    SockHash: replace(_SOCKETS, key=value_key),
     ReuseportArray: Operations(words={"select": sockets.select}, key=index_key),
     TopK: Operations(add=top_k.add, key=value_key, operators="self.{0}[key] += n", define=top_k.define),
 })  # fmt: skip

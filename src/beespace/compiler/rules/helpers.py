@@ -66,7 +66,7 @@ class MemorySize(Diagnostic):
     label = "this has {found} bytes"
     word: str
     argument: str
-    expected: int
+    expected: int | str
     found: int
 
 

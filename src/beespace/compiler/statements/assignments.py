@@ -129,7 +129,8 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
         code_name = _code_name(frame, target.id)
         variable = frame.scope.add(Variable(target.id, code_name, value.type.inner, _STACK, slot.name, box=kind))
         return _assign_boxed(frame, target.id, variable, value, node)
-    if isinstance(value.type, (Text, Bytes, Address, TextLiteral)):
+    into_address = variable is not None and isinstance(variable.type, Address) and isinstance(value.type, KernelObject)
+    if into_address or isinstance(value.type, (Text, Bytes, Address, TextLiteral)):
         return _assign_bytes(frame, target.id, variable, value, node)
     return _assign_reference(frame, target.id, variable, value, node)
 
@@ -144,7 +145,8 @@ def _is_context(value: Value) -> bool:
 
 
 def _code_name(frame: Frame, name: str) -> str:
-    return name if name not in frame.parameter_names else frame.scope.fresh(name)
+    taken = name in frame.parameter_names or name in frame.scope.retired
+    return frame.scope.fresh(name) if taken else name
 
 
 def _native(kind: Kind) -> Kind:
@@ -257,8 +259,8 @@ def _assign_bytes(frame: Frame, name: str, variable: Variable | None, value: Val
         size = type_.size if isinstance(type_, (Text, Bytes)) else 16
         assert size is not None
         slot = frame.scope.own_slot(name, size)
-        variable = frame.scope.add(Variable(name, name, type_, None, slot=slot.name))
-    elif not (isinstance(variable.type, Address) and isinstance(value.type, TextLiteral)) and (
+        variable = frame.scope.add(Variable(name, _code_name(frame, name), type_, None, slot=slot.name))
+    elif not (isinstance(variable.type, Address) and isinstance(value.type, (TextLiteral, KernelObject))) and (
         variable.slot is None or type(variable.type) is not type(type_)
     ):
         raise _cannot_become(frame, variable, type_, node)
@@ -294,7 +296,7 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
         raise _cannot_become(frame, variable, value.type, node)
     elif variable.code_type != code_type:
         assert variable.code_type is not None
-        before = ir.Local(name, variable.code_type)
+        before = ir.Local(variable.code_name, variable.code_type)
         raise frame.error(
             rules.VariableType, node, name=name, declared=f"a {inner} {place_of(before)}",
             found=f"one {place_of(value.expression)}", suggestion="use another name",

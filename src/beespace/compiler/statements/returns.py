@@ -18,6 +18,7 @@ from beespace.compiler.results import give, give_several, returns_copy
 from beespace.compiler.statements.assignments import with_type
 from beespace.compiler.types import (
     I32,
+    U32,
     VOID,
     Bool,
     Int,
@@ -33,6 +34,7 @@ from beespace.compiler.types import (
 )
 from beespace.compiler.values import Value
 from beespace.hooks.results import written_range
+from beespace.isa.constants import ProgramType
 
 __all__ = ["return_statement"]
 
@@ -60,7 +62,9 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
     value = present(frame, frame.value(node.value, I32), node.value)
     allowed = written_range(hook) if isinstance(value.type, Literal) or value.literal else allowed_results(hook)
     if isinstance(value.type, Bool):
-        _check(frame, node.value, hook.name, allowed, 0, 1, "True or False")
+        known = int(value.code.value) if isinstance(value.code, ir.Const) else None
+        low, high = (0, 1) if known is None else (known, known)
+        _check(frame, node.value, hook.name, allowed, low, high, "True or False" if known is None else str(bool(known)))
         return (ir.Return(ir.Convert(value.expression, ir.I32)),)
     if not isinstance(value.type, (Int, Literal)):
         raise frame.error(
@@ -72,7 +76,9 @@ def _program(frame: Frame, node: ast.Return) -> ir.Block:
     if isinstance(value.type, Literal):
         return (ir.Return(fit(frame, value, I32, node.value, "the result")),)
     named = isinstance(value.type, Int) and value.type.enum is not None  # a member: it fits the result
-    if allowed is None and not named and not (I32.minimum <= low and high <= I32.maximum):
+    # How many bytes a socket is to keep is an unsigned number: `return ctx.len`.
+    unsigned = hook.program_type == ProgramType.SOCKET_FILTER and low >= 0 and high <= U32.maximum
+    if allowed is None and not named and not unsigned and not (I32.minimum <= low and high <= I32.maximum):
         return (ir.Return(fit(frame, value, I32, node.value, "the result")),)
     code = value.expression
     return (ir.Return(code if code.type == ir.I32 else ir.Convert(code, ir.I32)),)

@@ -18,7 +18,7 @@ from beespace.compiler.expressions.elements import array_element
 from beespace.compiler.expressions.numbers import binary, fit, known, not_a_value, present
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame
-from beespace.compiler.memory import field_of, load, memory_align, store
+from beespace.compiler.memory import SLOT_ALIGN, field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
 from beespace.compiler.results import items_of
 from beespace.compiler.statements.assignments import assign_local, with_type
@@ -30,7 +30,9 @@ from beespace.compiler.statements.with_blocks import with_block
 from beespace.compiler.structs import assign, assign_field, check_writable
 from beespace.compiler.types import (
     POISON,
+    Address,
     Array,
+    Bytes,
     Context,
     Int,
     Literal,
@@ -41,13 +43,14 @@ from beespace.compiler.types import (
     StructType,
     Text,
     Tuple,
+    Type,
     of_kind,
 )
 from beespace.compiler.values import Value, number, offset
 from beespace.lang import Global
 from beespace.record import replace
-from beespace.schema import Kind
-from beespace.schema.kinds import kind_align
+from beespace.schema import AddressKind, BytesKind, Kind, TextKind
+from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = ["block"]
 
@@ -164,11 +167,16 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, value_node: ast.expr) ->
     values: list[Value] = []
     for name, node in zip(names, value_node.elts, strict=True):
         value = frame.value(node, _wanted(frame, name))
-        if value.recipe is not None or isinstance(value.type, Text):
+        kind = _copied_kind(value.type, name)
+        if kind is not None:
+            slot = frame.scope.slot(kind_size(kind))
+            result += store(frame, slot, SLOT_ALIGN, kind, value, node, "the value")
+            value = Value(value.type, slot, align=SLOT_ALIGN)
+        elif value.recipe is not None or isinstance(value.type, Text):
             raise frame.error(
                 rules.NotSupported, node, what="a tuple of texts or structs", suggestion="assign one after another"
             )
-        if value.code is not None:
+        elif value.code is not None:
             before, code = frame.bind(value.code)
             result += before
             value = replace(value, code=code)
@@ -189,6 +197,21 @@ def _unpack_result(frame: Frame, names: list[ast.expr], node: ast.expr) -> ir.Bl
     for name, each in zip(names, values, strict=True):
         result += _assign_to(frame, name, each, node)
     return result
+
+
+def _copied_kind(type_: Type, target: ast.expr) -> Kind | None:
+    """The kind of a value that must be copied before anything is assigned, since what it stands in may be a target."""
+    if isinstance(type_, (Text, Bytes)):
+        if type_.size is None:
+            return None
+        return TextKind(type_.size) if isinstance(type_, Text) else BytesKind(type_.size)
+    if isinstance(type_, Address):
+        return AddressKind()
+    if isinstance(target, ast.Name):
+        return None  # another name for the same struct
+    if isinstance(type_, StructType):
+        return type_.cls
+    return type_.kind if isinstance(type_, Array) else None
 
 
 def _is_divmod(frame: Frame, node: ast.Call) -> bool:

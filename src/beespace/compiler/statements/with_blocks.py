@@ -60,7 +60,8 @@ def _named(frame: Frame, manager: Manager, target: ast.expr) -> ir.Block:
         raise frame.error(rules.NothingHeld, target, what=manager, name=ast.unparse(target))
     if not isinstance(target, ast.Name):
         raise frame.error(rules.AssignTarget, target, what="this", suggestion="give it one name")
-    frame.ended.pop(target.id, None)
+    if frame.ended.pop(target.id, None) is not None:
+        frame.scope.retire(target.id)
     if manager.discard is not None:
         frame.records[target.id] = manager.discard
     return assign_local(frame, target, Value(manager.held, manager.code, align=manager.align), target)

@@ -13,7 +13,18 @@ from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.ir.walk import rewrite
 from beespace.compiler.values import Value
-from beespace.compiler.words import areas, current, iterators, memory, packets, said, sections, sockets, typed
+from beespace.compiler.words import (
+    areas,
+    checksums,
+    current,
+    iterators,
+    memory,
+    packets,
+    said,
+    sections,
+    sockets,
+    typed,
+)
 from beespace.compiler.words.helpers import helper_call
 from beespace.compiler.words.kfuncs import kernel_function_call
 from beespace.compiler.words.word import Word
@@ -26,6 +37,7 @@ WORDS: dict[str, tuple[int, Word]] = {
     **current.WORDS,
     **areas.WORDS,
     **packets.WORDS,
+    **checksums.WORDS,
     **sockets.WORDS,
     **memory.WORDS,
     **sections.WORDS,

@@ -238,15 +238,23 @@ def _memory(frame: Frame, taken: Taken, node: ast.expr) -> Passed:
     """Memory, with its size where the kernel asks for one."""
     value = frame.value(node)
     sized = taken.exact is None
-    if taken.optional and isinstance(value.type, NoneType):
+    empty = value.type == TextLiteral(b"", raw=True)
+    if taken.optional and (empty or isinstance(value.type, NoneType)):
         return Passed((null(ir.Region.STACK), *((_size(taken, 0),) if sized else ())))
     present(frame, value, node)
+    if empty:
+        raise frame.error(
+            rules.NotMemory, node, word=taken.word, argument=taken.argument.name, found="no bytes at all",
+            suggestion="pass at least one byte",
+        )  # fmt: skip
     if taken.written:
         return _filled(frame, taken, value, node, taken.exact, sized=sized)
     value, kind = _read_kind(frame, taken, value, node)
     size = kind_size(kind)
     if taken.exact is not None and size < taken.exact:
         raise _wrong_size(frame, taken, node, taken.exact, size)
+    if taken.word == "bpf.csum_diff()" and size % 4:
+        raise _wrong_size(frame, taken, node, "a multiple of 4", size)  # -EINVAL in net/core/filter.c
     before, pointer = located(frame, value, kind, node, f"{taken.argument.name} of {taken.word}")
     return Passed((pointer, _size(taken, size)) if sized else (pointer,), before)
 
@@ -255,7 +263,7 @@ def _size(taken: Taken, size: int) -> ir.Expression:
     return number(size, NUMBERS[taken.size_type])
 
 
-def _wrong_size(frame: Frame, taken: Taken, node: ast.expr, expected: int, found: int) -> Failure:
+def _wrong_size(frame: Frame, taken: Taken, node: ast.expr, expected: int | str, found: int) -> Failure:
     return frame.error(
         rules.MemorySize, node, word=taken.word, argument=taken.argument.name, expected=expected, found=found
     )

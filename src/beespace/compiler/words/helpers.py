@@ -17,7 +17,7 @@ from beespace.compiler.types import I64, VOID, KernelPointer, MapObject, Optiona
 from beespace.compiler.values import Value, sequence
 from beespace.compiler.words.arguments import NUMBERS, Taken, pass_argument
 from beespace.compiler.words.matching import matched
-from beespace.compiler.words.references import held
+from beespace.compiler.words.references import give_back, held
 from beespace.compiler.words.spelled import MAP_TYPES, SPELLED
 from beespace.isa.signatures import SIGNATURES, Signature
 from beespace.lang import Map
@@ -117,8 +117,4 @@ def _result(
             raise frame.error(rules.NoSuchEvent, node, what="type", event=struct, suggestion="") from None
         type_ = KernelPointer(target, struct, True)
     found = Value(Optional(type_) if signature.gives.endswith("?") else type_, code)
-    return held(frame, found, f"bpf.{signature.name}()", _give_back) if signature.name in _ACQUIRES else found
-
-
-def _give_back(reference: ir.Expression) -> ir.Expression:
-    return call("sk_release", ir.I64, reference)
+    return held(frame, found, f"bpf.{signature.name}()", give_back) if signature.name in _ACQUIRES else found

@@ -7,7 +7,7 @@ import ast
 from beespace.btf import Kind
 from beespace.compiler import ir, rules
 from beespace.compiler.contexts.fields import packet_bounds
-from beespace.compiler.contexts.structs import PACKETS
+from beespace.compiler.contexts.structs import PACKETS, metadata_bounds
 from beespace.compiler.expressions.numbers import fit, known, present
 from beespace.compiler.expressions.texts import write_constant
 from beespace.compiler.frame import Frame
@@ -76,6 +76,34 @@ def _packet(frame: Frame, node: ast.Call) -> Value:
     inside: ir.Expression = ir.Compare(ir.CompareOp.LE, offset(place, size), last)
     if reachable is not None:
         inside = ir.And(reachable, inside)
+    found = ir.Select(inside, place, null(ir.Region.PACKET))
+    return Value(Optional(type_), sequence(before, found), align=kind_align(type_.cls))
+
+
+# Programs that see what lies in front of a packet (xdp_is_valid_access, tc_cls_act_is_valid_access).
+_SEES_METADATA = (ProgramType.SCHED_CLS, ProgramType.SCHED_ACT, ProgramType.XDP)
+
+
+def _metadata(frame: Frame, node: ast.Call) -> Value:
+    """``bpf.metadata(ctx, Header)``: checked against the packet's begin; None if there is not as much."""
+    context = _packet_context(frame, "metadata", node.args[0])
+    assert isinstance(context.type, Context)
+    if context.type.program not in _SEES_METADATA:
+        raise frame.error(
+            rules.ContextOnly, node.args[0], word="bpf.metadata()", expected="the context of @xdp or @tc",
+            found=context.type, suggestion="XDP puts it there, and @tc programs of the same host read it",
+        )  # fmt: skip
+    type_ = annotation(frame, node.args[1])
+    if not isinstance(type_, StructType):
+        raise frame.error(
+            rules.TypeMismatch, node.args[1], place="bpf.metadata()", expected="a Struct class", found=type_
+        )
+    pointer_type = ir.PointerType(ir.Region.PACKET)
+    start, end = frame.scope.fresh(), frame.scope.fresh()
+    place, last = ir.Local(start, pointer_type), ir.Local(end, pointer_type)
+    first, data = metadata_bounds(frame, context)
+    before = (ir.Declare(start, pointer_type, first), ir.Declare(end, pointer_type, data))
+    inside = ir.Compare(ir.CompareOp.LE, offset(place, kind_size(type_.cls)), last)
     found = ir.Select(inside, place, null(ir.Region.PACKET))
     return Value(Optional(type_), sequence(before, found), align=kind_align(type_.cls))
 
@@ -227,6 +255,7 @@ def _network(bits: int) -> Word:
 
 WORDS: dict[str, tuple[int, Word]] = {
     "packet": (3, _packet),
+    "metadata": (2, _metadata),
     "packet_length": (1, _packet_length),
     "v4": (1, _v4),
     "packet_cgroup_id": (1, _packet_cgroup_id),

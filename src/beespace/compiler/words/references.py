@@ -6,10 +6,16 @@ from collections.abc import Callable
 
 from beespace.compiler import ir
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.types import Manager
 from beespace.compiler.values import Value, not_null
 
-__all__ = ["held"]
+__all__ = ["give_back", "held"]
+
+
+def give_back(socket: ir.Expression) -> ir.Expression:
+    """bpf_sk_release()."""
+    return call("sk_release", ir.I64, socket)
 
 
 def held(frame: Frame, found: Value, what: str, give_back: Callable[[ir.Expression], ir.Expression]) -> Value:

@@ -86,6 +86,9 @@ def variant(decorator: str, name: str, *, optional: bool | str = False, **where:
 
 def bare(decorator: Decorator, method: _F | None) -> Any:
     """``@xdp`` before a method, or what ``@xdp(interface="eth0")`` gives."""
+    if method is not None and not callable(method):
+        word = decorator.variants[0].section.split("/")[0].split(".")[0]
+        raise TypeError(f"this decorator (section {word}) takes what it is told by name, as interface=; got {method!r}")
     return decorator if method is None else decorator(method)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, overload
 
 from beespace.lang.maps.declaration import checked_kind, entries, kernel_only
@@ -37,6 +38,13 @@ class SockMap(Slots):
         To its peer, or with ``ingress=True`` to whoever reads from it.  SK_DROP (0) if there is no socket.
         """
         raise kernel_only("redirect")
+
+    def get(self, key: Any) -> AbstractContextManager[Any]:
+        """Kernel only: ``with self.sockets.get(key) as socket:`` the socket at ``key`` or None, held for the block.
+
+        In packet and socket hooks.  Linux 5.7.
+        """
+        raise kernel_only("get")
 
     def assign(self, ctx: Any, key: Any) -> bool:
         """Kernel only, sk_lookup: let the socket at ``key`` have the connection or packet; whether that worked.
