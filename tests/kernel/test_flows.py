@@ -387,7 +387,7 @@ def test_udp_segmentation_counts_what_was_sent(net: Net, watch: Callable[..., Wa
 import socket, sys
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind((sys.argv[1], 7004))
 receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
-receiver.settimeout(2)
+receiver.settimeout(float(sys.argv[2]))
 print("ready", flush=True)
 count = size = 0
 try:
@@ -403,7 +403,7 @@ sender.setsockopt(socket.IPPROTO_UDP, 103, 1000)  # UDP_SEGMENT
 for _ in range(40):
     sender.sendto(b"x" * 30_500, (sys.argv[1], 7004)); time.sleep(0.002)
 """
-    receiver = net.start(1, receiver_source, net.addresses[1])
+    receiver = net.start(1, receiver_source, net.addresses[1], str(patience(2)))
     assert line(receiver) == "ready\n"
     net.run(0, sender_source, net.addresses[1])
     count, size = map(int, line(receiver).split())

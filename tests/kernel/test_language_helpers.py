@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -33,7 +34,7 @@ from beespace.lang import (
 )
 from beespace.lang.packet import IPv4
 from beespace.lang.uapi import BPF_F_CURRENT_NETNS, BPF_TCP_LISTEN
-from beespace.types import Text, be16, be32, i64, raw, text, u16, u32, u64
+from beespace.types import CgroupId, Text, be16, be32, i64, raw, text, u16, u32, u64
 
 pytestmark = pytest.mark.kernel
 
@@ -348,7 +349,7 @@ def test_a_socket_is_looked_up_and_given_back(no_leaks: None) -> None:
 
 
 class Sysctl(Event):
-    pid: u32
+    cgroup: CgroupId
     length: i64
     name: Text = text(32)
     value: Text = text(16)
@@ -363,14 +364,14 @@ class Settings(Program):
         length = bpf.sysctl_get_name(ctx, name)
         value = text(16)
         bpf.sysctl_get_current_value(ctx, value)
-        self.seen.emit(Sysctl(pid=bpf.pid(), length=length, name=name, value=value))
+        self.seen.emit(Sysctl(cgroup=bpf.cgroup_id(), length=length, name=name, value=value))
         return True
 
 
 IN_CGROUP = """
 import os, sys
 open(sys.argv[1] + "/cgroup.procs", "w").write("0")
-print(os.getpid(), open("/proc/sys/net/core/somaxconn").read().strip())
+print(open("/proc/sys/net/core/somaxconn").read().strip())
 """
 
 
@@ -381,8 +382,8 @@ def test_names_and_values_of_sysctls(cgroup: Path, no_leaks: None) -> None:
         )
         with child:
             assert child.stdout is not None
-            pid, value = child.stdout.read().split()
-        found = [each for each in probe.seen.available() if each.pid == int(pid)]
+            value = child.stdout.read().strip()
+        found = [each for each in probe.seen.available() if each.cgroup == cgroup.stat().st_ino]
         name = "net/core/somaxconn"
         assert {(each.name, each.value.strip(), each.length) for each in found} == {(name, value, len(name))}
 
@@ -425,6 +426,8 @@ def test_options_of_a_socket(cgroup: Path, no_leaks: None) -> None:
             [sys.executable, "-c", CONNECT, str(cgroup.resolve())], capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == "77"
+        if probe.asked.value == -errno.EINVAL:
+            pytest.skip("bpf_getsockopt() reads no option of SOL_SOCKET (Linux 6.1, 65ddc82d3b96)")
         assert (probe.asked.value, probe.before.value, probe.after.value) == (0, 0, 77)
 
 

@@ -278,12 +278,12 @@ class Dissector(Program):
 def test_flow_dissector_by_hand() -> None:
     with Dissector().load() as probe:
         run = probe.test_run("dissect", datagram(1))
-        assert run.retval == BPF_OK
+        assert run.retval in (BPF_OK, 1)  # before Linux 5.18 (91350fe15262): whether it was BPF_OK
         nhoff, thoff, addr_proto = struct.unpack_from("=HHH", run.data, 0)
         assert (nhoff, thoff, addr_proto) == (14, 34, 0x0800)
         assert run.data[9] == 17
         assert struct.pack("!H", 4321) in run.data
-        assert probe.test_run("dissect", bytes(16)).retval == BPF_DROP
+        assert probe.test_run("dissect", bytes(16)).retval == (BPF_DROP if run.retval == BPF_OK else 0)
 
 
 class Replacement(Program):

@@ -19,13 +19,15 @@ from types import TracebackType
 from typing import Any
 
 from beespace.compiler import ir, passes
+from beespace.compiler.back_edges import without_falling_back
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.llvm.cache import from_environment
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
 from beespace.elf import read, write
 from beespace.errors import BeespaceError, InternalError
-from beespace.record import dataclass
+from beespace.record import dataclass, replace
+from beespace.spec import ObjectSpec
 
 __all__ = ["Build", "Worker", "compile_module"]
 
@@ -85,7 +87,7 @@ class Worker:
                 continue
             needed = depth_of(code, fitted)
             if max(needed.values(), default=0) <= _KERNEL_STACK:
-                return Build(write(read(code, module.name)), needed, spills, fitted, text)
+                return Build(write(_fit_for_old_kernels(read(code, module.name))), needed, spills, fitted, text)
         raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
 
     def compile(self, text: str, name: str) -> bytes:
@@ -158,6 +160,12 @@ class Worker:
         said = self._errors.read().decode(errors="replace").strip()
         self.close()
         raise _Died(said or (signal.strsignal(-status) if status < 0 else None) or f"exit status {status}")
+
+
+def _fit_for_old_kernels(spec: ObjectSpec) -> ObjectSpec:
+    programs = {n: replace(p, entry=without_falling_back(p.entry)) for n, p in spec.programs.items()}
+    subprograms = {n: without_falling_back(f) for n, f in spec.subprograms.items()}
+    return replace(spec, programs=programs, subprograms=subprograms)
 
 
 class _StackOverflow(InternalError):

@@ -6,6 +6,7 @@ matrix read what was compiled outside.  Invariant: an object is found only by al
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -31,11 +32,12 @@ class ObjectCache:
             return None
 
     def store(self, text: str, cpu: str, code: bytes) -> None:
-        """Keep an object; whoever reads at the same time sees all of it or nothing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-            file.write(code)
-        Path(file.name).replace(self._path(text, cpu))
+        """Keep an object; whoever reads at the same time sees all of it or nothing.  A folder may be read-only."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+                file.write(code)
+            Path(file.name).replace(self._path(text, cpu))
 
     def _path(self, text: str, cpu: str) -> Path:
         made_of = f"{_llvm()} {cpu}\n{text}".encode()

@@ -56,12 +56,27 @@ def _has_links(program: Attachable, attach_type: int) -> bool:
     return True
 
 
+def _unknown(program: Attachable, error: KernelError) -> NotSupported | None:
+    """The error to raise instead, if the kernel knows no such way to attach."""
+    hook = program.attachment.hook
+    if error.errno != errno.EINVAL:
+        return None
+    from beespace.kernel.features import attach_type  # only who is refused needs it
+
+    if attach_type(hook.attach_type).available:
+        return None
+    return NotSupported(f"programs of section {hook.section}", since=hook.since, call=error.call, errno=error.errno)
+
+
 def _by_attaching(program: Attachable, target: HasFileno) -> Link:
     attach_type = program.attachment.hook.attach_type
     with ExitStack() as undo:
         held = undo.enter_context(Held(program))
         sockets = undo.enter_context(Descriptor(os.dup(target.fileno()), "socket map"))
-        bpf.prog_attach(program.fileno(), attach_type, target_fd=sockets)
+        try:
+            bpf.prog_attach(program.fileno(), attach_type, target_fd=sockets)
+        except KernelError as error:
+            raise _unknown(program, error) or error from None
         undo.pop_all()
 
     def detach() -> None:
