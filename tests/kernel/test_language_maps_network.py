@@ -88,7 +88,7 @@ def test_redirections(no_leaks: None) -> None:
         assert run("to_port", 99) == XDP_PASS
         assert dict(probe.ports.items())[1].ifindex == 1
         assert probe.ports.plain() == [[1, [1, 0]]]
-        assert run("to_all", 0) == XDP_REDIRECT
+        to_all = run("to_all", 0)
         del probe.ports[1]
         assert run("to_port", 1) == XDP_PASS
         probe.named[7000] = 1
@@ -98,6 +98,9 @@ def test_redirections(no_leaks: None) -> None:
         assert run("to_cpu", 0) == XDP_REDIRECT
         assert run("to_cpu", 1) == XDP_ABORTED
         assert run("to_queue", 0) == XDP_TX
+        if to_all == XDP_ABORTED:
+            pytest.skip("a packet is not sent to all ports of a device map (Linux 5.13, e624d4ed4aa8)")
+        assert to_all == XDP_REDIRECT
 
 
 def connected() -> tuple[socket.socket, socket.socket]:
@@ -220,7 +223,9 @@ def test_packets_are_sent_back(wire) -> None:
         deadline = time.monotonic() + 10
         while wire.left.statistics()["rx_packets"] - before < 5 and time.monotonic() < deadline:
             pass
-        assert wire.left.statistics()["rx_packets"] - before == 5 == probe.seen.value
+        seen = probe.seen.value  # the kernel may send packets of its own, which come back as well
+        assert seen >= 5
+        assert wire.left.statistics()["rx_packets"] - before >= seen
 
 
 class Collect(Program):

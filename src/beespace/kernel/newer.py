@@ -6,9 +6,9 @@ import struct
 from collections.abc import Callable, Iterator
 
 from beespace.errors import NotSupported, VerifierError
-from beespace.kernel.features import INSTRUCTIONS, instruction
+from beespace.kernel.features import INSTRUCTIONS, instruction, kfunc
 
-__all__ = ["RECOGNISED", "missing_instruction", "missing_stack_access"]
+__all__ = ["RECOGNISED", "missing_callback_lock", "missing_instruction", "missing_stack_access"]
 
 _ATOMIC = (0xC3, 0xCB, 0xD3, 0xDB)
 _DIVISIONS = (0x34, 0x37, 0x3C, 0x3F, 0x94, 0x97, 0x9C, 0x9F)
@@ -53,6 +53,22 @@ def missing_stack_access(error: VerifierError) -> NotSupported | None:
     return NotSupported(
         f"a computed index into an array on the stack, in program {error.program!r}", since="5.12", call=error.call,
         errno=error.errno, help="keep the array in a map or a Global: every kernel takes any index there",
+    )  # fmt: skip
+
+
+def missing_callback_lock(error: VerifierError, code: bytes) -> NotSupported | None:
+    """The same where a callback locks the value that it is given: the verifier of Linux 6.2 was the first to follow it.
+
+    Kernel commit 4e814da0d599, of one series with the functions that make objects for programs.
+    """
+    if "bpf_spin_unlock without taking a lock" not in error.log:
+        return None
+    has_callbacks = any(RECOGNISED["addresses of functions"](*each) for each in _instructions(code))
+    if not has_callbacks or kfunc("bpf_obj_new_impl").available:
+        return None
+    return NotSupported(
+        f"a lock in the value that a callback is given, in program {error.program!r}", since="6.2", call=error.call,
+        errno=error.errno, help="look the value up in its map again, by the key that the callback is given",
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import errno
 from beespace.errors import KernelError, NotSupported, RelocationError, VerifierError
 from beespace.hooks import Hook
 from beespace.isa.helpers import BY_NUMBER
-from beespace.kernel.newer import missing_instruction, missing_stack_access
+from beespace.kernel.newer import missing_callback_lock, missing_instruction, missing_stack_access
 from beespace.kernel.symbols import MISSING_KFUNC
 from beespace.kernel.verdict import read_log
 from beespace.reloc import Report
@@ -73,7 +73,12 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
                 since=helper.since if unknown else None,
                 help=f"{hint}beespace doctor says what is missing here",
             )
-    return missing_instruction(error, image.code) or missing_stack_access(error) or VerifierError(
+    newer = (
+        missing_instruction(error, image.code)
+        or missing_stack_access(error)
+        or missing_callback_lock(error, image.code)
+    )
+    return newer or VerifierError(
         error.program, errno=error.errno, log=error.log, reason=verdict.reason or error.reason, source=source,
         lines=image.lines,
     )  # fmt: skip

@@ -12,10 +12,21 @@ from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type, symbo
 __all__ = ["call", "helper", "kernel_function", "kernel_function_exists"]
 
 
+# Operations on maps that the kernel's compiler calls by themselves, and which gave an int before Linux 6.4
+# (d7ba4cc900bf): a negative one came back as a large positive number of 64 bits.
+_INT_RESULTS = {
+    2: "map_update_elem", 3: "map_delete_elem", 51: "redirect_map", 87: "map_push_elem", 88: "map_pop_elem",
+    89: "map_peek_elem", 164: "for_each_map_elem",
+}  # fmt: skip
+
+
 def helper(writer: FunctionWriter, node: ir.Helper) -> str:
     arguments = _widened(writer, node.arguments)
     result = "ptr" if isinstance(node.type, ir.PointerType) else "i64"
-    return _narrowed(writer, memory.helper(writer, node.number, arguments, result), 64, node.type)
+    value = memory.helper(writer, node.number, arguments, result)
+    if node.number in _INT_RESULTS and isinstance(node.type, (ir.IntType, ir.BoolType)):
+        value = expressions.resize(writer, writer.value(f"trunc i64 {value} to i32"), ir.I32, 64)
+    return _narrowed(writer, value, 64, node.type)
 
 
 def call(writer: FunctionWriter, node: ir.Call) -> str:
