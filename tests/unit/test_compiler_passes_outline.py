@@ -72,9 +72,7 @@ function f__1(index: u32, .state: *stack) -> i64:
         u32![(.state + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
         return 0:i64
     u64[&here] = 1:u64
-    .half1: u64 = 1:u64
-    u32!@4[.at.shared] = u32(.half1)
-    u32!@4[(.at.shared + 4 bytes)] = u32((u64(.half1) >> 32:u64))
+    u64[.at.shared] = 1:u64
     total = (total + only_inside)
     if true:
         i32[(.state + 8 bytes)] = 5:i32
@@ -87,15 +85,19 @@ function f__1(index: u32, .state: *stack) -> i64:
     return 0:i64
 
 function f(ctx: *ctx) -> i32 section 'tc' else 0:
-    slot shared: 8 bytes @8
+    slot shared: 8 bytes @8 off stack
     slot .state.f__1: 32 bytes @8 fixed
     total: u64
     rounds: i64
     u64[&.state.f__1] = 0:u64
+    u32![(&.state.f__1 + 8 bytes)] = u32((0:u64 ^ 11400714819323198485:u64))
+    u32![(&.state.f__1 + 12 bytes)] = u32(((0:u64 ^ 11400714819323198485:u64) >> 32:u64))
+    .zero.f__1: u64 = (u64![(&.state.f__1 + 8 bytes)] ^ 11400714819323198485:u64)
     u32![(&.state.f__1 + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
     u32![(&.state.f__1 + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
     *stack[(&.state.f__1 + 24 bytes)] = &shared
-    rounds = i64 loop#181(9:u32, function f__1, &.state.f__1, 0:u64)
+    if not (.zero.f__1 != 0:u64):
+        rounds = i64 loop#181(9:u32, function f__1, &.state.f__1, 0:u64)
     total = (u64![(&.state.f__1 + 16 bytes)] ^ 11400714819323198485:u64)
     if (u64[&.state.f__1] != 0:u64):
         return i32[(&.state.f__1 + 8 bytes)]

@@ -165,9 +165,15 @@ def _round(size: int) -> int:
 
 def _notes(programs: Iterable[FunctionReport], spills: Iterable[Spill]) -> Iterator[str]:
     for spill in spills:
+        why = f"needs more memory than the {_LIMIT} bytes of stack: {spill.size} bytes of it stand"
+        if not spill.room:
+            why = (
+                f"has {spill.size} bytes that the body of a called loop or a computed index reaches, and that older "
+                "kernels would judge wrongly on the stack: they stand"
+            )
         yield (
-            f"{spill.function}() needs more memory than the {_LIMIT} bytes of stack: {spill.size} bytes of it stand in "
-            f"the per-CPU map {SCRATCH!r} (it returns its fallback, counted, if that is in use on the CPU already)"
+            f"{spill.function}() {why} in the per-CPU map {SCRATCH!r} (it returns its fallback, counted, if that is in "
+            "use on the CPU already)"
         )
     for program in programs:
         if program.stack > _LIMIT * 3 // 4:

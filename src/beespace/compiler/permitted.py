@@ -9,16 +9,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from beespace.compiler import ir, rules
+from beespace import btf as kernel
+from beespace.compiler import ir, passes, rules
 from beespace.compiler.diagnostics import Diagnostic, Failure, Span
 from beespace.compiler.frame import Unit
 from beespace.compiler.ir.walk import placed, walk
+from beespace.compiler.passes.followed import FOLLOWS_ROUNDS, refused
 from beespace.compiler.source import SourceFile
 from beespace.hooks import Attachment, resolve
 from beespace.isa.signatures import SIGNATURES, Signature
 from beespace.lang.bpf_helpers import decorator_of, places_of
 
-__all__ = ["check_permitted", "helpers_of", "reached_from"]
+__all__ = ["check_followed", "check_permitted", "helpers_of", "reached_from"]
 
 # Program types whose helpers depend on more than the type: infrared receivers, kernel interfaces, replacements.
 _UNSURVEYED = {20, 27, 28}
@@ -74,6 +76,31 @@ def check_permitted(unit: Unit, programs: Mapping[str, str]) -> None:
                 found = signature and _refusal(unit, name, attachment, signature, place)
                 if found:
                     unit.diagnostics.add(Failure(found))
+
+
+def check_followed(unit: Unit, module: ir.Module) -> None:
+    """Add a diagnostic for each loop whose rounds the verifier of the kernel in question cannot follow."""
+    if not _follows_rounds(unit.btf) and any(isinstance(node, ir.Each) for node in walk(_bodies(module))):
+        for local, place in refused(passes.run(module)):
+            what = f"verifier that follows {local} from round to round of a loop that the kernel calls"
+            found = rules.NotInKernel(_span(unit, place), what, "6.7", f"assigns {local}, which may be None")
+            unit.diagnostics.add(Failure(found))
+
+
+def _follows_rounds(btf: kernel.Btf) -> bool:
+    """Whether the kernel of ``btf`` has what came with that; true if its type information says nothing of it."""
+    (member,) = FOLLOWS_ROUNDS.steps
+    assert isinstance(member, ir.CoreMember)
+    try:
+        struct = btf.type(btf.find(FOLLOWS_ROUNDS.root, kernel.Kind.STRUCT))
+    except KeyError:
+        return True
+    assert isinstance(struct, kernel.Struct)
+    return any(each.name == member.name for each in struct.members)
+
+
+def _bodies(module: ir.Module) -> tuple[ir.Block, ...]:
+    return tuple(function.body for function in module.functions)
 
 
 def reached_from(functions: Mapping[str, ir.Function], name: str) -> list[ir.Function]:

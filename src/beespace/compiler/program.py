@@ -22,7 +22,7 @@ from beespace.compiler.kernel.modules import types_for
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.passes.fold import fold
-from beespace.compiler.permitted import check_permitted
+from beespace.compiler.permitted import check_followed, check_permitted
 from beespace.compiler.requirements import Requirement, requirements_of
 from beespace.compiler.source import SourceFile, Sources
 from beespace.compiler.stack import Spill
@@ -143,6 +143,8 @@ def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_M
     if implementation is not None:
         module = replace(module, struct_ops=(implementation,))
     verify(module)
+    check_followed(unit, module)
+    unit.diagnostics.raise_any()
     return module
 
 

@@ -6,7 +6,8 @@ assignment; slots of temporaries are shared between statements, never within one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from beespace.compiler import ir
 from beespace.compiler.types import Type
@@ -94,6 +95,15 @@ class Scope:
         if not keep:
             self._free.extend(self._used)
         self._used.clear()
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Temporaries of what is compiled inside are used nowhere else: it becomes a function of its own."""
+        before, self._free = self._free, []
+        try:
+            yield
+        finally:
+            self._free = before
 
     def add(self, variable: Variable) -> Variable:
         self.variables[variable.name] = variable

@@ -1,4 +1,4 @@
-"""The 512-byte stack: slots that do not fit move to per-CPU memory.
+"""The 512-byte stack: slots that do not fit, or must not be there, move to per-CPU memory.
 
 Invariant: no two runs ever use the same memory at once, and a run that finds none is counted.
 
@@ -39,12 +39,16 @@ _LOOKUP = 1  # bpf_map_lookup_elem()
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """``slots`` of ``function`` live in scratch memory: ``size`` bytes, in frames from entry ``entry`` on."""
+    """``slots`` of ``function`` live in scratch memory: ``size`` bytes, in frames from entry ``entry`` on.
+
+    ``room``: there was no room for some of them; else none may be on the stack.
+    """
 
     function: str
     slots: tuple[str, ...]
     size: int
     entry: int
+    room: bool = True
 
 
 def spill(module: ir.Module, budget: int) -> tuple[ir.Module, tuple[Spill, ...]]:
@@ -61,7 +65,7 @@ def spill(module: ir.Module, budget: int) -> tuple[ir.Module, tuple[Spill, ...]]
             raise InternalError(f"function {function.name!r} needs {size} bytes of memory, more than {_MAX_VALUE}")
         entry = len(spills) * COPIES
         functions.append(_with_frame(function, offsets, entry))
-        spills.append(Spill(function.name, tuple(offsets), size, entry))
+        spills.append(Spill(function.name, tuple(offsets), size, entry, not all(slot.off_stack for slot in moved)))
     if not spills:
         return module, ()
     scratch = ir.MapDefinition(
@@ -76,11 +80,12 @@ def _room(slot: ir.Slot) -> int:
 
 
 def _choose(function: ir.Function, budget: int) -> list[ir.Slot]:
-    """The slots that go; the largest first, and of equal ones the first."""
+    """The slots that go: those that must; then the largest first, and of equal ones the first."""
     kept = sum(_room(slot) for slot in function.slots)
     moved = []
-    for slot in sorted((slot for slot in function.slots if not slot.fixed), key=_room, reverse=True):
-        if kept <= budget:
+    movable = (slot for slot in function.slots if not slot.fixed)
+    for slot in sorted(movable, key=lambda slot: (slot.off_stack, _room(slot)), reverse=True):
+        if kept <= budget and not slot.off_stack:
             break
         moved.append(slot)
         kept -= _room(slot)

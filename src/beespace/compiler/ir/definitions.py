@@ -21,13 +21,15 @@ class Slot:
     """``size`` bytes of memory of one call, aligned to ``align`` (1, 2, 4, 8).
 
     It stands on the 512-byte stack, or, when that is full, in a per-CPU map that the compiler adds.  ``fixed``:
-    helpers or kernel functions take it on the stack alone (dynptrs, iterators, what callbacks get).
+    helpers or kernel functions take it on the stack alone (dynptrs, iterators, what callbacks get).  ``off_stack``: it
+    stands in that map in any case.
     """
 
     name: str
     size: int
     align: int = 8
     fixed: bool = False
+    off_stack: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,10 @@ def module_text(module: ir.Module) -> str:
         what = "exported " * function.exported + "inlined " * function.inlined + "function"
         lines += ["", f"{what} {function.name}({parameters}) -> {type_text(function.result)}{section}:"]
         lines += [
-            f"    slot {slot.name}: {slot.size} bytes @{slot.align}{' fixed' * slot.fixed}" for slot in function.slots
+            f"    slot {slot.name}: {slot.size} bytes @{slot.align}"
+            + " fixed" * slot.fixed
+            + " off stack" * slot.off_stack
+            for slot in function.slots
         ]
         lines += _block(function.body, 1)
     return "\n".join(lines) + "\n"

@@ -52,6 +52,14 @@ def walk(tree: Any) -> Iterator[Any]:
                 waiting.append(child)
 
 
+def children(node: Any) -> Iterator[Any]:
+    """What may be or hold nodes right inside a node."""
+    for name in _children(node.__class__) or ():
+        child = getattr(node, name)
+        if not isinstance(child, str | int):
+            yield child
+
+
 def placed(tree: Any, span: ir.Span | None = None) -> Iterator[tuple[Any, ir.Span | None]]:
     """The same with the place of each node: its own, or that of the nearest node around it which has one."""
     if isinstance(tree, tuple):

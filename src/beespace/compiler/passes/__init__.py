@@ -1,7 +1,7 @@
 """Passes over the IR, between the front half and LLVM: functions from a module to one that means the same.
 
-May import: the IR and its walkers, ``btf``, ``errors``.  Invariant: the IR is verified after every pass, so a pass
-that breaks a rule is named, and nothing of it reaches LLVM.
+May import: the IR and its walkers, ``btf``, ``isa``, ``schema``, ``errors``.  Invariant: the IR is verified after every
+pass, so a pass that breaks a rule is named, and nothing of it reaches LLVM.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.guards import guards
 from beespace.compiler.passes.late_values import late_values
+from beespace.compiler.passes.maybe_none import maybe_none
+from beespace.compiler.passes.off_stack import off_stack
 from beespace.compiler.passes.outline import outline
 from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.errors import InternalError
@@ -28,6 +30,8 @@ PASSES: tuple[Pass, ...] = (
     certain_entries,
     late_values,
     checked_packets,
+    maybe_none,
+    off_stack,
     outline,
     guards,
     packet_ends,

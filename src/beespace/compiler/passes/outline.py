@@ -9,8 +9,13 @@ first two words of the state say how the body was left: whether it returned, and
 The verifier goes through a callback again and again, until what it knows at its start is no news; it does not see
 that a callback which gives 1 is the last.  A number that it follows from round to round would be news for ever, so
 those that the body assigns travel in a way that it does not follow: in halves, not as one aligned store, and
-mixed with a constant, because it knows bytes that are zero.  Kernels before 6.7 go through a callback only once
-(ab5cfac139ab), and would take what they know of a first round for true of all.
+mixed with a constant, because it knows bytes that are zero.
+
+Kernels before 6.7 go through a callback only once (ab5cfac139ab), take what they know of a first round for true of all,
+and hold that there is a round.  So nothing that a round changes may be known: memory that it writes is off the stack
+(:mod:`beespace.compiler.passes.off_stack`), numbers are hidden as above, and addresses, which must be followed, have
+a second origin that never comes to be (:mod:`beespace.compiler.passes.followed`).  Where a body may return, or
+assigns such an address, a number that the verifier does not know to be zero decides whether there is a round at all.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite, walk
+from beespace.compiler.passes.followed import followed, with_nowhere
 from beespace.record import dataclass, replace
 
 __all__ = ["outline"]
@@ -39,7 +45,9 @@ def outline(module: ir.Module) -> ir.Module:
     known = {function.name for function in module.functions}
     for function in module.functions:
         functions += _split(function, known)
-    return module if len(functions) == len(module.functions) else replace(module, functions=tuple(functions))
+    return (
+        module if len(functions) == len(module.functions) else with_nowhere(replace(module, functions=tuple(functions)))
+    )
 
 
 def _split(function: ir.Function, known: set[str]) -> Iterator[ir.Function]:
@@ -113,7 +121,7 @@ class _Outline:
         declared |= {parameter.name for parameter in each.parameters}
         around = _without(function.body, each)
         self.moved = self._only_inside(inside, around, declared)
-        used_around = self._slots(walk(around))
+        used_around = self._slots(walk(around)) | {slot.name for slot in function.slots if slot.off_stack}
         self.own_slots = {name for name in self._slots(inside) if name == ir.PASSING or name not in used_around}
         self.taken_slots = self.own_slots - used_around
         self.captured = list(self._capture(inside, declared | {node.name for node in self.moved}))
@@ -178,22 +186,35 @@ class _Outline:
     def _call(self) -> ir.Block:
         """Put the locals into the state, let the kernel call, take them out; return if the body has."""
         each, state = self.each, ir.StackSlot(self.slot)
+        returns = any(isinstance(node, ir.Return) for node in walk(each.body))
         block: ir.Block = (ir.Store(state, ir.Const(0, ir.U64)),)
+        addresses = tuple(ir.Local(item.name, item.type) for item in self.captured if item.assigned and item.followed)
+        if returns or addresses:
+            declared, no_round = self._zero_that_is_not_known(state)
+            block += (*declared, *followed(addresses, _nullable(self.function), no_round))
         for item in self.captured:
             local = ir.Local(item.name, item.type)
             block += item.kept(state, local if item.slot is None else ir.StackSlot(item.slot))
         arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
         call = ir.Helper(each.number, each.name, arguments, ir.I64)
-        block += (ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call),)
+        calling = ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call)
+        block += (ir.If(ir.Not(no_round), (calling,)) if returns or addresses else calling,)
         for item in self.captured:
             if item.assigned:
                 block += (ir.Assign(item.name, item.read(state)),)
-        if any(isinstance(node, ir.Return) for node in walk(each.body)):
+        if returns:
             result = self.function.result
             value = None if result == ir.VOID else ir.Load(ir.Offset(state, _VALUE), result)
             returned = ir.Compare(ir.CompareOp.NE, ir.Load(state, ir.U64), ir.Const(0, ir.U64))
             block += (ir.If(returned, (ir.Return(value),)),)
         return tuple(replace(node, span=each.span) for node in block)
+
+    def _zero_that_is_not_known(self, state: ir.Expression) -> tuple[ir.Block, ir.Expression]:
+        """A condition that is never true, and of which the verifier does not know that."""
+        zero = _Captured(f".zero.{self.name}", ir.U64, _VALUE, assigned=True)
+        declared = ir.Declare(zero.name, ir.U64, zero.read(state))
+        never = ir.Compare(ir.CompareOp.NE, ir.Local(zero.name, ir.U64), ir.Const(0, ir.U64))
+        return (*zero.kept(state, ir.Const(0, ir.U64)), declared), never
 
     def _callback(self) -> ir.Function:
         each, state = self.each, ir.Local(_STATE, _STACK)
@@ -204,14 +225,11 @@ class _Outline:
             if item.assigned:
                 kept += item.kept(state, ir.Local(item.name, item.type))
         addresses = {item.slot: item for item in self.captured if item.slot is not None}
-        temporaries = (f".half{number}" for number in count(1))
 
         def change(node: Any) -> Any:
             match node:
                 case ir.StackSlot() if node.name in addresses:
                     return ir.Local(addresses[node.name].name, _STACK, node.span)
-                case ir.Store() if _is_around(node.pointer) and isinstance(node.value.type, ir.IntType):
-                    return _in_halves(node, next(temporaries))
                 case ir.Return():
                     return (*self._returned(node, state), *kept, ir.Return(_STOP, node.span))
                 case _:
@@ -232,27 +250,27 @@ class _Outline:
         return block
 
 
-def _is_around(pointer: ir.Expression) -> bool:
-    """Whether this is memory of the function around, whose numbers the verifier follows as well."""
-    while isinstance(pointer, ir.Offset) and isinstance(pointer.bytes, int):
-        pointer = pointer.pointer
-    return isinstance(pointer, ir.Local) and pointer.type == _STACK and pointer.name != _STATE
-
-
-def _in_halves(node: ir.Store, name: str) -> ir.Block | ir.Store:
-    type = node.value.type
-    assert isinstance(type, ir.IntType)
-    if type.bits == 8:
-        return node
-    value, half = ir.Local(name, type), ir.IntType(type.bits // 2)
-    whole = ir.Convert(value, ir.IntType(type.bits))
-    upper = ir.Binary(ir.BinaryOp.SHR, whole, ir.Const(half.bits, ir.IntType(type.bits)))
-    align = min(node.align or type.size, half.size)
-    return (
-        ir.Declare(name, type, node.value, node.span),
-        ir.Store(node.pointer, ir.Convert(value, half), align, node.span, volatile=True),
-        ir.Store(ir.Offset(node.pointer, half.size), ir.Convert(upper, half), align, node.span, volatile=True),
-    )
+def _nullable(function: ir.Function) -> set[str]:
+    """Addresses in locals that anybody may ask whether they are null."""
+    found: set[str] = set()
+    for node in walk(function.body):
+        match node:
+            case ir.Compare():
+                asked: tuple[Any, ...] = (node.left, node.right)
+            case ir.Convert(type=ir.BoolType()):
+                asked = (node.operand,)
+            case ir.Declare() | ir.Assign() | ir.Store():
+                asked = (node.value,)
+            case ir.Call():
+                asked = node.arguments
+            case ir.Select():
+                asked = (node.then, node.otherwise)
+            case ir.Return():
+                asked = (node.value,)
+            case _:
+                continue
+        found.update(each.name for each in asked if isinstance(each, ir.Local))
+    return found
 
 
 def _left(body: ir.Block, kept: ir.Block) -> ir.Block:

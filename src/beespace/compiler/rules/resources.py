@@ -140,10 +140,11 @@ class ProgramHoldsNone(Diagnostic):
 @dataclass(frozen=True)
 class NotInKernel(Diagnostic):
     title = "the kernel that this is compiled for has no {what}"
-    label = "calls it"
+    label = "{used}"
     help = "it came with Linux {since}"
     what: str
     since: str
+    used: str = "calls it"
 
 
 @dataclass(frozen=True)

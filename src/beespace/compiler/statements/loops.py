@@ -7,6 +7,7 @@ what was assumed at its head is compiled again with what was learnt.
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable
 
 from beespace.compiler import ir, rules
@@ -51,16 +52,18 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
     rounds = rounds_of(frame, node.iter)
     frame.scope.release(keep=True)
     index = frame.scope.fresh("index")
+    called = rounds.limit > MAX_ROUNDS and (rounds.limit > MAX_WALKED or has_helper(frame.unit.btf, "loop"))
 
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
         jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
-        opening, item = rounds.begin(frame, ir.Local(index, ir.U32), node.target)
-        opening += assign_item(frame, node.target, item, node.iter)
-        return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+        with frame.scope.apart() if called else contextlib.nullcontext():
+            opening, item = rounds.begin(frame, ir.Local(index, ir.U32), node.target)
+            opening += assign_item(frame, node.target, item, node.iter)
+            return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
-    if rounds.limit > MAX_ROUNDS and (rounds.limit > MAX_WALKED or has_helper(frame.unit.btf, "loop")):
+    if called:
         before, count = frame.bind(rounds.count if rounds.count is not None else ir.Const(rounds.limit, ir.U32))
         loops: ir.Block = (*before, _called(count, rounds.limit, index, made.body))
     else:
@@ -75,7 +78,8 @@ def _map_loop(frame: Frame, node: ast.For, entries: Entries) -> ir.Block:
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
         jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
-        return _Round(entries.opening(frame, node) + _inside(frame, node.body, jumps), jumps, frame.state)
+        with frame.scope.apart():
+            return _Round(entries.opening(frame, node) + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     exhausted = head.join(back) if back.reachable else head
@@ -89,9 +93,10 @@ def _visit_loop(frame: Frame, node: ast.For, visits: Visits) -> ir.Block:
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
         jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
-        opening, given = visits.begin(frame)
-        opening += assign_item(frame, node.target, given, node.iter)
-        return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+        with frame.scope.apart():
+            opening, given = visits.begin(frame)
+            opening += assign_item(frame, node.target, given, node.iter)
+            return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     exhausted = head.join(back) if back.reachable else head
@@ -107,14 +112,15 @@ def while_loop(frame: Frame, node: ast.While) -> ir.Block:
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
         jumps = Jumps(broken=frame.scope.fresh("broken"))
-        if endless:
-            return _Round(_inside(frame, node.body, jumps), jumps, frame.state, head.dead())
-        test = frame.condition(node.test)
-        frame.scope.release(keep=True)
-        frame.state = test.when_true
-        over = (ir.Assign(ended, ir.Const(1, ir.BOOL)), ir.Break())
-        body = _inside(frame, node.body, jumps)
-        return _Round((ir.If(test.code, (), over), *body), jumps, frame.state, test.when_false)
+        with frame.scope.apart():
+            if endless:
+                return _Round(_inside(frame, node.body, jumps), jumps, frame.state, head.dead())
+            test = frame.condition(node.test)
+            frame.scope.release(keep=True)
+            frame.state = test.when_true
+            over = (ir.Assign(ended, ir.Const(1, ir.BOOL)), ir.Break())
+            body = _inside(frame, node.body, jumps)
+            return _Round((ir.If(test.code, (), over), *body), jumps, frame.state, test.when_false)
 
     made, _, _ = _settled(frame, _assigned(*node.body, node.test), compile_round)
     assert made.jumps.broken is not None and made.exit is not None

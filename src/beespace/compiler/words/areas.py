@@ -41,9 +41,13 @@ def _find_vma(frame: Frame, node: ast.Call) -> Value:
         ("the area", Value(_pointer(frame, "vm_area_struct"), ir.Local("area", _KERNEL))),
         ("the state", Value(state.type, ir.Local("state", _STATE), align=kind_align(state.type.cls))),
     )
-    parameters = (ir.Parameter("task", _KERNEL), ir.Parameter("area", _KERNEL), ir.Parameter("state", _STATE))
-    name = callback_of(frame, _WORD, node.args[2], method, "find_vma", given, parameters, (), ())
-    code = call("find_vma", ir.I64, *task.codes, address, ir.FunctionAddress(name), pointer, ir.Const(0, ir.U64))
+    # The kernel passes on the stack alone, and the state may be elsewhere: what is passed says where it is.
+    parameters = (ir.Parameter("task", _KERNEL), ir.Parameter("area", _KERNEL), ir.Parameter("where", _STATE))
+    opening = (ir.Declare("state", _STATE, ir.Load(ir.Local("where", _STATE), _STATE)),)
+    name = callback_of(frame, _WORD, node.args[2], method, "find_vma", given, parameters, opening, ())
+    where = frame.scope.fixed_slot("where", 8)
+    last += (ir.Store(where, pointer),)
+    code = call("find_vma", ir.I64, *task.codes, address, ir.FunctionAddress(name), where, ir.Const(0, ir.U64))
     return Value(I64, sequence((*task.before, *between, *last), code))
 
 
