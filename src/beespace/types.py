@@ -26,6 +26,9 @@ SpinLock            struct bpf_spin_lock     `lock: SpinLock = spin_lock()`, in 
 Timer               struct bpf_timer         `timer: Timer = timer()`, in a map's value
 WorkQueue           struct bpf_wq            `work: WorkQueue = work_queue()`, in a map's value
 Kptr                struct T __kptr *        `task: Kptr = kptr(task_struct)`, in a map's value
+LinkedList          struct bpf_list_head     `jobs: LinkedList[Job] = linked_list(Job)`, in a map's value
+Tree                struct bpf_rb_root       `jobs: Tree[Job] = tree(Job)`, in a map's value
+ListNode, TreeNode  struct bpf_list_node     `link: ListNode = list_node()`, in a Struct that is put into such
 ==================  =======================  ========================================================
 """
 
@@ -34,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from beespace.errors import UsageError
 from beespace.schema.kinds import (
@@ -56,8 +59,11 @@ __all__ = [
     "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64", "boolean",
     "Timestamp", "Duration", "Pid", "Tid", "Uid", "Gid", "CgroupId", "Cookie", "Port", "Address",
     "Text", "Raw", "text", "raw", "array", "stored",
-    "Kptr", "SpinLock", "Timer", "WorkQueue", "kptr", "spin_lock", "timer", "work_queue",
+    "Kptr", "LinkedList", "ListNode", "SpinLock", "Timer", "Tree", "TreeNode", "WorkQueue",
+    "kptr", "linked_list", "list_node", "spin_lock", "timer", "tree", "tree_node", "work_queue",
 ]  # fmt: skip
+
+_T = TypeVar("_T")
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -194,9 +200,109 @@ class Kptr:
         raise _kernel_only("a Kptr")
 
 
+class ListNode:
+    """What a Struct has that can be put into a :class:`LinkedList`.  Linux 6.6."""
+
+
+class TreeNode:
+    """What a Struct has that can be put into a :class:`Tree`.  Linux 6.6."""
+
+
+class LinkedList(Generic[_T]):
+    """Objects of ``bpf.new()`` one after another, in a map's value, under its lock.
+
+    Hash, LruHash, Array.  Linux 6.6.
+    """
+
+    def append(self, item: _T) -> None:
+        """Put ``item`` at the end.  It is the list's from then on: its name is gone."""
+        raise _kernel_only("a LinkedList")
+
+    def appendleft(self, item: _T) -> None:
+        """Put ``item`` at the beginning."""
+        raise _kernel_only("a LinkedList")
+
+    def pop(self) -> _T | None:
+        """Take the last one; None if there is none."""
+        raise _kernel_only("a LinkedList")
+
+    def popleft(self) -> _T | None:
+        """Take the first one; None if there is none."""
+        raise _kernel_only("a LinkedList")
+
+    def first(self) -> _T | None:
+        """Look at the first one, as long as the lock is held.  Linux 6.16."""
+        raise _kernel_only("a LinkedList")
+
+    def last(self) -> _T | None:
+        """Look at the last one, as long as the lock is held.  Linux 6.16."""
+        raise _kernel_only("a LinkedList")
+
+
+class Tree(Generic[_T]):
+    """Objects of ``bpf.new()`` in the order that their ``__lt__`` gives, in a map's value, under its lock.
+
+    A red-black tree; Hash, LruHash, Array.  Linux 6.6.
+    """
+
+    def add(self, item: _T) -> None:
+        """Put ``item`` where it belongs.  It is the tree's from then on: its name is gone."""
+        raise _kernel_only("a Tree")
+
+    def first(self) -> _T | None:
+        """Look at the least one, as long as the lock is held; None if there is none."""
+        raise _kernel_only("a Tree")
+
+    def popleft(self) -> _T | None:
+        """Take the least one; None if there is none."""
+        raise _kernel_only("a Tree")
+
+    def remove(self, item: _T) -> _T | None:
+        """Take one that ``first()`` gave."""
+        raise _kernel_only("a Tree")
+
+
 def kptr(struct: Any) -> Any:
     """A kept pointer as a field: ``task: Kptr = kptr(task_struct)``, with a type of :mod:`beespace.kernel`."""
     return ResourceKind("Kptr", "", 8, 8, str(struct.name))
+
+
+def list_node() -> Any:
+    """A place in a list as a field: ``link: ListNode = list_node()``."""
+    return ResourceKind("ListNode", "bpf_list_node", 24, 8)
+
+
+def tree_node() -> Any:
+    """A place in a tree as a field: ``place: TreeNode = tree_node()``."""
+    return ResourceKind("TreeNode", "bpf_rb_node", 32, 8)
+
+
+def linked_list(holds: type[_T]) -> Any:
+    """A list as a field: ``jobs: LinkedList[Job] = linked_list(Job)``."""
+    return ResourceKind("LinkedList", "bpf_list_head", 16, 8, holds=holds, link=_link(holds, "ListNode", "list_node"))
+
+
+def tree(holds: type[_T]) -> Any:
+    """A tree as a field: ``jobs: Tree[Job] = tree(Job)``; ``Job`` has ``def __lt__(self, other: Job) -> bool``."""
+    if "__lt__" not in vars(holds):
+        raise TypeError(f"a tree has an order: {holds.__name__} needs `def __lt__(self, other) -> bool`")
+    return ResourceKind("Tree", "bpf_rb_root", 16, 8, holds=holds, link=_link(holds, "TreeNode", "tree_node"))
+
+
+_NODES = ("ListNode", "TreeNode")
+
+
+def _link(holds: Any, kind: str, maker: str) -> str:
+    """The field by which objects of ``holds`` are linked."""
+    fields = getattr(getattr(holds, "layout", None), "fields", ())
+    name = getattr(holds, "__name__", repr(holds))
+    nodes = [field for field in fields if isinstance(field.kind, ResourceKind) and field.kind.name in _NODES]
+    found = [field.name for field in nodes if field.kind.name == kind]
+    if len(found) == 1 and len(nodes) > 1:  # btf_check_and_fixup_fields() in kernel/bpf/btf.c
+        raise TypeError(f"{name} is linked twice, and its objects have one owner: give it one ListNode or TreeNode")
+    if len(found) != 1:
+        raise TypeError(f"{name} has {len(found)} fields that are a {kind}, and needs one: `link: {kind} = {maker}()`")
+    return str(found[0])
 
 
 def spin_lock() -> Any:

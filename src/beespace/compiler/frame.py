@@ -22,7 +22,7 @@ from beespace.compiler.values import Value
 from beespace.hooks import Attachment
 from beespace.lang import Declaration
 from beespace.record import dataclass, field
-from beespace.schema import Kind
+from beespace.schema import Kind, Struct
 
 if TYPE_CHECKING:
     from beespace.compiler.results import Memory
@@ -118,6 +118,9 @@ class Frame:
     records: dict[str, str] = field(default_factory=dict)  # locals that are records of a ring: the flag to discard
     free: bool = False  # a function of a module, without self
     raises: bool = False  # this sub-program may end the program
+    owned: dict[str, type[Struct]] = field(default_factory=dict)  # registers that own an object, by their names
+    given: dict[str, str] = field(default_factory=dict)  # locals whose object is gone, and why
+    locked: list[str] = field(default_factory=list)  # whose locks are held, as the author calls them
     memory: Memory | None = None  # what this sub-program returns in memory of its caller
     borrowed: tuple[Kind, ...] = ()  # what its parameters refer to on the stack of its callers
 

@@ -20,6 +20,7 @@ from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.ir.walk import rewrite
 from beespace.compiler.memory import SLOT_ALIGN, store
 from beespace.compiler.names import annotation, captured, constant_of
+from beespace.compiler.owned import ended
 from beespace.compiler.parameters import PACKED, REGISTERS, packed, parameters_of, split, unpacked, written
 from beespace.compiler.results import RESULT, Memory, declared_in_memory, taken
 from beespace.compiler.scope import Variable
@@ -512,7 +513,7 @@ def compile_callback(
     """A sub-program as the kernel calls it, with ``given``; it may be the one that is being compiled."""
     unit = frame.unit
     source = unit.sources.function(callee.function)
-    probe = Frame(unit, source, None)
+    probe = Frame(unit, source, None, free=callee.free)
     parameters = parameters_of(probe)
     words = " and ".join(f"{name} ({value.type})" for name, value in given)
     shape = {"name": callee.name, "what": what, "given": words}
@@ -555,7 +556,7 @@ def _finish(
     frame: Frame, name: str, parameters: tuple[ir.Parameter, ...], result: ir.Type, body: ir.Block, section: str | None
 ) -> None:
     """Put the function together."""
-    body = (*frame.scope.declarations(), *body)
+    body = (*frame.scope.declarations(), *ended(frame, body))
     if section is None and result != ir.VOID:
         body = rewrite(body, lambda node: _with_value(node, result))
     if frame.scope.settled:

@@ -6,6 +6,7 @@ Invariant: whatever is written fills its place to the last byte, padding include
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from ipaddress import ip_address
 from math import gcd
 
@@ -41,6 +42,7 @@ from beespace.compiler.values import Recipe, Value, offset
 from beespace.compiler.variable import fill_variable
 from beespace.schema import (
     AddressKind,
+    ArrayKind,
     BoolKind,
     BytesKind,
     Field,
@@ -54,11 +56,12 @@ from beespace.schema import (
 from beespace.schema.kinds import is_variable, kind_size
 
 __all__ = [
-    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "load", "located",
+    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "leaves", "load", "located",
     "memory_align", "read_field", "resource_in", "store",
 ]  # fmt: skip
 
 SLOT_ALIGN = 8
+_KEPT = (ir.Region.MAP_VALUE, ir.Region.OBJECT, ir.Region.LENT)  # where locks, timers and links are at work
 
 
 def load(pointer: ir.Expression, kind: Kind, align: int) -> Value:
@@ -137,13 +140,39 @@ def store(
     if value.recipe is not None:
         return value.recipe.prepare + value.recipe.fill(target, size, align)
     before, source = frame.bind_address(value.expression)
+    if {_region(target), _region(source)} & {ir.Region.OBJECT, ir.Region.LENT}:
+        parts = ((at, part, memory_align(align, at), memory_align(value.align, at)) for at, part in leaves(kind))
+        return before + tuple(
+            statement for at, part, ours, theirs in parts
+            for statement in copied(offset(target, at), part, ours, offset(source, at), part, theirs)
+        )  # fmt: skip
     return before + copied(target, size, align, source, size, value.align)
+
+
+def _region(pointer: ir.Expression) -> ir.Region | None:
+    return pointer.type.region if isinstance(pointer.type, ir.PointerType) else None
+
+
+def leaves(kind: Kind, base: int = 0) -> Iterator[tuple[int, int]]:
+    """Offset and size of each field, those of structs inside by themselves; what is the kernel's own is left out."""
+    if isinstance(kind, ResourceKind):
+        return
+    if isinstance(kind, ArrayKind) and isinstance(kind.element, type | ArrayKind):
+        for index in range(kind.length):
+            yield from leaves(kind.element, base + index * kind_size(kind.element))
+    elif isinstance(kind, type) and not kind.layout.union:
+        for field in kind.layout.fields:
+            yield from leaves(field.kind, base + field.offset)
+    else:
+        yield base, kind_size(kind)
 
 
 def check_copied(frame: Frame, kind: Kind, node: ast.AST, *places: ir.Expression | None) -> None:
     """A mistake if a lock or timer of a map would be read or written with the rest of its struct."""
-    in_map = any(place is not None and place.type == ir.PointerType(ir.Region.MAP_VALUE) for place in places)
-    held = resource_in(kind) if in_map else None
+    kept = any(
+        place is not None and isinstance(place.type, ir.PointerType) and place.type.region in _KEPT for place in places
+    )
+    held = resource_in(kind) if kept else None
     if held is not None:
         raise frame.error(rules.ResourceCopied, node, type=of_kind(kind), what=held.name)
 

@@ -116,6 +116,8 @@ def local(frame: Frame, node: ast.Name) -> Value:
         known = node.id in frame.scope.variables
         if node.id in frame.ended:
             raise frame.error(rules.HeldNoMore, node, name=node.id, manager=frame.ended[node.id])
+        if node.id in frame.given:
+            raise frame.error(rules.GivenAway, node, name=node.id, why=frame.given[node.id])
         why = "not on every path to here" if known else "not assigned before this"
         raise frame.error(rules.NotAssigned, node, name=node.id, why=why)
     if isinstance(type_, Poison):

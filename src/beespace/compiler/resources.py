@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from beespace.compiler import ir, kept, rules
+from beespace.compiler import graphs, ir, kept, rules
 from beespace.compiler.callbacks import map_callback
 from beespace.compiler.contexts.prototypes import prototype_of
 from beespace.compiler.expressions.numbers import fit, present
@@ -36,6 +36,8 @@ _HOLDERS: Mapping[str, tuple[tuple[MapType, ...], str]] = MappingProxyType(
         "SpinLock": ((MapType.HASH, MapType.ARRAY, *_STORAGES), "Hash, Array and storages"),
         "Timer": (_TABLES, "Hash, LruHash and Array"),
         "WorkQueue": (_TABLES, "Hash, LruHash and Array"),
+        "LinkedList": (_TABLES, "Hash, LruHash and Array"),
+        "Tree": (_TABLES, "Hash, LruHash and Array"),
         "Kptr": ((*_TABLES, *_PER_CPU, *_STORAGES), "Hash, Array, their per-CPU and LRU kinds, and storages"),
     }
 )
@@ -53,6 +55,8 @@ def attribute(frame: Frame, value: Value, node: ast.Attribute) -> Value:
 
 def _known(resource: Resource) -> str:
     words = _WORDS.get(resource.kind.name, {})
+    if resource.kind.name in ("ListNode", "TreeNode"):
+        return "lists and trees link objects by it"
     return f"it has {', '.join(f'.{name}()' for name in words)}" if words else "it is for `with`"
 
 
@@ -189,6 +193,8 @@ _WORDS: Mapping[str, Mapping[str, Word]] = MappingProxyType(
     {
         "Timer": {"start": _start_timer, "cancel": _cancel_timer},
         "WorkQueue": {"start": _start_work},
+        "LinkedList": graphs.LIST,
+        "Tree": graphs.TREE,
         "Kptr": {"get": kept.get, "store": kept.store, "clear": kept.clear},
     }
 )

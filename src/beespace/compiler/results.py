@@ -14,6 +14,7 @@ from beespace.compiler.expressions.numbers import default_type, fit, present
 from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load
+from beespace.compiler.owned import LENT, OBJECT
 from beespace.compiler.structs import assign
 from beespace.compiler.types import (
     BOOL,
@@ -234,6 +235,8 @@ def _first(
     if several and isinstance(type_, NoneType):
         return NONE, None
     if several and isinstance(inner, _Reference) and value.code is not None:
+        if value.code.type in (OBJECT, LENT):
+            raise frame.error(rules.ObjectEscapes, node)
         if value.code.type == _POINTER:
             raise frame.error(rules.StackEscapes, node, found=inner)
         return _wider(type_, declared), value.code.type

@@ -107,6 +107,8 @@ _PLACES = {
     ir.Region.MAP_VALUE: "in a map",
     ir.Region.RING: "in a ring",
     ir.Region.PACKET: "in a packet",
+    ir.Region.OBJECT: "of bpf.new()",
+    ir.Region.LENT: "of a list or tree",
     ir.Region.KERNEL_TRUSTED: "in the kernel",
     ir.Region.KERNEL_UNTRUSTED: "in the kernel, not trusted,",
 }

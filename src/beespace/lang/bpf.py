@@ -326,6 +326,14 @@ def user(address: Any, type: type[_T]) -> _T:
     _kernel_only("user")
 
 
+def new(type: type[_S]) -> _S | None:
+    """Memory for a Struct, all zero; None if there is none.  Its name owns it, and frees it when it is gone.
+
+    A LinkedList or a Tree takes it.  bpf_obj_new, bpf_obj_drop; 6.6.
+    """
+    _kernel_only("new")
+
+
 def rcu() -> AbstractContextManager[None]:
     """``with bpf.rcu():`` what kernel pointers point to stays there.  bpf_rcu_read_lock, bpf_rcu_read_unlock, 6.2."""
     _kernel_only("rcu")

@@ -206,6 +206,12 @@ def user(address: Any, type: type[_T]) -> _T:
     Zeroes if not readable, as what was swapped out is not.  bpf_probe_read_user, 5.5.
     """
 
+def new(type: type[_S]) -> _S | None:
+    """Memory for a Struct, all zero; None if there is none.  Its name owns it, and frees it when it is gone.
+
+    A LinkedList or a Tree takes it.  bpf_obj_new, bpf_obj_drop; 6.6.
+    """
+
 def rcu() -> AbstractContextManager[None]:
     """``with bpf.rcu():`` what kernel pointers point to stays there.  bpf_rcu_read_lock, bpf_rcu_read_unlock, 6.2."""
 

@@ -161,8 +161,8 @@ class ResourceKind:
     """Something of the kernel's own inside a map's value: a lock, a timer, a pointer that it counts.
 
     ``struct`` is its C type, which the kernel finds by name (``btf_get_field_type()`` in kernel/bpf/btf.c).
-    ``target`` is the kernel struct that a ``kptr`` points to.  Programs use it by its own words alone; outside it
-    reads as None.
+    ``target`` is the kernel struct that a ``kptr`` points to; ``holds`` the Struct that is in a list or tree, by its
+    field ``link``.  Programs use it by its own words alone; outside it reads as None.
     """
 
     name: str
@@ -170,6 +170,8 @@ class ResourceKind:
     size: int
     align: int
     target: str = ""
+    holds: Any = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ from beespace.compiler.ir.expressions import KernelFunction as KernelFunction
 from beespace.compiler.ir.expressions import KernelFunctionExists as KernelFunctionExists
 from beespace.compiler.ir.expressions import Load as Load
 from beespace.compiler.ir.expressions import Local as Local
+from beespace.compiler.ir.expressions import LocalTypeId as LocalTypeId
 from beespace.compiler.ir.expressions import MapAddress as MapAddress
 from beespace.compiler.ir.expressions import Not as Not
 from beespace.compiler.ir.expressions import Offset as Offset

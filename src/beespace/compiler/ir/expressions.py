@@ -23,6 +23,7 @@ from beespace.compiler.ir.types import (
     Type,
 )
 from beespace.record import dataclass
+from beespace.schema import Kind
 
 if TYPE_CHECKING:
     from beespace.compiler.ir.statements import Block
@@ -261,6 +262,15 @@ class CoreEnumValue:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalTypeId:
+    """The id that a Struct has in the object's own BTF, as a u64 that the loader fills in."""
+
+    kind: Kind
+    span: Span | None = None
+    type: ClassVar[Type] = U64
+
+
+@dataclass(frozen=True, slots=True)
 class StackSlot:
     """The address of the function's slot of that name.
 
@@ -370,6 +380,7 @@ class Atomic:
 
 Expression: TypeAlias = (
     "Const | Local | Binary | Compare | Not | And | Or | Select | Sequence | Convert | ByteSwap | Load | Offset"
-    " | ContextField | KernelField | KernelBitfield | CoreInfo | CoreEnumValue | StackSlot | MapAddress"
+    " | ContextField | KernelField | KernelBitfield | CoreInfo | CoreEnumValue | LocalTypeId | StackSlot"
+    " | MapAddress"
     " | GlobalAddress | FunctionAddress | Helper | Call | KernelFunction | KernelFunctionExists | Atomic"
 )

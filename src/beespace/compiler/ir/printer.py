@@ -88,6 +88,8 @@ def expression_text(node: ir.Expression) -> str:
             return f"{node.question.name.lower()}({access_text(node.access)})"
         case ir.CoreEnumValue():
             return f"{node.name}.{node.enumerator}{' exists' * node.exists}"
+        case ir.LocalTypeId():
+            return f"type_id({kind_name(node.kind)})"
         case ir.StackSlot():
             return f"&{node.name}"
         case ir.MapAddress():

@@ -36,6 +36,8 @@ class Region(Enum):
     KERNEL_TRUSTED = "kernel"  # a pointer that the verifier knows by its BTF type; direct loads, read only
     KERNEL_UNTRUSTED = "kernel?"  # any kernel address; loads become bpf_probe_read_kernel()
     USER = "user"  # an address of the current process; loads become bpf_probe_read_user()
+    OBJECT = "object"  # the program's own, of bpf_obj_new(); one register owns it
+    LENT = "lent object"  # of a list or tree, as long as its lock is held
     MAP = "map"  # a map itself, as helpers take it; neither read nor written
     DYNPTR = "dynptr"  # bytes of a length that is known when they are used; neither read nor written
     FUNCTION = "function"  # a sub-program, as bpf_loop() takes it; neither read nor written

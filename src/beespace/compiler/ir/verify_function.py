@@ -16,8 +16,8 @@ __all__ = ["check_function"]
 MAX_ARGUMENTS = 5
 CONTEXT_SIZE = 4096  # no context struct is larger
 _R = ir.Region
-_READABLE = {_R.STACK, _R.MAP_VALUE, _R.RING, _R.PACKET, _R.KERNEL_TRUSTED, _R.KERNEL_UNTRUSTED, _R.USER}
-_WRITABLE = {_R.STACK, _R.MAP_VALUE, _R.RING, _R.PACKET}
+_WRITABLE = {_R.STACK, _R.MAP_VALUE, _R.RING, _R.PACKET, _R.OBJECT, _R.LENT}
+_READABLE = {*_WRITABLE, _R.KERNEL_TRUSTED, _R.KERNEL_UNTRUSTED, _R.USER}
 _FIXED = {_R.CONTEXT, _R.SOCKET}
 _KERNEL = {_R.CONTEXT, _R.KERNEL_TRUSTED, _R.KERNEL_UNTRUSTED, _R.USER}
 
@@ -246,6 +246,8 @@ class _Checker:
             case ir.CoreEnumValue():
                 if not node.name:
                     _fail(node, "an anonymous enum cannot be found in another kernel")
+            case ir.LocalTypeId():
+                self.known(hasattr(node.kind, "layout"), node)
             case ir.StackSlot():
                 self.known(node.name in self.slots, node)
             case ir.MapAddress():

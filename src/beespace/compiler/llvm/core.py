@@ -18,9 +18,11 @@ from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.metadata import quoted
 from beespace.errors import InternalError
 from beespace.record import dataclass, field
+from beespace.schema import Kind
 
 __all__ = ["Core", "Relocation", "accesses_of"]
 
+_TYPE_ID_LOCAL = 6  # BPF_CORE_TYPE_ID_LOCAL, which LLVM knows by another attribute
 _FLEXIBLE = 4096  # elements that our copy of a flexible array has; the kernel's has as many as it likes
 
 
@@ -251,6 +253,13 @@ class Core:
         struct = self._structs[access.root]
         local = 1 if relocation is Relocation.TYPE_EXISTS else struct.size
         return self._global(access.root, relocation, local, "0", self._composite(struct))
+
+    def own_type(self, kind: Kind) -> str:
+        """The id of a struct of the author's in the object's own BTF."""
+        type = self._debug.kind(kind)
+        name = "@" + quoted(f"llvm.btf_type_id.{type.removeprefix('!')}${_TYPE_ID_LOCAL}")
+        self._globals[name] = f"{name} = external global i64, !llvm.preserve.access.index {type} #3"
+        return name
 
     def enumerator(self, node: ir.CoreEnumValue) -> str:
         """The value of an enumerator, or whether it exists."""

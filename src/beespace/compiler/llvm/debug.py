@@ -41,6 +41,13 @@ _MAX_LINE = (1 << 22) - 1  # struct bpf_line_info.line_col is line << 10 | colum
 _MAX_COLUMN = (1 << 10) - 1
 
 
+def _tag(kind: Kind) -> str:
+    """What a list or tree holds, as the kernel looks for it (``btf_find_graph_root()`` in kernel/bpf/btf.c)."""
+    if not isinstance(kind, ResourceKind) or kind.holds is None:
+        return ""
+    return f"contains:{kind.holds.layout.name}:{kind.link}"
+
+
 def _identifier(name: str) -> str:
     """A name without dots, which kernels before 6.5 refuse in BTF."""
     return name.replace(".", "_")
@@ -81,9 +88,17 @@ class Debug:
             f"!DICompositeType(tag: DW_TAG_array_type, baseType: {element}, size: {size * 8}, elements: {elements})"
         )
 
-    def member(self, name: str, type: str, *, offset: int, size: int, scope: str = "null", bits: int = 0) -> str:
-        """One member; ``offset`` and ``size`` in bytes, ``bits`` for a bit-field at the start of its unit."""
+    def member(
+        self, name: str, type: str, *, offset: int, size: int, scope: str = "null", bits: int = 0, tag: str = ""
+    ) -> str:
+        """One member; ``offset`` and ``size`` in bytes, ``bits`` for a bit-field at the start of its unit.
+
+        ``tag``: a declaration tag, which says more of it.
+        """
         extra = f", flags: DIFlagBitField, extraData: i64 {offset * 8}" if bits else ""
+        if tag:
+            annotation = self.metadata.node(f'!{{!"btf_decl_tag", !{quoted(tag)}}}')
+            extra += f", annotations: {self.metadata.tuple([annotation])}"
         return self.metadata.node(
             f"!DIDerivedType(tag: DW_TAG_member, name: {quoted(name)}, scope: {scope}, baseType: {type}, "
             f"size: {bits or size * 8}, offset: {offset * 8}{extra})"
@@ -141,7 +156,7 @@ class Debug:
 
     def _resource(self, kind: ResourceKind) -> str:
         """A struct that the kernel knows by its name; what is inside is its own."""
-        if kind.target:
+        if kind.name == "Kptr":
             return self._kept_pointer(kind.target)
         unit = 8 * kind.align
         count = kind.size // kind.align
@@ -172,7 +187,9 @@ class Debug:
         if kind not in self._structs:
             layout = kind.layout  # type: ignore[attr-defined]
             members = [
-                self.member(field.name, self.kind(field.kind), offset=field.offset, size=field.size)
+                self.member(
+                    field.name, self.kind(field.kind), offset=field.offset, size=field.size, tag=_tag(field.kind)
+                )
                 for field in layout.fields
             ]
             self._structs[kind] = self.composite(layout.name, members, layout.size, union=layout.union)

@@ -84,6 +84,8 @@ def _evaluate(writer: FunctionWriter, node: ir.Expression) -> str:
             return _core_info(writer, node)
         case ir.CoreEnumValue():
             return _relocated(writer, writer.unit.core.enumerator(node))
+        case ir.LocalTypeId():
+            return _relocated(writer, writer.unit.core.own_type(node.kind))
         case ir.StackSlot():
             slot = next(slot for slot in writer.function.slots if slot.name == node.name)
             return writer.memory(slot.name, slot.size, slot.align)

@@ -30,6 +30,7 @@ __all__ = [
 
 _R = ir.Region
 _FIXED = (_R.CONTEXT, _R.SOCKET)
+_BY_FIELD = (_R.OBJECT, _R.LENT)  # the verifier lets no access reach over two fields, so that LLVM must not merge them
 _PROBES = {_R.KERNEL_TRUSTED: 113, _R.KERNEL_UNTRUSTED: 113, _R.USER: 112}  # bpf_probe_read_kernel(), _user()
 _UNROLLED = 64  # more pieces than this are moved by a loop
 _PROBE_TEMPORARY = ".probe"
@@ -81,7 +82,7 @@ def load(writer: FunctionWriter, pointer: str, node: ir.Load) -> str:
     region = region_of(node.pointer)
     if region in _PROBES and region is not _R.KERNEL_TRUSTED:
         pointer = probe(writer, region, pointer, node.type.size)
-    volatile = " volatile" if node.volatile or region in _FIXED else ""
+    volatile = " volatile" if node.volatile or region in (*_FIXED, *_BY_FIELD) else ""
     align = node.align or max(1, node.type.size)
     if isinstance(node.type, ir.BoolType):
         byte = writer.value(f"load{volatile} i8, ptr {pointer}, align 1")
@@ -102,7 +103,7 @@ def helper(writer: FunctionWriter, number: int, arguments: str, result: str = "i
 
 def store(writer: FunctionWriter, pointer: str, value: str, node: ir.Store) -> None:
     type = node.value.type
-    volatile = " volatile" if node.volatile or region_of(node.pointer) in _FIXED else ""
+    volatile = " volatile" if node.volatile or region_of(node.pointer) in (*_FIXED, *_BY_FIELD) else ""
     if isinstance(type, ir.BoolType):
         value = writer.value(f"zext i1 {value} to i8")
     name = "i8" if isinstance(type, ir.BoolType) else llvm_type(type)
@@ -140,16 +141,21 @@ def copy(writer: FunctionWriter, target: str, source: str, node: ir.Copy) -> Non
         helper(writer, _PROBES[region], f"ptr {target}, i64 {node.size}, ptr {source}")
         return
 
+    reading = " volatile" if region in _BY_FIELD else ""
+    writing = " volatile" if region_of(node.target) in _BY_FIELD else ""
+
     def piece(offset: int | str, size: int) -> None:
-        value = writer.value(f"load i{size * 8}, ptr {add(writer, source, offset)}, align {size}")
-        writer.effect(f"store i{size * 8} {value}, ptr {add(writer, target, offset)}, align {size}")
+        value = writer.value(f"load{reading} i{size * 8}, ptr {add(writer, source, offset)}, align {size}")
+        writer.effect(f"store{writing} i{size * 8} {value}, ptr {add(writer, target, offset)}, align {size}")
 
     _pieces(writer, node.size, node.align, piece)
 
 
 def zero(writer: FunctionWriter, pointer: str, node: ir.Zero) -> None:
+    volatile = " volatile" if region_of(node.pointer) in _BY_FIELD else ""
+
     def piece(offset: int | str, size: int) -> None:
-        writer.effect(f"store i{size * 8} 0, ptr {add(writer, pointer, offset)}, align {size}")
+        writer.effect(f"store{volatile} i{size * 8} 0, ptr {add(writer, pointer, offset)}, align {size}")
 
     _pieces(writer, node.size, node.align, piece)
 

@@ -163,3 +163,49 @@ class NotKept(Diagnostic):
     help = "it keeps {known}"
     name: str
     known: str
+
+
+@dataclass(frozen=True)
+class GivenAway(Diagnostic):
+    title = "{name} is gone: {why}"
+    label = "nobody owns it here"
+    help = "use it before that, or take it back: `{name} = ...`"
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class OwnedTwice(Diagnostic):
+    title = "{name} would be a second name for an object that has one owner"
+    label = "owned already"
+    note = "what bpf.new(), a list or a tree gives has one name, and is freed when that is gone"
+    help = "go on with the first name"
+    name: str
+
+
+@dataclass(frozen=True)
+class NotOwned(Diagnostic):
+    title = "{word} takes an object that this function owns, not {found}"
+    label = "this is {found}"
+    help = "{suggestion}"
+    word: str
+    found: Any
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class NotLocked(Diagnostic):
+    title = "{what} can only be used while its lock is held"
+    label = "not inside `with {owner}.{lock}:`"
+    help = "{suggestion}"
+    what: str
+    owner: str
+    lock: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class ObjectEscapes(Diagnostic):
+    title = "an object with one owner can not be returned"
+    label = "this function owns it"
+    help = "take it in the caller, and pass it to functions that work on it"

@@ -14,6 +14,7 @@ from beespace.compiler.expressions.numbers import default_type, fit, not_a_value
 from beespace.compiler.expressions.texts import as_bytes, as_text, copied
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load, store
+from beespace.compiler.owned import OBJECT, take
 from beespace.compiler.scope import Variable
 from beespace.compiler.structs import assign, materialise
 from beespace.compiler.types import (
@@ -280,6 +281,8 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
     inner = value.type.inner if isinstance(value.type, Optional) else value.type
     if not isinstance(inner, (StructType, Array, Tuple, KernelPointer, KernelObject, Socket, MapObject)):
         raise frame.error(rules.NotSupported, node, what=f"a local that is {inner}", suggestion="")
+    if value.code is not None and value.code.type == OBJECT:
+        return take(frame, name, variable, value, node)
     block: ir.Block = ()
     if value.recipe is not None and isinstance(inner, (StructType, Array)):
         block, value = _built(frame, inner, value, node)

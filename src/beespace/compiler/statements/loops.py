@@ -16,6 +16,7 @@ from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
 from beespace.compiler.kernel.calls import has_helper
 from beespace.compiler.maps import Entries, walk
+from beespace.compiler.owned import round_of
 from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.statements.failing import fail
 from beespace.compiler.statements.rounds import MAX_ROUNDS, Item, Rounds
@@ -171,7 +172,7 @@ def _assigned(*parts: ast.AST) -> set[str]:
 def _inside(frame: Frame, body: list[ast.stmt], jumps: Jumps) -> ir.Block:
     frame.loops.append(jumps)
     try:
-        return frame.block(body)
+        return round_of(frame, body)
     finally:
         frame.loops.pop()
 
@@ -216,8 +217,8 @@ def _learnt(frame: Frame, name: str, type: Type, head: State) -> Type:
     """
     if not isinstance(type, Poison):
         return type
-    variable = frame.scope.variables[name]
-    if isinstance(head.names[name], NoneType) and variable.code_type is not None:
+    variable = frame.scope.variables.get(name)  # none if the mistake was its first assignment
+    if variable is not None and isinstance(head.names[name], NoneType) and variable.code_type is not None:
         return Optional(variable.type, variable.box)
     return head.names[name]
 

@@ -14,6 +14,7 @@ from beespace.compiler.contexts.verdicts import check_verdicts, names_verdict
 from beespace.compiler.diagnostics import Failure
 from beespace.compiler.expressions.numbers import default_type, fit, present
 from beespace.compiler.frame import Frame
+from beespace.compiler.owned import LENT, OBJECT
 from beespace.compiler.results import give, give_several, returns_copy
 from beespace.compiler.statements.assignments import with_type
 from beespace.compiler.types import (
@@ -180,6 +181,8 @@ def _reference(frame: Frame, value: Value, node: ast.expr) -> ir.Block:
         raise frame.error(rules.ReturnMismatch, node, name=frame.source.node.name,
                           expected="a number, a bool, a text, a struct, a reference into a map or a kernel pointer",
                           found=value.type)  # fmt: skip
+    if value.recipe is None and value.expression.type in (OBJECT, LENT):
+        raise frame.error(rules.ObjectEscapes, node)
     if value.recipe is not None or value.expression.type == ir.PointerType(ir.Region.STACK):
         raise frame.error(rules.StackEscapes, node, found=inner)
     assert frame.result is not None

@@ -20,6 +20,7 @@ from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, field_of, load, memory_align, store
 from beespace.compiler.names import annotation, is_self
+from beespace.compiler.owned import drop
 from beespace.compiler.results import items_of
 from beespace.compiler.statements.assignments import assign_local, with_type
 from beespace.compiler.statements.failing import assert_statement
@@ -439,6 +440,7 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
     for target in node.targets:
         if isinstance(target, ast.Name) and target.id in frame.scope.variables:
             frame.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            result += drop(frame, target.id, target)
             frame.state.names.pop(target.id, None)
             continue
         owner = frame.value(target.value) if isinstance(target, ast.Subscript) else None

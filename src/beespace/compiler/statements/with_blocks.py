@@ -11,7 +11,8 @@ from typing import Any
 
 from beespace.compiler import ir, rules
 from beespace.compiler.frame import Frame
-from beespace.compiler.resources import lock
+from beespace.compiler.owned import forget_lent
+from beespace.compiler.resources import lock as held_lock
 from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.types import Manager, Optional, Resource, Type
 from beespace.compiler.values import Value
@@ -39,8 +40,13 @@ def _items(frame: Frame, node: ast.With, items: list[ast.withitem]) -> ir.Block:
     if item.optional_vars is not None:
         opening += _named(frame, manager, item.optional_vars)
     frame.scope.release(keep=frame.keep_slots)
+    lock = ast.unparse(item.context_expr)
+    if manager.atomic:
+        frame.locked.append(lock)
     body = _items(frame, node, rest)
     if manager.atomic:
+        frame.locked.remove(lock)
+        forget_lent(frame, "its lock has been given back")
         _check_no_calls(frame, manager, node, body)
     _end(frame, manager, known)
     return (*opening, ir.Guard(body, manager.exit, manager.early))
@@ -49,7 +55,7 @@ def _items(frame: Frame, node: ast.With, items: list[ast.withitem]) -> ir.Block:
 def _manager(frame: Frame, node: ast.expr) -> Manager:
     value = frame.value(node)
     if isinstance(value.type, Resource):
-        return lock(frame, value, node)
+        return held_lock(frame, value, node)
     if not isinstance(value.type, Manager):
         raise frame.error(rules.NotAManager, node, found=value.type, known=_KNOWN)
     return value.type

@@ -19,6 +19,7 @@ from beespace.compiler.words import (
     current,
     iterators,
     memory,
+    objects,
     packets,
     said,
     sections,
@@ -44,6 +45,7 @@ WORDS: dict[str, tuple[int, Word]] = {
     **iterators.WORDS,
     **typed.WORDS,
     **said.WORDS,
+    **objects.WORDS,
 }
 
 
