@@ -28,7 +28,6 @@ ISA = ROOT / "src" / "beespace" / "isa"
 
 # class, docstring, enumeration in BTF, prefix that is cut off
 ENUMS = (
-    ("Cmd", "``enum bpf_cmd``: the first argument of bpf(2).", "bpf_cmd", "BPF_"),
     ("MapType", "``enum bpf_map_type``.", "bpf_map_type", "BPF_MAP_TYPE_"),
     ("ProgramType", "``enum bpf_prog_type``.", "bpf_prog_type", "BPF_PROG_TYPE_"),
     ("AttachType", "``enum bpf_attach_type``.", "bpf_attach_type", "BPF_"),

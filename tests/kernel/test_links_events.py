@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import struct
 import subprocess
 import sys
 import time
@@ -14,9 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from counting import COUNTING, cookies, counting, value
 
 from beespace.errors import NotSupported, UsageError
-from beespace.kernel import LoadedObject, load
+from beespace.kernel import LoadedObject
 from beespace.kernel.links import perf_link
 from beespace.kernel.links.composite import CompositeLink
 from beespace.kernel.links.perf_event import parse_event
@@ -28,27 +28,15 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 Compile = Callable[[str], ObjectSpec]
 Make = Callable[..., LoadedObject]
 
-HEAD = r"""
+HEAD = (
+    r"""
 #include <linux/bpf.h>
 #include <linux/bpf_perf_event.h>
-#include <bpf/bpf_helpers.h>
-char LICENSE[] SEC("license") = "GPL";
-const volatile __u32 mine = 0;
-const volatile _Bool with_cookies = 0;
-volatile __u64 hits = 0, all = 0, period = 0;
-volatile __u64 seen[16] = {};
-static __attribute__((always_inline)) int hit(void *ctx)
-{
-    __sync_fetch_and_add(&all, 1);
-    if (bpf_get_current_pid_tgid() >> 32 != mine)
-        return 0;
-    __u64 number = hits;
-    __sync_fetch_and_add(&hits, 1);
-    if (with_cookies)
-        seen[number & 15] = bpf_get_attach_cookie(ctx);
-    return 1;
-}
+volatile __u64 all = 0, period = 0;
 """
+    + COUNTING
+    + "#define hit(ctx) (__sync_fetch_and_add(&all, 1), hit(ctx))\n"
+)
 SAMPLE = (
     HEAD
     + """
@@ -64,25 +52,7 @@ def source(section: str) -> str:
 @pytest.fixture
 def make(compile_c: Compile) -> Iterator[Make]:
     with ExitStack() as opened:
-
-        def made(text: str, **variables: int) -> LoadedObject:
-            if variables.get("with_cookies") and not perf_link.has_cookies():
-                pytest.skip("programs cannot read cookies on this kernel (bpf_get_attach_cookie, Linux 5.15)")
-            return opened.enter_context(load(compile_c(text), variables={"mine": os.getpid(), **variables}))
-
-        yield made
-
-
-def value(loaded: LoadedObject, name: str = "hits") -> int:
-    found = loaded.variables[name].get()
-    assert isinstance(found, int)
-    return found
-
-
-def cookies(loaded: LoadedObject) -> list[int]:
-    variable = loaded.spec.variables["seen"]
-    whole = loaded.maps[".bss"].raw.get(struct.pack("=I", 0))
-    return list(struct.unpack_from("=16Q", whole, variable.offset))[: value(loaded)]
+        yield lambda text, **variables: opened.enter_context(counting(compile_c(text), **variables))
 
 
 def rename(count: int = 1) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from counting import COUNTING, UNLINK, cookies, counting, hits, trace_events, unlink, unlink_function
 
 from beespace.errors import KernelError, NotSupported, UsageError
 from beespace.hooks import resolve
-from beespace.kernel import LoadedObject, load
+from beespace.kernel import LoadedObject
 from beespace.kernel.links import kprobe, perf_link
 from beespace.kernel.links.composite import CompositeLink
-from beespace.kernel.links.kernel_functions import has_function, matching
+from beespace.kernel.links.kernel_functions import matching
 from beespace.kernel.links.many import has_multi
 from beespace.spec import ObjectSpec
 from beespace.syscall import mounts, perf
@@ -25,35 +26,19 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks", "kprobes")
 
 Compile = Callable[[str], ObjectSpec]
 
-HEAD = r"""
+HEAD = (
+    r"""
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-char LICENSE[] SEC("license") = "GPL";
-const volatile __u32 mine = 0;
-const volatile _Bool with_cookies = 0;
-volatile __u64 hits = 0;
 volatile __s64 result = 0;
-volatile __u64 seen[16] = {};
-static __attribute__((always_inline)) void hit(void *ctx)
-{
-    if (bpf_get_current_pid_tgid() >> 32 != mine)
-        return;
-    __u64 number = hits;
-    __sync_fetch_and_add(&hits, 1);
-    if (with_cookies)
-        seen[number & 15] = bpf_get_attach_cookie(ctx);
-}
 """
+    + COUNTING
+)
 
 
 def source(section: str, more: str = "") -> str:
     return HEAD + f'SEC("{section}") int probe(struct pt_regs *ctx) {{ hit(ctx); {more} return 0; }}\n'
-
-
-# What unlink(2) calls: once each, whatever the file system. It has another name since Linux 7.0.
-UNLINK = ("do_unlinkat", "filename_unlinkat")
 
 
 @pytest.fixture(scope="module")
@@ -69,38 +54,13 @@ def kprobes() -> None:
 
 @pytest.fixture
 def function() -> str:
-    return next(name for name in UNLINK if has_function(name))
+    return unlink_function()
 
 
 @pytest.fixture
 def make(compile_c: Compile) -> Iterator[Callable[..., LoadedObject]]:
-    from contextlib import ExitStack
-
     with ExitStack() as opened:
-
-        def made(text: str, **variables: int) -> LoadedObject:
-            if variables.get("with_cookies") and not perf_link.has_cookies():
-                pytest.skip("programs cannot read cookies on this kernel (bpf_get_attach_cookie, Linux 5.15)")
-            return opened.enter_context(load(compile_c(text), variables={"mine": os.getpid(), **variables}))
-
-        yield made
-
-
-def hits(loaded: LoadedObject) -> int:
-    value = loaded.variables["hits"].get()
-    assert isinstance(value, int)
-    return value
-
-
-def cookies(loaded: LoadedObject) -> list[int]:
-    return list(struct.unpack("=16Q", loaded.maps[".bss"].raw.get(struct.pack("=I", 0))[-128:]))[: hits(loaded)]
-
-
-def unlink(count: int) -> None:
-    """So many calls of unlink(2), which find nothing."""
-    for _ in range(count):
-        with pytest.raises(FileNotFoundError):
-            os.unlink("/nosuch")  # noqa: PTH108
+        yield lambda text, **variables: opened.enter_context(counting(compile_c(text), **variables))
 
 
 Make = Callable[..., LoadedObject]
@@ -195,23 +155,16 @@ def test_a_perf_event_for_one_process_would_not_be_one(make: Make, function: str
 # -- by tracefs ------------------------------------------------------------------------------------------------
 
 
-def trace_events() -> list[str]:
-    """Events that this process made in tracefs."""
-    with mounts.tracefs() as tracefs:
-        lines = mounts.read_at(tracefs, "kprobe_events").decode().splitlines()
-    return [line for line in lines if f"_{os.getpid()}_" in line]
-
-
 @pytest.mark.parametrize("section", ["kprobe", "kretprobe"])
 def test_by_tracefs(make: Make, function: str, section: str) -> None:
     loaded = make(source(f"{section}/{function}"))
     (link,) = loaded.attach(via="tracefs")
     unlink(3)
     assert hits(loaded) == 3
-    assert link.via == "tracefs" and len(trace_events()) == 1
+    assert link.via == "tracefs" and len(trace_events("kprobe_events")) == 1
     assert "if this process is killed, the event in tracefs stays" in link.explain()
     loaded.detach()
-    assert trace_events() == []
+    assert trace_events("kprobe_events") == []
     unlink(3)
     assert hits(loaded) == 3
 
@@ -236,11 +189,11 @@ def test_nothing_stays_in_tracefs_after_an_error(make: Make, function: str, monk
     monkeypatch.setattr(perf_link.bpf, "link_create", refuse)
     with pytest.raises(KernelError, match="no"):
         loaded.attach(via="tracefs")
-    assert trace_events() == []
+    assert trace_events("kprobe_events") == []
     monkeypatch.undo()
     with pytest.raises(UsageError, match="no function 'no_such_function'"):
         loaded.attach(function="no_such_function", via="tracefs")
-    assert trace_events() == []
+    assert trace_events("kprobe_events") == []
 
 
 VICTIM = """

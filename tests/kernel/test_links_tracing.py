@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from counting import COUNTING, cookies, counting, hits, unlink, unlink_function
 
 from beespace.errors import KernelError, RelocationError, UsageError, VerifierError
 from beespace.kernel import LoadedObject, load
-from beespace.kernel.links import perf_link
 from beespace.kernel.links.info import TracingInfo
-from beespace.kernel.links.kernel_functions import has_function
 from beespace.spec import ObjectSpec
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
@@ -22,27 +20,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 Compile = Callable[[str], ObjectSpec]
 Make = Callable[..., LoadedObject]
 
-HEAD = r"""
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-char LICENSE[] SEC("license") = "GPL";
-const volatile __u32 mine = 0;
-const volatile _Bool with_cookies = 0;
-volatile __u64 hits = 0, first = 0;
-volatile __u64 seen[16] = {};
-static __attribute__((always_inline)) int hit(void *ctx)
-{
-    if (bpf_get_current_pid_tgid() >> 32 != mine)
-        return 0;
-    __u64 number = hits;
-    __sync_fetch_and_add(&hits, 1);
-    if (with_cookies)
-        seen[number & 15] = bpf_get_attach_cookie(ctx);
-    return 1;
-}
-"""
-# What unlink(2) calls: it has another name since Linux 7.0.
-UNLINK = ("do_unlinkat", "filename_unlinkat")
+HEAD = "#include <linux/bpf.h>\n" + COUNTING + "volatile __u64 first = 0;\n"
 GETPGID = "__x64_sys_getpgid" if os.uname().machine == "x86_64" else "__arm64_sys_getpgid"
 
 
@@ -52,19 +30,13 @@ def source(section: str, more: str = "") -> str:
 
 @pytest.fixture
 def function() -> str:
-    return next(name for name in UNLINK if has_function(name))
+    return unlink_function()
 
 
 @pytest.fixture
 def make(compile_c: Compile) -> Iterator[Make]:
     with ExitStack() as opened:
-
-        def made(text: str, **variables: int) -> LoadedObject:
-            if variables.get("with_cookies") and not perf_link.has_cookies():
-                pytest.skip("programs cannot read cookies on this kernel (bpf_get_attach_cookie, Linux 5.15)")
-            return opened.enter_context(unlocked(compile_c(text), variables={"mine": os.getpid(), **variables}))
-
-        yield made
+        yield lambda text, **variables: opened.enter_context(counting(compile_c(text), unlocked, **variables))
 
 
 def unlocked(spec: ObjectSpec, **how: object) -> LoadedObject:
@@ -75,25 +47,6 @@ def unlocked(spec: ObjectSpec, **how: object) -> LoadedObject:
         if "is not sleepable" not in error.reason:
             raise
         pytest.skip(error.reason)  # which functions are has grown from kernel to kernel
-
-
-def hits(loaded: LoadedObject) -> int:
-    value = loaded.variables["hits"].get()
-    assert isinstance(value, int)
-    return value
-
-
-def cookies(loaded: LoadedObject) -> list[int]:
-    variable = loaded.spec.variables["seen"]
-    whole = loaded.maps[".bss"].raw.get(struct.pack("=I", 0))
-    return list(struct.unpack_from("=16Q", whole, variable.offset))[: hits(loaded)]
-
-
-def unlink(count: int) -> None:
-    """So many calls of unlink(2), which find nothing."""
-    for _ in range(count):
-        with pytest.raises(FileNotFoundError):
-            os.unlink("/nosuch")  # noqa: PTH108
 
 
 @pytest.mark.parametrize("section", ["fentry", "fexit"])

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from counting import COUNTING, cookies, counting, trace_events, value
 
 from beespace.errors import KernelError, NotSupported, UsageError
-from beespace.kernel import LoadedObject, load
 from beespace.kernel.binary import Binary
 from beespace.kernel.functions import find_function
 from beespace.kernel.links import many, perf_link, uprobe
@@ -29,26 +28,15 @@ Compile = Callable[[str], ObjectSpec]
 LIBC = ctypes.CDLL(None)
 
 # `mine` is this process: others call the same functions. `seen` are the cookies, by hit.
-HEAD = r"""
+HEAD = (
+    r"""
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-char LICENSE[] SEC("license") = "GPL";
-const volatile __u32 mine = 0;
-const volatile _Bool with_cookies = 0;
-volatile __u64 hits = 0, argument = 0, result = 0;
-volatile __u64 seen[16] = {};
-static __attribute__((always_inline)) void hit(void *ctx)
-{
-    if (bpf_get_current_pid_tgid() >> 32 != mine)
-        return;
-    __u64 number = hits;
-    __sync_fetch_and_add(&hits, 1);
-    if (with_cookies)
-        seen[number & 15] = bpf_get_attach_cookie(ctx);
-}
+volatile __u64 argument = 0, result = 0;
 """
+    + COUNTING
+)
 ENTRY = HEAD + 'SEC("uprobe") int probe(struct pt_regs *ctx) { hit(ctx); argument = PT_REGS_PARM1(ctx); return 0; }\n'
 LABS = HEAD + 'SEC("uprobe/libc.so.6:labs") int probe(struct pt_regs *ctx) { hit(ctx); return 0; }\n'
 RETURN = (
@@ -58,24 +46,6 @@ MANY = HEAD + 'SEC("uprobe.multi/libc:l*abs") int probe(struct pt_regs *ctx) { h
 MANY_RETURNS = MANY.replace("uprobe.multi", "uretprobe.multi")
 SESSION = MANY.replace("uprobe.multi", "uprobe.session")
 SLEEPABLE = HEAD + 'SEC("uprobe.s/libc:labs") int probe(struct pt_regs *ctx) { hit(ctx); return 0; }\n'
-
-
-def start(spec: ObjectSpec, **variables: int) -> LoadedObject:
-    if variables.get("with_cookies") and not perf_link.has_cookies():
-        pytest.skip("programs cannot read cookies on this kernel (bpf_get_attach_cookie, Linux 5.15)")
-    return load(spec, variables={"mine": os.getpid(), **variables})
-
-
-def value(loaded: LoadedObject, name: str) -> int:
-    found = loaded.variables[name].get()
-    assert isinstance(found, int)
-    return found
-
-
-def cookies(loaded: LoadedObject) -> list[int]:
-    return list(struct.unpack("=16Q", loaded.maps[".bss"].raw.get(struct.pack("=I", 0))[-128:]))[
-        : value(loaded, "hits")
-    ]
 
 
 def call(count: int) -> None:
@@ -89,7 +59,7 @@ def libc() -> str:
 
 
 def test_a_function_of_a_library(compile_c: Compile, libc: str) -> None:
-    with start(compile_c(LABS)) as loaded:
+    with counting(compile_c(LABS)) as loaded:
         call(1)
         assert value(loaded, "hits") == 0
         (link,) = loaded.attach()
@@ -103,7 +73,7 @@ def test_a_function_of_a_library(compile_c: Compile, libc: str) -> None:
 
 
 def test_what_the_kernel_says_of_it(compile_c: Compile, libc: str) -> None:
-    with start(compile_c(LABS)) as loaded:
+    with counting(compile_c(LABS)) as loaded:
         (link,) = loaded.attach()
         if link.info is None:
             pytest.skip("this kernel has no perf links")
@@ -124,7 +94,7 @@ def test_keywords_instead_of_a_section(compile_c: Compile, libc: str) -> None:
         {"binary": libc, "symbol": hex(offset)},
         {"binary": libc, "offset": offset},
     ):
-        with start(compile_c(ENTRY)) as loaded:
+        with counting(compile_c(ENTRY)) as loaded:
             loaded.attach(**where)
             call(3)
             LIBC.labs(4711)
@@ -133,7 +103,7 @@ def test_keywords_instead_of_a_section(compile_c: Compile, libc: str) -> None:
 
 
 def test_the_return(compile_c: Compile) -> None:
-    with start(compile_c(RETURN)) as loaded:
+    with counting(compile_c(RETURN)) as loaded:
         loaded.attach()
         LIBC.labs(-77)
         assert (value(loaded, "hits"), value(loaded, "result")) == (1, 77)
@@ -141,7 +111,7 @@ def test_the_return(compile_c: Compile) -> None:
 
 def test_sleepable(compile_c: Compile) -> None:
     try:
-        loaded = start(compile_c(SLEEPABLE))
+        loaded = counting(compile_c(SLEEPABLE))
     except KernelError as error:
         pytest.skip(f"programs of uprobes cannot sleep here: {error.message}")
     with loaded:
@@ -162,7 +132,7 @@ def test_one_process(compile_c: Compile) -> None:
             print("go", file=child.stdin, flush=True)
             child.stdout.readline()
 
-        with start(compile_c(LABS), mine=child.pid) as loaded:
+        with counting(compile_c(LABS), mine=child.pid) as loaded:
             loaded.attach(pid=os.getpid())
             child_calls()
             call(2)
@@ -176,24 +146,24 @@ def test_one_process(compile_c: Compile) -> None:
 
 def test_cookies(compile_c: Compile) -> None:
     if not perf_link.has_cookies():
-        with start(compile_c(LABS)) as loaded, pytest.raises(NotSupported, match=r"a cookie .*needs Linux 5.15"):
+        with counting(compile_c(LABS)) as loaded, pytest.raises(NotSupported, match=r"a cookie .*needs Linux 5.15"):
             loaded.attach(cookie=7)
         return
-    with start(compile_c(LABS), with_cookies=1) as loaded:
+    with counting(compile_c(LABS), with_cookies=1) as loaded:
         loaded.attach(cookie=0x1234_5678_9ABC)
         call(2)
         assert cookies(loaded) == [0x1234_5678_9ABC] * 2
 
 
 def test_by_tracefs(compile_c: Compile) -> None:
-    with start(compile_c(LABS)) as loaded:
+    with counting(compile_c(LABS)) as loaded:
         (link,) = loaded.attach(via="tracefs")
         call(3)
         assert value(loaded, "hits") == 3
         assert link.via == "tracefs" and "stays" in link.explain()
-        assert len(trace_events()) == 1
+        assert len(trace_events("uprobe_events")) == 1
         loaded.detach()
-        assert trace_events() == []
+        assert trace_events("uprobe_events") == []
         call(1)
         assert value(loaded, "hits") == 3
 
@@ -203,7 +173,7 @@ def test_tracefs_is_next(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) ->
         raise NotSupported("uprobes as perf events", since="4.17")
 
     monkeypatch.setattr(uprobe, "event_type", without)
-    with start(compile_c(RETURN)) as loaded:
+    with counting(compile_c(RETURN)) as loaded:
         (link,) = loaded.attach()
         LIBC.labs(-9)
         assert (value(loaded, "hits"), value(loaded, "result")) == (1, 9)
@@ -217,7 +187,7 @@ def test_before_perf_links(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) 
         raise KernelError("EINVAL", call="BPF_LINK_CREATE", errno=22)
 
     monkeypatch.setattr(perf_link.bpf, "link_create", unknown)
-    with start(compile_c(LABS)) as loaded:
+    with counting(compile_c(LABS)) as loaded:
         (link,) = loaded.attach()
         call(3)
         assert value(loaded, "hits") == 3
@@ -225,13 +195,6 @@ def test_before_perf_links(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) 
         loaded.detach()
         call(3)
         assert value(loaded, "hits") == 3
-
-
-def trace_events() -> list[str]:
-    """Events that this process made in tracefs."""
-    with mounts.tracefs() as tracefs:
-        lines = mounts.read_at(tracefs, "uprobe_events").decode().splitlines()
-    return [line for line in lines if f"_{os.getpid()}_" in line and ":beespace/" in line]
 
 
 VICTIM = """
@@ -255,10 +218,10 @@ def test_what_a_killed_process_left_is_removed(compile_c: Compile, object_file: 
         victim.kill()
     with mounts.tracefs() as tracefs:
         assert f"_{victim.pid}_" in mounts.read_at(tracefs, "uprobe_events").decode()
-        with start(compile_c(LABS)) as loaded:
+        with counting(compile_c(LABS)) as loaded:
             loaded.attach(via="tracefs")
             assert f"_{victim.pid}_" not in mounts.read_at(tracefs, "uprobe_events").decode()
-    assert trace_events() == []
+    assert trace_events("uprobe_events") == []
 
 
 # -- many at once ----------------------------------------------------------------------------------------------
@@ -272,7 +235,7 @@ def call_all(count: int) -> None:
 
 def test_many_by_glob(compile_c: Compile) -> None:
     """labs and llabs are one function of this libc, or two: each call hits once all the same."""
-    with start(compile_c(MANY)) as loaded:
+    with counting(compile_c(MANY)) as loaded:
         (link,) = loaded.attach()
         call_all(3)
         assert value(loaded, "hits") == 6
@@ -289,7 +252,7 @@ def test_many_by_glob(compile_c: Compile) -> None:
 
 def test_many_without_links_for_it(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_has", lambda attach_type: False)
-    with start(compile_c(MANY)) as loaded:
+    with counting(compile_c(MANY)) as loaded:
         (link,) = loaded.attach(binary="libc", symbols=["labs", "abs"])
         assert isinstance(link, CompositeLink)
         assert len(link.parts) == 2 and link.via == "single probes"
@@ -314,7 +277,7 @@ def test_all_or_none(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(*arguments, **keywords)  # type: ignore[arg-type]
 
     monkeypatch.setattr(uprobe.perf, "perf_event_open", third_fails)
-    with start(compile_c(MANY)) as loaded:
+    with counting(compile_c(MANY)) as loaded:
         with pytest.raises(KernelError, match="too many"):
             loaded.attach(binary="libc", symbols=["labs", "abs", "atoi"])
         call(2)
@@ -322,14 +285,14 @@ def test_all_or_none(compile_c: Compile, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_returns_of_many(compile_c: Compile) -> None:
-    with start(compile_c(MANY_RETURNS)) as loaded:
+    with counting(compile_c(MANY_RETURNS)) as loaded:
         loaded.attach()
         call_all(3)
         assert value(loaded, "hits") == 6
 
 
 def test_a_cookie_for_each(compile_c: Compile) -> None:
-    with start(compile_c(MANY), with_cookies=1) as loaded:
+    with counting(compile_c(MANY), with_cookies=1) as loaded:
         loaded.attach(binary="libc", symbols=["labs", "abs", "atoi"], cookies=[11, 22, 33])
         LIBC.abs(1)
         LIBC.atoi(b"1")
@@ -343,7 +306,7 @@ def test_a_cookie_for_each(compile_c: Compile) -> None:
 
 def test_session(compile_c: Compile) -> None:
     """A program for entry and return runs twice for each call."""
-    with start(compile_c(SESSION)) as loaded:
+    with counting(compile_c(SESSION)) as loaded:
         loaded.attach()
         call_all(2)
         assert value(loaded, "hits") == 8
@@ -369,7 +332,7 @@ def test_session(compile_c: Compile) -> None:
     ],
 )
 def test_errors(compile_c: Compile, where: dict[str, object], message: str) -> None:
-    with start(compile_c(ENTRY)) as loaded:
+    with counting(compile_c(ENTRY)) as loaded:
         with pytest.raises(UsageError, match=message):
             loaded.attach(**where)
         assert loaded.links == ()
@@ -378,7 +341,7 @@ def test_errors(compile_c: Compile, where: dict[str, object], message: str) -> N
 
 
 def test_errors_of_many(compile_c: Compile) -> None:
-    with start(compile_c(MANY)) as loaded:
+    with counting(compile_c(MANY)) as loaded:
         for where, message in (
             ({"symbols": ["labs", "nosuch"]}, "has no function 'nosuch'"),
             ({"symbols": "nosuch*"}, "has no function like 'nosuch\\*'"),

@@ -87,7 +87,6 @@ def test_llvm_reads_wide_immediates_the_same_way() -> None:
 # -- numbers -----------------------------------------------------------------------------------------------------
 
 TABLES = [
-    ("Cmd", "bpf_cmd", "BPF_"),
     ("MapType", "bpf_map_type", "BPF_MAP_TYPE_"),
     ("ProgramType", "bpf_prog_type", "BPF_PROG_TYPE_"),
     ("AttachType", "bpf_attach_type", "BPF_"),

@@ -7,7 +7,7 @@ The instruction set: RFC 9669 and Documentation/bpf/standardization/instruction-
 little-endian (``bpfel``) unless the byte order is said to be ``"big"``.
 """
 
-from beespace.isa.constants import AttachType, Cmd, LinkType, MapType, ProgramType
+from beespace.isa.constants import AttachType, LinkType, MapType, ProgramType
 from beespace.isa.insn import ByteOrder, Insn, decode, encode, turn
 from beespace.isa.opcodes import AluOp, AtomicOp, InsnClass, JumpOp, Mode, Pseudo, Size, Source
 from beespace.typed import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ByteOrder", "Insn", "decode", "encode", "turn", "disassemble", "text",
     "InsnClass", "AluOp", "JumpOp", "AtomicOp", "Mode", "Size", "Source", "Pseudo",
-    "Cmd", "MapType", "ProgramType", "AttachType", "LinkType",
+    "MapType", "ProgramType", "AttachType", "LinkType",
 ]  # fmt: skip
 
 

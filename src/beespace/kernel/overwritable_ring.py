@@ -8,7 +8,7 @@ kernel/bpf/ringbuf.c, kernel commit feeaf1346f80.
 
 from __future__ import annotations
 
-from beespace.isa.ring_record import BUSY, DISCARD, HEADER
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER, room
 from beespace.kernel.ring import RingBuffer
 from beespace.syscall import barrier
 
@@ -45,7 +45,7 @@ class OverwritableRing(RingBuffer):
                 continue  # that may have been of a newer record
             if head & BUSY:
                 return None
-            self._end = position + -(-(length + HEADER) // 8) * 8
+            self._end = position + room(length)
             if not head & DISCARD:
                 return memoryview(content)
             self.advance(self._end)

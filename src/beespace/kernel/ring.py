@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from beespace.errors import UsageError
 from beespace.isa.constants import MapFlag, MapType
-from beespace.isa.ring_record import BUSY, DISCARD, HEADER
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER, room
 from beespace.kernel.maps import Map
 from beespace.syscall import barrier
 from beespace.syscall.memory import map_ring
@@ -89,7 +89,7 @@ class RingBuffer:
 
     def expect(self, length: int) -> None:
         """Records of ``length`` bytes come: :attr:`lost` counts with room for one of them."""
-        self._largest = max(self._largest, -(-(length + HEADER) // 8) * 8)
+        self._largest = max(self._largest, room(length))
 
     @property
     def peak(self) -> int:
@@ -149,10 +149,10 @@ class RingBuffer:
                 return None
             barrier.fence()  # pairs with the exchange that clears BUSY
             length = head & ~DISCARD
-            room = -(-(length + HEADER) // 8) * 8
-            self._end = self._position + room
-            if room > self._largest:
-                self._largest = room
+            taken = room(length)
+            self._end = self._position + taken
+            if taken > self._largest:
+                self._largest = taken
             if not head & DISCARD:
                 return self.data[place + HEADER : place + HEADER + length]
             self.advance(self._end)

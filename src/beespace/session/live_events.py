@@ -23,19 +23,17 @@ if TYPE_CHECKING:
     from beespace.kernel.perf_buffer import PerfBuffer
     from beespace.stream import Decoder
 
-__all__ = ["LiveRing", "counters", "reader"]
+__all__ = ["CountedRing", "LiveRing", "counters", "reader"]
 
 _BATCH = 8192  # rows
 _PAGES = 64  # of each CPU's buffer
 
 
-class LiveRing:
-    """The records of one ring, or of a perf event array."""
+class CountedRing:
+    """The records of a ring whose programs count what found it full."""
 
-    def __init__(self, ring: RingBuffer | PerfBuffer, layout: Layout, losses: Losses, index: int) -> None:
+    def __init__(self, ring: RingBuffer | PerfBuffer, losses: Losses, index: int) -> None:
         self.ring = ring
-        self.layout = layout
-        self._decoder: Decoder | None = None
         self._losses = losses
         self._index = index
 
@@ -43,12 +41,21 @@ class LiveRing:
         return self.ring.fileno()
 
     def lost(self) -> int:
-        """Events that found the ring full, since the start."""
+        """Records that found the ring full, since the start."""
         return self._losses.of(self._index)
 
     def records(self, timeout: float | None) -> Iterator[bytes]:
-        """One event's bytes after another; ends when none came for ``timeout`` seconds."""
+        """One record's bytes after another; ends when none came for ``timeout`` seconds."""
         return records(self.ring, timeout)
+
+
+class LiveRing(CountedRing):
+    """The events of one ring, or of a perf event array."""
+
+    def __init__(self, ring: RingBuffer | PerfBuffer, layout: Layout, losses: Losses, index: int) -> None:
+        super().__init__(ring, losses, index)
+        self.layout = layout
+        self._decoder: Decoder | None = None
 
     def async_records(self) -> AsyncIterator[bytes]:
         """The same without blocking the event loop."""

@@ -23,10 +23,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from beespace.isa.ring_record import BUSY, DISCARD, HEADER
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER, room
 from beespace.stream.decode import Decoder
 
-_ALIGN = 8
 _LENGTH = struct.Struct("<I")
 
 BATCH_ROWS = 16_384  # fastest here: columns fit the cache, and their pages are reused (bench_stream.py)
@@ -120,7 +119,7 @@ def drain(region: RingRegion, decoder: Decoder, *, boot_offset: int = 0, max_row
 
 def _same_stride(region: RingRegion, decoder: Decoder, start: int, producer: int, max_rows: int) -> _Rows | None:
     """The records from ``start`` on as one strided view; ``None`` if one has another length."""
-    length, stride = decoder.layout.size, _stride(decoder)
+    length, stride = decoder.layout.size, room(decoder.layout.size)
     count = min((producer - start) // stride, max_rows)
     if count == 0 and producer != start:
         return None
@@ -161,17 +160,9 @@ def _walk(region: RingRegion, decoder: Decoder, start: int, producer: int, max_r
         else:
             found.starts.append(place + HEADER)
             found.sizes.append(length)
-        found.end += _round_up(length + HEADER)
+        found.end += room(length)
     _order_loads()
     return found
-
-
-def _stride(decoder: Decoder) -> int:
-    return _round_up(decoder.layout.size + HEADER)
-
-
-def _round_up(size: int) -> int:
-    return -(-size // _ALIGN) * _ALIGN
 
 
 _fences = (Lock(), Lock())

@@ -11,7 +11,7 @@ import select
 import time
 
 from beespace.errors import UsageError
-from beespace.isa.ring_record import BUSY, DISCARD, HEADER
+from beespace.isa.ring_record import BUSY, DISCARD, HEADER, room
 from beespace.kernel.maps.base import Container
 from beespace.kernel.maps.coding import Types
 from beespace.kernel.maps.map import Map
@@ -66,7 +66,7 @@ class UserRing(Container):
         Waits up to ``timeout`` seconds (``None``: for ever) for programs to make room; :class:`BlockingIOError` if
         there is none then.  :class:`UsageError` for a record that never fits.
         """
-        total = -(-(size + HEADER) // 8) * 8
+        total = room(size)
         if not 0 <= size < DISCARD or total > self.size:
             raise UsageError(f"a record of {size} bytes does not fit user ring {self.name!r} of {self.size} bytes")
         deadline = None if timeout is None else time.monotonic() + timeout
