@@ -130,6 +130,16 @@ def function_latency(probe: Any, tmp_path: Path) -> None:
     assert probe.latency.total - before >= 100
 
 
+def lineage(probe: Any, tmp_path: Path) -> None:
+    script = "echo $$; /bin/sh -c 'echo $$; /bin/sleep 0.01 & echo $!; wait; :'; :"
+    done = subprocess.run(["/bin/bash", "-c", script], capture_output=True, text=True, check=True)
+    bash, shell, sleep = map(int, done.stdout.split())
+    assert probe.ancestors(bash) == ["bash"]
+    assert probe.ancestors(shell) == ["sh", "bash"]
+    assert probe.ancestors(sleep) == ["sleep", "sh", "bash"]
+    assert probe.family.lost == 0
+
+
 def maps(probe: Any, tmp_path: Path) -> None:
     probe.iterate("on_map")
     (own,) = [entry for entry in probe.found.values() if (entry.name, entry.value_size) == ("found", 32)]
@@ -314,6 +324,7 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
         exits,
         faults,
         function_latency,
+        lineage,
         maps,
         mounts,
         names,

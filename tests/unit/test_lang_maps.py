@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from beespace.errors import UsageError
 from beespace.lang import (
+    Arena,
     Counter,
     Hash,
     HashOfMaps,
@@ -25,7 +26,9 @@ from beespace.lang import (
 )
 from beespace.lang.maps.distribution import Bucket, Distribution
 from beespace.lang.maps.metrics import Sample, exposition, labels_of
-from beespace.types import Pid, Text, be32, text, u32, u64
+from beespace.schema import PointerKind
+from beespace.schema.kinds import kind_size
+from beespace.types import Pid, Text, array, be32, text, u32, u64
 
 
 class Bytes:
@@ -231,3 +234,35 @@ def test_rate(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_declarations(make: object) -> None:
     with pytest.raises(TypeError):
         make()  # type: ignore[operator]
+
+
+class Node(Struct):
+    next: Node | None
+    count: u64
+
+
+class Root(Struct):
+    head: Node | None
+    nodes: list[Node] = array(Node, 1000)
+
+
+def test_an_arena_has_room_for_its_value_and_its_pool() -> None:
+    assert Node.layout.field("next").kind == PointerKind(Node)
+    assert kind_size(Root) == 8 + 1000 * 16
+    assert Arena(Root).max_entries == 4 + 1
+    assert Arena(Root, pool="64 KiB").max_entries == 4 + 16 + 1
+    assert Arena(Root, size="1 MiB").max_entries == 256
+    assert Arena("1 MiB").max_entries == 256
+    with pytest.raises(TypeError, match="an Arena of Root and its pool takes 20480 bytes at least, not 4096"):
+        Arena(Root, size=4096)
+    with pytest.raises(TypeError, match="holds a Struct, or has a size alone"):
+        Arena(int)
+    with pytest.raises(TypeError, match="name the Struct that it holds first"):
+        Arena("1 MiB", pool=4096)
+
+
+def test_pointers_stand_in_arenas_alone() -> None:
+    with pytest.raises(TypeError, match="value has a pointer, and pointers stand in an Arena alone"):
+        Hash(key=u32, value=Root)
+    with pytest.raises(TypeError, match="key has a pointer"):
+        Hash(key=Node | None, value=u32)

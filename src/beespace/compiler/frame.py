@@ -153,7 +153,7 @@ class Frame:
 
     def bind(self, code: ir.Expression) -> tuple[ir.Block, ir.Expression]:
         """``code`` evaluated once, and what to write wherever its result is used."""
-        if isinstance(code, (ir.Const, ir.StackSlot, ir.MapAddress, ir.GlobalAddress)) or _is_temporary(code):
+        if isinstance(code, _SETTLED) or _is_temporary(code):
             return (), code
         name = self.scope.fresh()
         return (ir.Declare(name, code.type, code),), ir.Local(name, code.type)
@@ -193,6 +193,9 @@ class Frame:
             return (ir.Return(),)
         wide = isinstance(self.result, Int) and self.result.bits == 64  # a method of a kernel interface
         return (ir.Return(ir.Const(self.verdict, ir.I64 if wide else ir.I32)),)
+
+
+_SETTLED = (ir.Const, ir.StackSlot, ir.MapAddress, ir.GlobalAddress, ir.ArenaAddress)
 
 
 def _is_temporary(code: ir.Expression) -> bool:

@@ -31,14 +31,17 @@ from beespace.compiler.types import (
     Array,
     Bytes,
     KernelObject,
+    NoneType,
+    Optional,
     Resource,
     StructType,
     Text,
     TextLiteral,
+    is_memory,
     of_int,
     of_kind,
 )
-from beespace.compiler.values import Recipe, Value, offset
+from beespace.compiler.values import Recipe, Value, offset, place_of
 from beespace.compiler.variable import fill_variable
 from beespace.schema import (
     AddressKind,
@@ -48,20 +51,24 @@ from beespace.schema import (
     Field,
     IntKind,
     Kind,
+    PointerKind,
     ResourceKind,
     Struct,
     TextKind,
     VariableKind,
 )
-from beespace.schema.kinds import is_variable, kind_size
+from beespace.schema.kinds import is_variable, kind_align, kind_size
 
 __all__ = [
-    "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "leaves", "load", "located",
-    "memory_align", "read_field", "resource_in", "store",
+    "ARENA", "SLOT_ALIGN", "address_bytes", "check_copied", "compared", "field_of", "in_memory", "leaves", "load",
+    "located", "memory_align", "pointer_to_store", "read_field", "resource_in", "store",
 ]  # fmt: skip
 
 SLOT_ALIGN = 8
+ARENA = ir.PointerType(ir.Region.ARENA)
 _KEPT = (ir.Region.MAP_VALUE, ir.Region.OBJECT, ir.Region.LENT)  # where locks, timers and links are at work
+# Memory that is read and written by instructions of the program's own.
+_DIRECT = (ir.Region.STACK, ir.Region.ARENA, ir.Region.RING, ir.Region.PACKET, *_KEPT)
 
 
 def load(pointer: ir.Expression, kind: Kind, align: int) -> Value:
@@ -72,6 +79,8 @@ def load(pointer: ir.Expression, kind: Kind, align: int) -> Value:
     if isinstance(kind, BoolKind):
         # Whatever others wrote there, anything but 0 is True.
         return Value(BOOL, ir.Convert(ir.Load(pointer, ir.U8), ir.BOOL))
+    if isinstance(kind, PointerKind):
+        return Value(of_kind(kind), ir.Load(pointer, ARENA), align=kind_align(kind.struct))
     return Value(of_kind(kind), pointer, align=align)
 
 
@@ -119,8 +128,15 @@ def store(
     frame: Frame, target: ir.Expression, align: int, kind: Kind, value: Value, node: ast.AST, place: str
 ) -> ir.Block:
     """Write ``value`` at ``target``; ``target`` must be safe to evaluate more than once."""
+    if isinstance(kind, PointerKind):
+        return (ir.Store(target, pointer_to_store(frame, kind, value, node, place)),)
     present(frame, value, node)
     size = kind_size(kind)
+    if target.type == ARENA and is_memory(kind) and not _is_direct(value):
+        # Helpers do not write into an arena.
+        slot = frame.scope.slot(size)
+        made = store(frame, slot, SLOT_ALIGN, kind, value, node, place)
+        return (*made, ir.Copy(target, slot, size, min(align, SLOT_ALIGN)))
     if isinstance(kind, IntKind):
         code = fit(frame, value, of_int(kind), node, place)
         return (ir.Store(target, swapped(code, kind)),)
@@ -165,6 +181,27 @@ def leaves(kind: Kind, base: int = 0) -> Iterator[tuple[int, int]]:
             yield from leaves(field.kind, base + field.offset)
     else:
         yield base, kind_size(kind)
+
+
+def _is_direct(value: Value) -> bool:
+    """Whether the value needs nobody's help to be copied."""
+    if isinstance(value.type, TextLiteral):
+        return True
+    code = value.code.type if value.code is not None and value.recipe is None else None
+    return isinstance(code, ir.PointerType) and code.region in _DIRECT and not isinstance(value.type, KernelObject)
+
+
+def pointer_to_store(frame: Frame, kind: PointerKind, value: Value, node: ast.AST, place: str) -> ir.Expression:
+    """``value`` as what a pointer field holds: the address of something in the arena, or null."""
+    if isinstance(value.type, NoneType):
+        return ir.Const(0, ARENA)
+    inner = value.type.inner if isinstance(value.type, Optional) else value.type
+    if inner != StructType(kind.struct):
+        raise frame.error(rules.TypeMismatch, node, place=place, expected=of_kind(kind), found=value.type)
+    if value.recipe is not None or value.expression.type != ARENA:
+        where = "new" if value.recipe is not None else place_of(value.expression)
+        raise frame.error(rules.NotInArena, node, place=place, type=inner, where=where)
+    return value.expression
 
 
 def check_copied(frame: Frame, kind: Kind, node: ast.AST, *places: ir.Expression | None) -> None:

@@ -21,6 +21,7 @@ from beespace.compiler.kernel.functions import with_weak_calls
 from beespace.compiler.kernel.modules import types_for
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
+from beespace.compiler.maps.arena import variables as arena_variables
 from beespace.compiler.passes.fold import fold
 from beespace.compiler.permitted import check_followed, check_permitted
 from beespace.compiler.requirements import Requirement, requirements_of
@@ -204,6 +205,7 @@ def _variables(declaration: Declaration) -> Iterator[ir.GlobalDefinition]:
             initial = bytes(map.value_size) if zero else pack(map.value_kind, map.initial)
             section = ir.Section.DATA if any(initial) else ir.Section.BSS
             yield ir.GlobalDefinition(name, map.value_kind, section, initial)
+        yield from arena_variables(name, map)
 
 
 def _constants(unit: Unit) -> Iterator[ir.GlobalDefinition]:

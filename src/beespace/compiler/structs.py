@@ -13,7 +13,7 @@ from beespace.compiler.contexts.structs import WRITES_PACKETS
 from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel import types as kernel_types
-from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, store
+from beespace.compiler.memory import SLOT_ALIGN, field_of, memory_align, pointer_to_store, store
 from beespace.compiler.types import (
     Address,
     Array,
@@ -30,7 +30,7 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Recipe, Value, offset
 from beespace.hooks import resolve
 from beespace.record import replace
-from beespace.schema import ArrayKind, Field, Kind, Struct
+from beespace.schema import ArrayKind, Field, Kind, PointerKind, Struct
 from beespace.schema.kinds import kind_size
 
 __all__ = ["assign", "assign_field", "check_writable", "construct", "display", "materialise", "zeroed"]
@@ -58,7 +58,8 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
         if cls.layout.union and parts:
             raise frame.error(rules.UnionFields, keyword, name=cls.__name__, first=parts[0][0].name, second=field.name)
         value = frame.value(keyword.value, of_kind(field.kind))
-        present(frame, value, keyword.value)
+        if not isinstance(field.kind, PointerKind):
+            present(frame, value, keyword.value)
         place = f"{cls.__name__}.{field.name}"
         before, value, overlaps = _prepared(frame, value, field.kind, keyword.value, place)
         prepare += before
@@ -81,6 +82,9 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
 
 def _prepared(frame: Frame, value: Value, kind: Kind, node: ast.expr, place: str) -> tuple[ir.Block, Value, bool]:
     """A field's value with everything evaluated but the bytes that are written straight to their place."""
+    if isinstance(kind, PointerKind):
+        before, code = frame.bind(pointer_to_store(frame, kind, value, node, place))
+        return before, Value(of_kind(kind), code), False
     if not is_memory(kind):
         type_ = of_kind(kind)
         before, code = frame.bind(fit(frame, value, type_, node, place))
@@ -105,7 +109,8 @@ def display(frame: Frame, node: ast.List | ast.Tuple, kind: ArrayKind) -> Value:
     size = kind_size(kind.element)
     for element in node.elts:
         value = frame.value(element, of_kind(kind.element))
-        present(frame, value, element)
+        if not isinstance(kind.element, PointerKind):
+            present(frame, value, element)
         before, value, overlaps = _prepared(frame, value, kind.element, element, "an element")
         prepare += before
         reads = reads or overlaps
@@ -157,6 +162,10 @@ def assign(
 ) -> ir.Block:
     """Write ``value`` to memory that may be part of what it is made from; the value is evaluated first."""
     check_writable(frame, target, place, node)
+    if isinstance(kind, PointerKind):
+        before, code = frame.bind(pointer_to_store(frame, kind, value, node, place))
+        between, pointer = frame.bind_address(target)
+        return (*before, *between, ir.Store(pointer, code))
     if not is_memory(kind):
         before, code = frame.bind(fit(frame, value, of_kind(kind), node, place))
         between, pointer = frame.bind_address(target)

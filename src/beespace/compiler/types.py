@@ -23,6 +23,7 @@ from beespace.schema import (
     EnumKind,
     IntKind,
     Kind,
+    PointerKind,
     ResourceKind,
     Struct,
     TextKind,
@@ -416,6 +417,8 @@ def of_kind(kind: Kind) -> Type:
         return Array(kind)
     if isinstance(kind, ResourceKind):
         return Resource(kind, Struct)
+    if isinstance(kind, PointerKind):
+        return Optional(StructType(kind.struct))
     return StructType(kind)
 
 

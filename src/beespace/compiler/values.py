@@ -105,6 +105,7 @@ class Value:
 _PLACES = {
     ir.Region.STACK: "on the stack",
     ir.Region.MAP_VALUE: "in a map",
+    ir.Region.ARENA: "in the arena",
     ir.Region.RING: "in a ring",
     ir.Region.PACKET: "in a packet",
     ir.Region.OBJECT: "of bpf.new()",

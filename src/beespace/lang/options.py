@@ -12,7 +12,7 @@ from beespace.lang.kernel_variables import KernelConfig
 from beespace.record import dataclass
 from beespace.schema import BytesKind, Kind, TextKind
 from beespace.schema.codec import pack, unpack
-from beespace.schema.kinds import as_kind, is_variable, kind_name, kind_size
+from beespace.schema.kinds import as_kind, has_pointer, is_variable, kind_name, kind_size
 
 __all__ = ["Option", "check", "option", "options_of"]
 
@@ -42,7 +42,7 @@ def option(kind: Any, default: Any, *, help: str = "") -> Any:
     Other options are plain attributes: ``limit: u32 = 10``, ``verbose: bool = False``, ``state: State = State.OPEN``.
     """
     found = as_kind(kind)
-    if found is None or not kind_size(found) or is_variable(found):
+    if found is None or not kind_size(found) or is_variable(found) or has_pointer(found):
         raise TypeError(f"option() takes a type from beespace.types, text(n), raw(n), array(t, n) ...; got {kind!r}")
     return _Declared(found, default, help)
 

@@ -20,6 +20,7 @@ from beespace.schema.kinds import (
     EnumKind,
     IntKind,
     Kind,
+    PointerKind,
     ResourceKind,
     VariableKind,
     kind_name,
@@ -51,6 +52,8 @@ def pack(kind: Kind, value: Any) -> bytes:
         return b"".join(pack(kind.element, element) for element in value)
     if isinstance(kind, ResourceKind):
         return bytes(kind.size)  # the kernel's own; it takes no notice
+    if isinstance(kind, PointerKind):
+        return _pack_pointer(kind, value)
     if isinstance(value, int):
         raise UsageError(f"{value!r} is no {kind_name(kind)}")
     data = value.encode() if isinstance(value, str) else bytes(value)
@@ -85,6 +88,8 @@ def unpack(kind: Kind, data: bytes | memoryview) -> Any:
         return [unpack(kind.element, raw[at : at + size]) for at in range(0, kind.size, size)]
     if isinstance(kind, ResourceKind):
         return None
+    if isinstance(kind, PointerKind):
+        return int.from_bytes(raw[:8], sys.byteorder) or None
     if isinstance(kind, BytesKind):
         return raw[: kind.size]
     if isinstance(kind, VariableKind):
@@ -95,6 +100,12 @@ def unpack(kind: Kind, data: bytes | memoryview) -> Any:
 
 def _order(kind: IntKind) -> Literal["little", "big"]:
     return "big" if kind.big_endian else sys.byteorder
+
+
+def _pack_pointer(kind: PointerKind, value: Any) -> bytes:
+    if value is not None and not isinstance(value, int):
+        raise UsageError(f"{value!r} is no {kind_name(kind)} of the arena")
+    return (value or 0).to_bytes(8, sys.byteorder)
 
 
 def _pack_address(value: Any) -> bytes:

@@ -8,7 +8,8 @@ function of the kind alone.  Kinds are values: equal when they describe the same
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from beespace.record import dataclass
 
@@ -204,15 +205,38 @@ class VariableKind:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class PointerKind:
+    """The address of a struct in the program's arena, or null: a field ``next: Node | None``."""
+
+    struct: type[Struct]
+
+    @property
+    def name(self) -> str:
+        return f"{self.struct.__name__} | None"
+
+    @property
+    def size(self) -> int:
+        return 8
+
+    @property
+    def align(self) -> int:
+        return 8
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
 LENGTH_SIZE = 4  # of the number in front of the data of a VariableKind
 
 
 Kind: TypeAlias = (
-    "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | ResourceKind | VariableKind | type[Struct]"
+    "IntKind | BoolKind | TextKind | BytesKind | AddressKind | ArrayKind | ResourceKind | VariableKind | PointerKind"
+    " | type[Struct]"
 )
 
 
-KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind, ResourceKind, VariableKind)
+KINDS = (IntKind, BoolKind, TextKind, BytesKind, AddressKind, ArrayKind, ResourceKind, VariableKind, PointerKind)
 
 
 def enum_kind(enum: type[IntEnum] | type[IntFlag], of: IntKind | None = None) -> EnumKind:
@@ -240,9 +264,28 @@ def as_kind(found: Any) -> Kind | None:
         return found
     if found is bool:
         return BoolKind()
+    if isinstance(found, UnionType):
+        return _pointer(found)
     if isinstance(found, type) and issubclass(found, IntEnum | IntFlag) and found not in (IntEnum, IntFlag):
         return enum_kind(found)
     return found if isinstance(found, type) and hasattr(found, "layout") else None
+
+
+def _pointer(found: UnionType) -> PointerKind | None:
+    """``Node | None``; the class may still be in the making, so that it has no layout yet."""
+    others = [each for each in get_args(found) if each is not NoneType]
+    if len(others) != 1 or len(get_args(found)) != 2 or not hasattr(others[0], "_union"):
+        return None
+    return PointerKind(others[0])
+
+
+def has_pointer(kind: Kind) -> bool:
+    """Whether there is a pointer into an arena in it."""
+    if isinstance(kind, ArrayKind):
+        return has_pointer(kind.element)
+    if isinstance(kind, type):
+        return any(has_pointer(field.kind) for field in kind.layout.fields)
+    return isinstance(kind, PointerKind)
 
 
 def kind_name(kind: Kind) -> str:

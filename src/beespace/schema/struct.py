@@ -22,6 +22,7 @@ from beespace.schema.kinds import (
     EnumKind,
     IntKind,
     Kind,
+    PointerKind,
     ResourceKind,
     TextKind,
     VariableKind,
@@ -113,7 +114,10 @@ def _declared(cls: type) -> Iterator[tuple[str, Kind]]:
             if isinstance(value, KINDS):
                 yield name, value
                 continue
-            kind = as_kind(eval(annotation, scope, dict(vars(base))) if isinstance(annotation, str) else annotation)
+            found = annotation
+            if isinstance(annotation, str):  # which may name the class itself
+                found = eval(annotation, scope, {base.__name__: base, **vars(base)})
+            kind = as_kind(found)
             if kind is None or (isinstance(kind, (TextKind, BytesKind)) and not kind.size):
                 raise TypeError(
                     f"{cls.__name__}.{name} has no size: annotate it with a type from beespace.types, "
@@ -136,7 +140,7 @@ def zero(kind: Kind) -> Any:
         return bytes(kind.size)
     if isinstance(kind, ArrayKind):
         return [zero(kind.element) for _ in range(kind.length)]
-    if isinstance(kind, ResourceKind):
+    if isinstance(kind, (ResourceKind, PointerKind)):
         return None
     if isinstance(kind, VariableKind):
         return b"" if isinstance(kind.of, BytesKind) else ""

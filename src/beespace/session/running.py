@@ -16,8 +16,9 @@ from beespace.kernel import LoadedObject, RingBuffer
 from beespace.kernel.links import Link
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
-from beespace.lang import Declaration, Events, PerfCounters
+from beespace.lang import Arena, Declaration, Events, PerfCounters
 from beespace.session.attaching import attach_all, attach_method, told
+from beespace.session.live_arena import LiveArena
 from beespace.session.live_events import LiveRing, counters, reader
 from beespace.session.live_log import LiveLog
 from beespace.session.live_map import LiveMap, Losses
@@ -62,6 +63,9 @@ class RunningProgram:
                 ring = reader(declared, live)
                 self._rings.append(ring)
                 self._adapters[name] = LiveRing(ring, declared.event.layout, losses, index)
+            elif isinstance(declared, Arena) and live is not None:
+                typed = partial(loaded.maps.__getitem__, name)
+                self._adapters[name] = LiveArena(name, declared, live, losses, index, typed, loaded.variables)
             elif live is not None:
                 if isinstance(declared, PerfCounters):
                     self._counters += counters(declared, live)

@@ -35,6 +35,7 @@ from beespace.schema import (
     IntKind,
     Kind,
     Layout,
+    PointerKind,
     ResourceKind,
     TextKind,
     VariableKind,
@@ -72,6 +73,8 @@ def _format(kind: Kind) -> Any:
         return dtype_of(kind.layout)
     if isinstance(kind, IntKind):
         return f"{'>' if kind.big_endian else '<'}{'i' if kind.signed else 'u'}{kind.size}"
+    if isinstance(kind, PointerKind):
+        return "<u8"
     if isinstance(kind, VariableKind):
         return "<u4"  # its length; the data are not of the record's fixed part
     if isinstance(kind, BoolKind):
@@ -102,6 +105,8 @@ def arrow_type_of(kind: Kind) -> pa.DataType:
         by_meaning = {"timestamp": TIME, "duration": DURATION}
         number = getattr(pa, f"{'' if kind.signed else 'u'}int{kind.bits}")()
         return by_meaning.get(kind.meaning or "", number)
+    if isinstance(kind, PointerKind):
+        return pa.uint64()
     if isinstance(kind, VariableKind):
         return arrow_type_of(kind.of)
     if isinstance(kind, BoolKind):

@@ -17,7 +17,7 @@ from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Condition, Frame
 from beespace.compiler.maps import contains
-from beespace.compiler.memory import compared, in_memory, load
+from beespace.compiler.memory import ARENA, compared, in_memory, load
 from beespace.compiler.types import (
     Address,
     Array,
@@ -194,6 +194,8 @@ def _compare(frame: Frame, node: ast.Compare) -> Condition:
 
 def _single(frame: Frame, node: ast.Compare, op: ast.cmpop, left_node: ast.expr, right_node: ast.expr) -> Condition:
     if isinstance(op, (ast.Is, ast.IsNot)):
+        if not _is_none_literal(left_node) and not _is_none_literal(right_node):
+            return _is_same(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
         return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
     if isinstance(op, (ast.In, ast.NotIn)):
         return _in(frame, node, left_node, right_node, positive=isinstance(op, ast.In))
@@ -300,10 +302,6 @@ def _is_none(
 ) -> Condition:
     if _is_none_literal(left_node):
         left_node, right_node = right_node, left_node
-    if not _is_none_literal(right_node):
-        raise frame.error(
-            rules.NotSupported, node, what="`is` between two values", suggestion="`is` works with None; use == else"
-        )
     value = frame.value(left_node)
     type_ = value.type
     if isinstance(type_, Poison):
@@ -320,6 +318,19 @@ def _is_none(
     else:
         code = is_null(value.expression)
     return Condition(code, none, is_set) if positive else Condition(ir.Not(code), is_set, none)
+
+
+def _is_same(
+    frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool
+) -> Condition:
+    """Whether two references into the arena are to the same struct."""
+    left, right = frame.value(left_node).code, frame.value(right_node).code
+    if left is None or right is None or (left.type, right.type) != (ARENA, ARENA):
+        raise frame.error(
+            rules.NotSupported, node, what="`is` between two values", suggestion="`is` works with None; use == else"
+        )
+    operator = ir.CompareOp.EQ if positive else ir.CompareOp.NE
+    return Condition(ir.Compare(operator, left, right), frame.state, frame.state.copy())
 
 
 _MAX_SEARCHED = 64  # elements of an array that `in` compares one after another

@@ -38,6 +38,7 @@ from beespace.compiler.ir.definitions import Slot as Slot
 from beespace.compiler.ir.definitions import Source as Source
 from beespace.compiler.ir.definitions import StructOpsDefinition as StructOpsDefinition
 from beespace.compiler.ir.expressions import And as And
+from beespace.compiler.ir.expressions import ArenaAddress as ArenaAddress
 from beespace.compiler.ir.expressions import Atomic as Atomic
 from beespace.compiler.ir.expressions import Binary as Binary
 from beespace.compiler.ir.expressions import ByteSwap as ByteSwap

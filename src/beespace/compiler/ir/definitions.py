@@ -86,6 +86,7 @@ class Section(Enum):
     RODATA = ".rodata"  # options: set before the load, then constant; the verifier prunes by them
     DATA = ".data"
     BSS = ".bss"  # starts as zero
+    ARENA = ".addr_space.1"  # in the module's one arena
     KCONFIG = ".kconfig"  # an option of the kernel; its bytes are the loader's
     KSYMS = ".ksyms"  # a variable of the kernel
 

@@ -301,6 +301,15 @@ class GlobalAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ArenaAddress:
+    """The address of a variable in the program's arena."""
+
+    name: str
+    span: Span | None = None
+    type: ClassVar[Type] = PointerType(Region.ARENA)
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionAddress:
     """A sub-program, to be given to a helper that calls it."""
 
@@ -382,5 +391,5 @@ Expression: TypeAlias = (
     "Const | Local | Binary | Compare | Not | And | Or | Select | Sequence | Convert | ByteSwap | Load | Offset"
     " | ContextField | KernelField | KernelBitfield | CoreInfo | CoreEnumValue | LocalTypeId | StackSlot"
     " | MapAddress"
-    " | GlobalAddress | FunctionAddress | Helper | Call | KernelFunction | KernelFunctionExists | Atomic"
+    " | GlobalAddress | ArenaAddress | FunctionAddress | Helper | Call | KernelFunction | KernelFunctionExists | Atomic"
 )

@@ -96,6 +96,8 @@ def expression_text(node: ir.Expression) -> str:
             return f"map {node.name}"
         case ir.GlobalAddress():
             return f"global {node.name}"
+        case ir.ArenaAddress():
+            return f"arena {node.name}"
         case ir.FunctionAddress():
             return f"function {node.name}"
         case ir.Helper():

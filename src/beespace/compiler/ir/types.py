@@ -31,6 +31,7 @@ class Region(Enum):
     SOCKET = "socket"  # struct bpf_sock, bpf_tcp_sock: fixed offsets, through ContextField alone; read only
     STACK = "stack"  # a slot of this function (or of its caller)
     MAP_VALUE = "map value"  # a map's value, or a global variable
+    ARENA = "arena"  # the program's arena: any address can be read and written, one without a page reads as zero
     RING = "ring"  # a reserved record
     PACKET = "packet"  # between data and data_end; in front of each access stands a bounds check
     KERNEL_TRUSTED = "kernel"  # a pointer that the verifier knows by its BTF type; direct loads, read only
@@ -121,6 +122,7 @@ class CorePointer:
     """A pointer; ``to`` is known in prototypes alone, since CO-RE does not look at what a field points to."""
 
     to: CoreKind | CorePrototype | None = None
+    arena: bool = False  # of a prototype: into the program's arena
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ __all__ = ["check_function"]
 MAX_ARGUMENTS = 5
 CONTEXT_SIZE = 4096  # no context struct is larger
 _R = ir.Region
-_WRITABLE = {_R.STACK, _R.MAP_VALUE, _R.RING, _R.PACKET, _R.OBJECT, _R.LENT}
+_WRITABLE = {_R.STACK, _R.MAP_VALUE, _R.ARENA, _R.RING, _R.PACKET, _R.OBJECT, _R.LENT}
 _READABLE = {*_WRITABLE, _R.KERNEL_TRUSTED, _R.KERNEL_UNTRUSTED, _R.USER}
 _FIXED = {_R.CONTEXT, _R.SOCKET}
 _KERNEL = {_R.CONTEXT, _R.KERNEL_TRUSTED, _R.KERNEL_UNTRUSTED, _R.USER}
@@ -252,7 +252,7 @@ class _Checker:
                 self.known(node.name in self.slots, node)
             case ir.MapAddress():
                 self.known(node.name in self.maps, node)
-            case ir.GlobalAddress():
+            case ir.GlobalAddress() | ir.ArenaAddress():
                 self.known(node.name in self.globals, node)
             case ir.FunctionAddress():
                 self.known(node.name in self.functions and self.functions[node.name].section is None, node)
@@ -309,7 +309,9 @@ class _Checker:
             case ir.IntType(), ir.PointerType():
                 allowed = source in (ir.U32, ir.U64)
             case ir.PointerType(), _:
-                allowed = target == ir.U64 or isinstance(target, ir.PointerType)
+                pointer = isinstance(target, ir.PointerType)
+                in_arena = _R.ARENA in (_region(source), _region(target))
+                allowed = target == ir.U64 or (pointer and (not in_arena or source == target))
             case _:
                 allowed = False
         if not allowed:

@@ -68,7 +68,7 @@ def _widened(writer: FunctionWriter, arguments: tuple[ir.Expression, ...]) -> st
                 value = writer.value(f"zext i1 {value} to i64")
             case _:
                 pass
-        texts.append(f"{'ptr' if isinstance(item.type, ir.PointerType) else 'i64'} {value}")
+        texts.append(f"{llvm_type(item.type) if isinstance(item.type, ir.PointerType) else 'i64'} {value}")
     return ", ".join(texts)
 
 
@@ -92,13 +92,19 @@ def _result(kind: ir.CoreKind | None) -> str:
         case ir.CoreInt() | ir.CoreEnum():
             return f"i{8 * kind.size}"
         case _:
-            return "ptr"
+            return _pointer(kind)
+
+
+def _pointer(kind: ir.CoreKind | None) -> str:
+    return "ptr addrspace(1)" if isinstance(kind, ir.CorePointer) and kind.arena else "ptr"
 
 
 def _declare(unit: Unit, name: str, prototype: ir.CorePrototype, *, weak: bool) -> str:
     """Declare ``name`` as clang does ``extern ... __ksym``; how it is called."""
     if name not in unit.kernel_functions:
-        types = ", ".join("ptr" if isinstance(item, ir.CorePointer) else "i64" for item in prototype.parameters)
+        types = ", ".join(
+            _pointer(item) if isinstance(item, ir.CorePointer) else "i64" for item in prototype.parameters
+        )
         location = unit.debug.declaration(name, unit.core.prototype(prototype))
         linkage = "extern_weak " if weak else ""
         unit.kernel_functions[name] = (

@@ -18,6 +18,7 @@ from beespace.schema import (
     EnumKind,
     IntKind,
     Kind,
+    PointerKind,
     ResourceKind,
     TextKind,
     VariableKind,
@@ -105,10 +106,13 @@ class Debug:
         )
 
     def composite(self, name: str, members: list[str], size: int, *, union: bool = False) -> str:
+        return self.metadata.define(self.metadata.reserve(), self._composite(name, members, size, union))
+
+    def _composite(self, name: str, members: list[str], size: int, union: bool) -> str:
         tag = "union" if union else "structure"
         label = f"name: {quoted(name)}, " if name else ""
-        return self.metadata.distinct(
-            f"!DICompositeType(tag: DW_TAG_{tag}_type, {label}file: {self.main_file}, size: {size * 8}, "
+        return (
+            f"distinct !DICompositeType(tag: DW_TAG_{tag}_type, {label}file: {self.main_file}, size: {size * 8}, "
             f"elements: {self.metadata.tuple(members)})"
         )
 
@@ -128,6 +132,8 @@ class Debug:
                 return self.array(self.integer(8, False), kind.size, kind.size)
             case VariableKind():
                 return self._variable(kind)
+            case PointerKind():
+                return self.pointer(self.kind(kind.struct))
             case AddressKind():
                 return self._typedef("Address", self.array(self.integer(8, False), 16, 16))
             case ArrayKind():
@@ -186,13 +192,15 @@ class Debug:
     def _struct(self, kind: type) -> str:
         if kind not in self._structs:
             layout = kind.layout  # type: ignore[attr-defined]
+            # It may have pointers to structs like itself.
+            self._structs[kind] = self.metadata.reserve()
             members = [
                 self.member(
                     field.name, self.kind(field.kind), offset=field.offset, size=field.size, tag=_tag(field.kind)
                 )
                 for field in layout.fields
             ]
-            self._structs[kind] = self.composite(layout.name, members, layout.size, union=layout.union)
+            self.metadata.define(self._structs[kind], self._composite(layout.name, members, layout.size, layout.union))
         return self._structs[kind]
 
     def machine(self, type: ir.Type) -> str:

@@ -89,7 +89,7 @@ def _evaluate(writer: FunctionWriter, node: ir.Expression) -> str:
         case ir.StackSlot():
             slot = next(slot for slot in writer.function.slots if slot.name == node.name)
             return writer.memory(slot.name, slot.size, slot.align)
-        case ir.MapAddress() | ir.GlobalAddress() | ir.FunctionAddress():
+        case ir.MapAddress() | ir.GlobalAddress() | ir.ArenaAddress() | ir.FunctionAddress():
             return symbol(node.name)
         case ir.Helper():
             return calls.helper(writer, node)
@@ -160,9 +160,9 @@ def _convert(writer: FunctionWriter, node: ir.Convert) -> str:
             return resize(writer, value, source, target.bits)
         case ir.IntType(), ir.PointerType():
             address = memory.barrier(writer, "i64", resize(writer, value, source, 64))
-            return writer.value(f"inttoptr i64 {address} to ptr")
+            return writer.value(f"inttoptr i64 {address} to {llvm_type(target)}")
         case ir.PointerType(), ir.IntType():
-            return writer.value(f"ptrtoint ptr {value} to i64")
+            return writer.value(f"ptrtoint {llvm_type(source)} {value} to i64")
         case _:
             return value
 
@@ -178,10 +178,11 @@ def resize(writer: FunctionWriter, value: str, source: ir.IntType, bits: int) ->
 def _offset(writer: FunctionWriter, node: ir.Offset) -> str:
     pointer = evaluate(writer, node.pointer)
     if isinstance(node.bytes, int):
-        return memory.add(writer, pointer, node.bytes)
+        return memory.add(writer, pointer, node.bytes, llvm_type(node.type))
     type = node.bytes.type
     assert isinstance(type, ir.IntType)  # the IR was verified
-    moved = memory.add(writer, pointer, resize(writer, evaluate(writer, node.bytes), type, 64))
+    distance = resize(writer, evaluate(writer, node.bytes), type, 64)
+    moved = memory.add(writer, pointer, distance, llvm_type(node.type))
     return memory.barrier(writer, "ptr", moved) if memory.region_of(node) is ir.Region.PACKET else moved
 
 
@@ -201,9 +202,10 @@ def _atomic(writer: FunctionWriter, node: ir.Atomic) -> str:
     pointer = evaluate(writer, node.pointer)
     if node.expected is None:
         value = evaluate(writer, node.value)
-        return writer.value(f"atomicrmw {_ATOMIC[node.op]} ptr {pointer}, {name} {value} seq_cst, align {size}")
+        place = f"{llvm_type(node.pointer.type)} {pointer}"
+        return writer.value(f"atomicrmw {_ATOMIC[node.op]} {place}, {name} {value} seq_cst, align {size}")
     expected = evaluate(writer, node.expected)
-    operands = f"ptr {pointer}, {name} {expected}, {name} {evaluate(writer, node.value)}"
+    operands = f"{llvm_type(node.pointer.type)} {pointer}, {name} {expected}, {name} {evaluate(writer, node.value)}"
     pair = writer.value(f"cmpxchg {operands} seq_cst seq_cst, align {size}")
     return writer.value(f"extractvalue {{ {name}, i1 }} {pair}, 0")
 

@@ -95,9 +95,12 @@ def global_line(debug: Debug, variable: ir.GlobalDefinition) -> str:
             f"align {kind_align(variable.kind)}, !dbg {debug.extern(variable.name, _extern_type(debug, variable))}"
         )
     size = len(variable.initial)
-    bytes_ = "".join(f"\\{byte:02X}" for byte in variable.initial)
-    value = "zeroinitializer" if variable.section is ir.Section.BSS else f'c"{bytes_}"'
+    value = "zeroinitializer"
+    if any(variable.initial):
+        value = 'c"' + "".join(f"\\{byte:02X}" for byte in variable.initial) + '"'
     storage = "externally_initialized constant" if variable.section is ir.Section.RODATA else "global"
+    if variable.section is ir.Section.ARENA:
+        storage = "addrspace(1) global"
     return (
         f'@{variable.name} = dso_local {storage} [{size} x i8] {value}, section "{variable.section.value}", '
         f"align {kind_align(variable.kind)}, !dbg {debug.variable(variable.name, debug.kind(variable.kind))}"

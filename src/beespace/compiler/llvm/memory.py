@@ -44,9 +44,9 @@ def region_of(pointer: ir.Expression) -> ir.Region:
 # --- addresses ---
 
 
-def add(writer: FunctionWriter, pointer: str, offset: int | str) -> str:
+def add(writer: FunctionWriter, pointer: str, offset: int | str, type: str = "ptr") -> str:
     """``pointer + offset``; ``offset`` is a number or an i64."""
-    return pointer if offset == 0 else writer.value(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+    return pointer if offset == 0 else writer.value(f"getelementptr i8, {type} {pointer}, i64 {offset}")
 
 
 def barrier(writer: FunctionWriter, type: str, value: str) -> str:
@@ -84,10 +84,11 @@ def load(writer: FunctionWriter, pointer: str, node: ir.Load) -> str:
         pointer = probe(writer, region, pointer, node.type.size)
     volatile = " volatile" if node.volatile or region in (*_FIXED, *_BY_FIELD) else ""
     align = node.align or max(1, node.type.size)
+    type = llvm_type(node.pointer.type)
     if isinstance(node.type, ir.BoolType):
-        byte = writer.value(f"load{volatile} i8, ptr {pointer}, align 1")
+        byte = writer.value(f"load{volatile} i8, {type} {pointer}, align 1")
         return writer.value(f"icmp ne i8 {byte}, 0")
-    return writer.value(f"load{volatile} {llvm_type(node.type)}, ptr {pointer}, align {align}")
+    return writer.value(f"load{volatile} {llvm_type(node.type)}, {type} {pointer}, align {align}")
 
 
 def probe(writer: FunctionWriter, region: ir.Region, pointer: str, size: int | str) -> str:
@@ -107,7 +108,8 @@ def store(writer: FunctionWriter, pointer: str, value: str, node: ir.Store) -> N
     if isinstance(type, ir.BoolType):
         value = writer.value(f"zext i1 {value} to i8")
     name = "i8" if isinstance(type, ir.BoolType) else llvm_type(type)
-    writer.effect(f"store{volatile} {name} {value}, ptr {pointer}, align {node.align or max(1, type.size)}")
+    place = f"{llvm_type(node.pointer.type)} {pointer}"
+    writer.effect(f"store{volatile} {name} {value}, {place}, align {node.align or max(1, type.size)}")
 
 
 def kernel_bitfield(writer: FunctionWriter, pointer: str, node: ir.KernelBitfield) -> str:
@@ -141,21 +143,25 @@ def copy(writer: FunctionWriter, target: str, source: str, node: ir.Copy) -> Non
         helper(writer, _PROBES[region], f"ptr {target}, i64 {node.size}, ptr {source}")
         return
 
+    reads, writes = llvm_type(node.source.type), llvm_type(node.target.type)
     reading = " volatile" if region in _BY_FIELD else ""
     writing = " volatile" if region_of(node.target) in _BY_FIELD else ""
 
     def piece(offset: int | str, size: int) -> None:
-        value = writer.value(f"load{reading} i{size * 8}, ptr {add(writer, source, offset)}, align {size}")
-        writer.effect(f"store{writing} i{size * 8} {value}, ptr {add(writer, target, offset)}, align {size}")
+        place = f"{reads} {add(writer, source, offset, reads)}"
+        value = writer.value(f"load{reading} i{size * 8}, {place}, align {size}")
+        place = f"{writes} {add(writer, target, offset, writes)}"
+        writer.effect(f"store{writing} i{size * 8} {value}, {place}, align {size}")
 
     _pieces(writer, node.size, node.align, piece)
 
 
 def zero(writer: FunctionWriter, pointer: str, node: ir.Zero) -> None:
+    type = llvm_type(node.pointer.type)
     volatile = " volatile" if region_of(node.pointer) in _BY_FIELD else ""
 
     def piece(offset: int | str, size: int) -> None:
-        writer.effect(f"store{volatile} i{size * 8} 0, ptr {add(writer, pointer, offset)}, align {size}")
+        writer.effect(f"store{volatile} i{size * 8} 0, {type} {add(writer, pointer, offset, type)}, align {size}")
 
     _pieces(writer, node.size, node.align, piece)
 

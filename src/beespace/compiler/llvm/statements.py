@@ -46,7 +46,8 @@ def _run(writer: FunctionWriter, node: ir.Statement) -> None:
             # Monotonic, with the result unused: the plain locked add, which every kernel has.  Volatile, or where
             # LLVM finds that zero is added, an or takes its place, which is an instruction of Linux 5.12.
             writer.value(
-                f"atomicrmw volatile add ptr {pointer}, {llvm_type(type)} {value} monotonic, align {type.size}"
+                f"atomicrmw volatile add {llvm_type(node.pointer.type)} {pointer}, {llvm_type(type)} {value} "
+                f"monotonic, align {type.size}"
             )
         case ir.Copy():
             target = evaluate(writer, node.target)

@@ -25,7 +25,7 @@ def llvm_type(type: ir.Type) -> str:
         case ir.BoolType():
             return _I1
         case ir.PointerType():
-            return "ptr"
+            return "ptr addrspace(1)" if type.region is ir.Region.ARENA else "ptr"
         case ir.VoidType():
             return "void"
 

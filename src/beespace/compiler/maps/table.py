@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from beespace.compiler import ir
 from beespace.compiler.maps import (
+    arena,
     array,
     bloom_filter,
     cgroup_array,
@@ -157,7 +158,12 @@ OPERATIONS: Mapping[type[Map], Operations] = MappingProxyType({
     Global: Operations(attributes={"value": variables.value}, operators="self.{0}.value", define=variables.undefined),
     Ring: Operations(words={"emit": ring.emit, "reserve": ring.reserve}, define=ring.define),
     UserRing: Operations(words={"drain": user_ring.drain, "records": user_ring.records}, define=ring.define),
-    Arena: Operations(),
+    Arena: Operations(
+        words={"new": arena.new, "allocate": arena.allocate, "free": arena.free},
+        attributes={"value": arena.value},
+        operators="self.{0}.value",
+        define=arena.define,
+    ),
     SocketStorage: _STORAGE,
     TaskStorage: _STORAGE,
     InodeStorage: _STORAGE,

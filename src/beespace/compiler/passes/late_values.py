@@ -92,6 +92,7 @@ def _acts(node: Any) -> bool:
             | ir.Convert() | ir.ByteSwap() | ir.Load() | ir.Offset() | ir.ContextField() | ir.KernelField()
             | ir.KernelBitfield() | ir.CoreInfo() | ir.CoreEnumValue() | ir.StackSlot() | ir.MapAddress()
             | ir.GlobalAddress()
+            | ir.ArenaAddress()
         ):  # fmt: skip
             return False
         case _:

@@ -51,6 +51,7 @@ from beespace.compiler.rules.kernel import (
     WrongPointer,
 )
 from beespace.compiler.rules.maps import (
+    ArenaUse,
     ArgumentRange,
     AtomicWidth,
     DeleteTarget,
@@ -59,6 +60,7 @@ from beespace.compiler.rules.maps import (
     NoIncrement,
     NoMapWord,
     NotAtomic,
+    NotInArena,
     PlainSubscript,
     WrongEvent,
 )
@@ -130,21 +132,20 @@ from beespace.compiler.rules.typing import (
 )
 
 __all__ = [
-    "AliasInLoop", "ArgumentCount", "ArgumentNames", "ArgumentRange", "AssignTarget", "AtomicWidth", "BadConstant",
-    "BoolAsNumber", "CallDisagrees", "CallWhileHeld", "CallbackShape", "Comparison", "ContextOnly",
-    "ContextReadOnly", "DeleteTarget", "DivisorMayBeZero", "EnumMismatch", "FormatMismatch", "GivenAway",
-    "HeldNoMore", "HelperMaySleep", "HelperNeedsGpl", "HelperNotHere", "IndexOutOfRange", "JumpTarget",
-    "KernelReadOnly", "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue", "MayBeEmpty",
-    "MayBeNone", "MemberKind", "MemorySize", "MissingReturn", "MixedSigns", "Narrowing", "NeverNone", "NoAttribute",
-    "NoContextField", "NoEffect", "NoEnumerator", "NoField", "NoIncrement", "NoKernelField", "NoKernelName",
-    "NoKernelType", "NoMapWord", "NoRecord", "NoResourceWord", "NoSuchEvent", "NoSuchMember", "NoWord",
-    "NotACallback", "NotAManager", "NotANumber", "NotAssigned", "NotAtomic", "NotCallable", "NotConstant",
-    "NotInKernel", "NotKept", "NotKernelSide", "NotLocked", "NotMemory", "NotOwned", "NotSupported", "NothingHeld",
-    "NumberAsBool", "ObjectEscapes", "OnlyInWith", "OtherSpelling", "OwnedTwice", "ParameterShape",
-    "ParameterUntyped", "PlainSubscript", "ProgramHoldsNone", "Question", "ReadOnly", "Recursion", "ResourceCopied",
-    "ResourceMap", "ResourceMaps", "ResourcePlace", "ResourceValue", "ReturnMismatch", "SharedRecord",
-    "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments", "TypeMismatch",
-    "UncalledFunction", "UncheckedField", "UndefinedName", "UnionFields", "UnknownAnnotation", "Unpacking",
-    "Unreachable", "UnreadableField", "VariableType", "VerdictRange", "ViewField", "WrongEvent", "WrongMap",
-    "WrongPointer", "WrongSign",
+    "AliasInLoop", "ArenaUse", "ArgumentCount", "ArgumentNames", "ArgumentRange", "AssignTarget", "AtomicWidth",
+    "BadConstant", "BoolAsNumber", "CallDisagrees", "CallWhileHeld", "CallbackShape", "Comparison", "ContextOnly",
+    "ContextReadOnly", "DeleteTarget", "DivisorMayBeZero", "EnumMismatch", "FormatMismatch", "GivenAway", "HeldNoMore",
+    "HelperMaySleep", "HelperNeedsGpl", "HelperNotHere", "IndexOutOfRange", "JumpTarget", "KernelReadOnly",
+    "LiteralOutOfRange", "LoopTooLong", "LoopUnbounded", "MapNotAValue", "MayBeEmpty", "MayBeNone", "MemberKind",
+    "MemorySize", "MissingReturn", "MixedSigns", "Narrowing", "NeverNone", "NoAttribute", "NoContextField", "NoEffect",
+    "NoEnumerator", "NoField", "NoIncrement", "NoKernelField", "NoKernelName", "NoKernelType", "NoMapWord", "NoRecord",
+    "NoResourceWord", "NoSuchEvent", "NoSuchMember", "NoWord", "NotACallback", "NotAManager", "NotANumber",
+    "NotAssigned", "NotAtomic", "NotCallable", "NotConstant", "NotInArena", "NotInKernel", "NotKept", "NotKernelSide",
+    "NotLocked", "NotMemory", "NotOwned", "NotSupported", "NothingHeld", "NumberAsBool", "ObjectEscapes", "OnlyInWith",
+    "OtherSpelling", "OwnedTwice", "ParameterShape", "ParameterUntyped", "PlainSubscript", "ProgramHoldsNone",
+    "Question", "ReadOnly", "Recursion", "ResourceCopied", "ResourceMap", "ResourceMaps", "ResourcePlace",
+    "ResourceValue", "ReturnMismatch", "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong",
+    "TextUnsized", "TooManyArguments", "TypeMismatch", "UncalledFunction", "UncheckedField", "UndefinedName",
+    "UnionFields", "UnknownAnnotation", "Unpacking", "Unreachable", "UnreadableField", "VariableType", "VerdictRange",
+    "ViewField", "WrongEvent", "WrongMap", "WrongPointer", "WrongSign",
 ]  # fmt: skip

@@ -103,3 +103,24 @@ class WrongEvent(Diagnostic):
     name: str
     expected: str
     found: Any
+
+
+@dataclass(frozen=True)
+class NotInArena(Diagnostic):
+    title = "{place} points into the arena, and this {type} is {where}"
+    label = "not in the arena"
+    help = "take one that is there: a field or element of the arena's value, or one that `.new({type})` gave"
+    place: str
+    type: Any
+    where: str
+
+
+@dataclass(frozen=True)
+class ArenaUse(Diagnostic):
+    title = "{what} of {name} {problem}"
+    label = "not possible with this arena"
+    help = "{suggestion}"
+    what: str
+    name: str
+    problem: str
+    suggestion: str

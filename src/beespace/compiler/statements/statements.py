@@ -365,7 +365,7 @@ def _increment(frame: Frame, place: ir.Expression, kind: Kind, align: int, node:
     what = ast.unparse(node.target)
     check_writable(frame, place, what, node.target)
     before, pointer = frame.bind_address(place)
-    if place.type == ir.PointerType(ir.Region.MAP_VALUE):
+    if place.type in (ir.PointerType(ir.Region.MAP_VALUE), ir.PointerType(ir.Region.ARENA)):
         type_ = maps.addable(frame, node.op, kind, what, node.target)
         value = present(frame, frame.value(node.value, type_), node.value)
         if isinstance(value.type, Literal) and value.type.value < 0 and not type_.signed:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from beespace.errors import UsageError
 from beespace.schema import Kind, Struct
-from beespace.schema.kinds import as_kind, is_variable, kind_size
+from beespace.schema.kinds import as_kind, has_pointer, is_variable, kind_size
 
 __all__ = ["BPF_F_NO_PREALLOC", "Map", "RawMap", "checked_kind", "entries", "kernel_only", "plain"]
 
@@ -111,6 +111,8 @@ def checked_kind(kind: Any, what: str) -> Kind:
         )
     if is_variable(found):
         raise TypeError(f"{what} has one size; what has a variable length goes into a Ring or PerfEvents")
+    if has_pointer(found):
+        raise TypeError(f"{what} has a pointer, and pointers stand in an Arena alone")
     return found
 
 
