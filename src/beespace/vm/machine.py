@@ -13,8 +13,12 @@ from beespace.vm.maps.map import Element, Map
 from beespace.vm.memory import Memory, Region, Rights, Violation
 from beespace.vm.packet import Packet
 from beespace.vm.run import Run
+from beespace.vm.timers import Timers
 
 __all__ = ["Machine", "Outcome"]
+
+_READ_ONLY, _WRITE_ONLY = 0x80, 0x100  # BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG
+_RIGHTS = {_READ_ONLY: Rights.READ, _WRITE_ONLY: Rights.WRITE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Outcome:
 
 class Machine:
     """Runs programs one after the other; ``max_steps`` instructions each, then it is a fault.
+
+    ``printed`` are the lines that programs wrote to the kernel's trace (``bpf_trace_printk``); ``timers`` are those
+    that programs started.
 
     >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
     7
@@ -43,6 +50,8 @@ class Machine:
         self.inputs = inputs or Inputs()
         self.helpers = helpers
         self.max_steps = max_steps
+        self.printed: list[str] = []
+        self.timers = Timers(self)
         self._maps: dict[int, tuple[Map, Region]] = {}
         self._functions: dict[int, tuple[Code, Region]] = {}
 
@@ -52,11 +61,25 @@ class Machine:
         :class:`~beespace.errors.ProgramFault` where it does what no program may.
         """
         run = Run(self, packet)
-        result = run.start(code, arguments)
+        try:
+            result = run.start(code, arguments)
+        finally:
+            self._sweep()
         return Outcome(result, run.steps)
+
+    def _sweep(self) -> None:
+        """What was removed from maps is gone when the run is, as behind a grace period of RCU."""
+        for map, _ in self._maps.values():
+            for element in map.dropped:
+                if element.region is not None:
+                    self.memory.remove(element.region)
+            map.dropped.clear()
 
     def add_map(self, map: Map) -> int:
         """The number by which code names the map, where the kernel has a file descriptor."""
+        for number, (known, _) in self._maps.items():
+            if known is map:
+                return number
         number = len(self._maps) + 1
         self._maps[number] = map, self.memory.add(f"map {map.spec.name!r}", bytearray(), Rights.NONE, owner=map)
         return number
@@ -87,7 +110,8 @@ class Machine:
     def address(self, map: Map, element: Element) -> int:
         """Where programs see an element, the same as long as it is there."""
         if element.region is None:
-            element.region = self.memory.add(f"a value of {map.spec.name!r}", element.value, Rights.BOTH)
+            rights = _RIGHTS.get(map.spec.flags & (_READ_ONLY | _WRITE_ONLY), Rights.BOTH)
+            element.region = self.memory.add(f"a value of {map.spec.name!r}", element.value, rights)
         return element.region.base
 
     def function(self, code: Code, index: int) -> int:

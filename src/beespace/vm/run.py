@@ -93,8 +93,7 @@ class Run:
             self.memory.remove(frame.stack)
 
     def _step(self, frame: Frame) -> None:
-        at, insns = frame.pc, frame.code.insns
-        code = frame.code
+        at, code, insns = frame.pc, frame.code, frame.code.insns
         try:
             if not 0 <= at < len(insns):
                 raise Violation("leaves the program")
@@ -130,11 +129,12 @@ class Run:
             known = BY_NUMBER.get(number)
             name = f"bpf_{known.name}" if known else f"helper {number}"
             raise Violation(f"calls {name}, which this machine does not have")
-        taken = arguments[: helper.__code__.co_argcount - 1]
-        for place, value in enumerate(taken, 1):
-            if value is None:
-                raise Violation(f"passes r{place}, which nobody has written")
-        result = helper(self, *taken)
+        taken = list(arguments[: helper.__code__.co_argcount - 1])
+        needed = len(taken) - len(helper.__defaults__ or ())
+        for place, value in enumerate(taken):
+            if value is None and place < needed:
+                raise Violation(f"passes r{place + 1}, which nobody has written")
+        result = helper(self, *(value or 0 for value in taken))
         return None if result is None else result & U64
 
     def tail_call(self, code: Code, context: int) -> bool:

@@ -7,76 +7,67 @@ from collections.abc import Iterator
 from beespace.spec import MapSpec
 from beespace.vm.code import Code
 from beespace.vm.errno import Errno, Refused
-from beespace.vm.maps.map import EXIST, NOEXIST, Element, Map
+from beespace.vm.maps.map import EXIST, LOCK, NOEXIST, Element, Map
 
-__all__ = ["Array", "ProgramArray"]
-
-_LOCK = 4  # BPF_F_LOCK
+__all__ = ["Array", "PerCpuArray", "ProgramArray", "index_of"]
 
 
-def _index(key: bytes) -> int:
+def index_of(key: bytes) -> int:
+    """A key of an array, as a number."""
     return int.from_bytes(key, "little")
-
-
-def _following(key: bytes | None, entries: int) -> bytes:
-    """The index behind ``key``; the first one behind an index that the array does not have."""
-    index = -1 if key is None or _index(key) >= entries else _index(key)
-    if index + 1 == entries:
-        raise Refused(Errno.ENOENT)
-    return (index + 1).to_bytes(4, "little")
 
 
 class Array(Map):
     """``BPF_MAP_TYPE_ARRAY``: 32-bit indices, values of zero at the beginning."""
 
+    sizes = (4, None)
+
     def __init__(self, spec: MapSpec, cpus: int) -> None:
         super().__init__(spec, cpus)
-        self._elements: dict[int, Element] = {}
+        self._elements: dict[tuple[int, int], Element] = {}
 
-    def element(self, index: int) -> Element:
+    def element(self, index: int, cpu: int = 0) -> Element:
         """The element of an index, which is in range."""
-        if index not in self._elements:
-            self._elements[index] = Element(bytearray(self.spec.value_size))
-        return self._elements[index]
+        place = index, cpu if self.per_cpu else 0
+        if place not in self._elements:
+            self._elements[place] = Element(bytes(self.spec.value_size))
+        return self._elements[place]
 
-    def lookup(self, key: bytes, cpu: int) -> Element | None:
-        return self.element(_index(key)) if _index(key) < self.spec.max_entries else None
+    def find(self, key: bytes, cpu: int) -> Element | None:
+        return self.element(index_of(key), cpu) if index_of(key) < self.spec.max_entries else None
 
     def update(self, key: bytes, value: bytes, flags: int, cpu: int) -> None:
-        if flags & ~_LOCK > EXIST:
+        if flags & ~LOCK > EXIST:
             raise Refused(Errno.EINVAL)
-        if _index(key) >= self.spec.max_entries:
+        if index_of(key) >= self.spec.max_entries:
             raise Refused(Errno.E2BIG)
         if flags & NOEXIST:
             raise Refused(Errno.EEXIST)
-        if flags & _LOCK:  # the value has no lock
+        if flags & LOCK:  # the value has no lock
             raise Refused(Errno.EINVAL)
-        self.element(_index(key)).value[:] = value
+        self.element(index_of(key), cpu).value[:] = value
 
     def delete(self, key: bytes) -> None:
         raise Refused(Errno.EINVAL)
 
     def elements(self, cpu: int) -> Iterator[tuple[bytes, Element]]:
         for index in range(self.spec.max_entries):
-            yield index.to_bytes(4, "little"), self.element(index)
+            yield index.to_bytes(4, "little"), self.element(index, cpu)
 
-    def read(self, key: bytes, flags: int = 0) -> bytes:
-        if flags:
-            raise Refused(Errno.EINVAL)
-        element = self.lookup(key, 0)
-        if element is None:
-            raise Refused(Errno.ENOENT)
-        return bytes(element.value)
+    def keys(self) -> list[bytes]:
+        return [index.to_bytes(4, "little") for index in range(self.spec.max_entries)]
 
-    def write(self, key: bytes, value: bytes, flags: int = 0) -> None:
-        self.update(key, value, flags, 0)
 
-    def next_key(self, key: bytes | None) -> bytes:
-        return _following(key, self.spec.max_entries)
+class PerCpuArray(Array):
+    """``BPF_MAP_TYPE_PERCPU_ARRAY``: every CPU has values of its own."""
+
+    per_cpu = True
 
 
 class ProgramArray(Map):
     """``BPF_MAP_TYPE_PROG_ARRAY``: programs for ``bpf_tail_call``, which nothing else can look at."""
+
+    sizes = (4, 4)
 
     def __init__(self, spec: MapSpec, cpus: int) -> None:
         super().__init__(spec, cpus)
@@ -93,10 +84,10 @@ class ProgramArray(Map):
         self._programs[index] = code
 
     def delete(self, key: bytes) -> None:
-        if _index(key) >= self.spec.max_entries:
+        if index_of(key) >= self.spec.max_entries:
             raise Refused(Errno.E2BIG)
-        if self._programs.pop(_index(key), None) is None:
+        if self._programs.pop(index_of(key), None) is None:
             raise Refused(Errno.ENOENT)
 
-    def next_key(self, key: bytes | None) -> bytes:
-        return _following(key, self.spec.max_entries)
+    def keys(self) -> list[bytes]:
+        return [index.to_bytes(4, "little") for index in range(self.spec.max_entries)]

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from beespace.errors import UsageError
 from beespace.spec import MapSpec
 from beespace.vm.errno import Errno, Refused
 
 if TYPE_CHECKING:
     from beespace.vm.memory import Region
 
-__all__ = ["ANY", "EXIST", "NOEXIST", "Element", "Map"]
+__all__ = ["ANY", "EXIST", "LOCK", "NOEXIST", "Element", "Map", "check_flags"]
 
-ANY, NOEXIST, EXIST = 0, 1, 2  # BPF_ANY, BPF_NOEXIST, BPF_EXIST
+ANY, NOEXIST, EXIST, LOCK = 0, 1, 2, 4  # BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK
 
 
 class Element:
@@ -21,30 +22,46 @@ class Element:
 
     __slots__ = ("region", "value")
 
-    def __init__(self, value: bytearray) -> None:
-        self.value = value
+    def __init__(self, value: bytes) -> None:
+        self.value = bytearray(value)
         self.region: Region | None = None
 
 
 class Map:
     """One map of ``spec``, for programs on ``cpus`` CPUs.
 
-    Methods on :class:`Element` are a program's: they see the value of its CPU.  :meth:`read`, :meth:`write`,
-    :meth:`remove` and :meth:`next_key` are what the system call does.  What a map type does not have is refused as the
-    kernel does it.  :class:`Refused` has the error number.
+    :meth:`lookup`, :meth:`update`, :meth:`delete`, :meth:`elements`, :meth:`push`, :meth:`pop` and :meth:`peek` are
+    what programs do: of a map with a value for each CPU they see that of ``cpu``.  :meth:`read`, :meth:`write`,
+    :meth:`remove`, :meth:`take` and :meth:`keys` are what the system call does.  :class:`Refused` has the error number
+    of the kernel's operation.  ``dropped`` are elements that programs may still hold pointers to.
     """
+
+    sizes: tuple[int | None, int | None] = (None, None)  # of key and value, where the type has one of its own
+    per_cpu = False
 
     def __init__(self, spec: MapSpec, cpus: int) -> None:
         self.spec, self.cpus = spec, cpus
+        self.dropped: list[Element] = []
+        key, value = self.sizes
+        if not (spec.key_size == key if key is not None else spec.key_size > 0):
+            raise UsageError(f"map {spec.name!r} cannot have keys of {spec.key_size} bytes")
+        if not (spec.value_size == value if value is not None else spec.value_size > 0):
+            raise UsageError(f"map {spec.name!r} cannot have values of {spec.value_size} bytes")
+        if spec.max_entries < 1:
+            raise UsageError(f"map {spec.name!r} has no room for entries")
 
     # -- of programs ---------------------------------------------------------------------------------------------
 
     def lookup(self, key: bytes, cpu: int) -> Element | None:
         """The element of a key; ``None`` if there is none."""
+        return self.find(key, cpu)
+
+    def find(self, key: bytes, cpu: int) -> Element | None:
+        """The same, and nobody notices."""
         raise Refused(Errno.EOPNOTSUPP)
 
     def update(self, key: bytes, value: bytes, flags: int, cpu: int) -> None:
-        """Write a value, that of one CPU."""
+        """Write a value."""
         raise Refused(Errno.EOPNOTSUPP)
 
     def delete(self, key: bytes) -> None:
@@ -55,20 +72,76 @@ class Map:
         """Every key and element, as ``bpf_for_each_map_elem`` walks."""
         raise Refused(Errno.EINVAL)
 
+    def push(self, value: bytes, flags: int) -> None:
+        """Put a value in."""
+        raise Refused(Errno.EOPNOTSUPP)
+
+    def pop(self) -> bytes:
+        """Take a value out; ``ENOENT`` if there is none."""
+        raise Refused(Errno.EOPNOTSUPP)
+
+    def peek(self, value: bytes) -> bytes:
+        """Look at the value that :meth:`pop` would take; of a filter, whether ``value`` is in it."""
+        raise Refused(Errno.EOPNOTSUPP)
+
     # -- of user space -------------------------------------------------------------------------------------------
 
     def read(self, key: bytes, flags: int = 0) -> bytes:
-        """A value; that of all CPUs, each padded to eight bytes, where every CPU has its own."""
-        raise Refused(Errno.EOPNOTSUPP)
+        """A value; those of all CPUs, each padded to eight bytes, where every CPU has its own.  ``ENOENT`` if none."""
+        if flags:
+            raise Refused(Errno.EINVAL)
+        values = []
+        for cpu in range(self.cpus if self.per_cpu else 1):
+            element = self.find(self._key(key), cpu)
+            if element is None:
+                raise Refused(Errno.ENOENT)
+            values.append(bytes(element.value))
+        return b"".join(value.ljust(self.padded, b"\0") for value in values) if self.per_cpu else values[0]
 
     def write(self, key: bytes, value: bytes, flags: int = ANY) -> None:
-        """Write a value, or those of all CPUs."""
-        raise Refused(Errno.EOPNOTSUPP)
+        """Write a value, or those of all CPUs as :meth:`read` gives them."""
+        if flags & LOCK:
+            raise Refused(Errno.EINVAL)  # no value of ours has a lock
+        size = self.padded * self.cpus if self.per_cpu else self.spec.value_size
+        if len(value) != size:
+            raise UsageError(f"a value of map {self.spec.name!r} has {size} bytes, not {len(value)}")
+        if not self.per_cpu:
+            self.update(self._key(key), value, flags, 0)
+            return
+        for cpu in range(self.cpus):
+            part = value[cpu * self.padded :][: self.spec.value_size]
+            self.update(self._key(key), part, flags if cpu == 0 else ANY, cpu)
 
     def remove(self, key: bytes) -> None:
-        """Remove an element."""
-        self.delete(key)
+        """Remove an element; ``ENOENT`` if there is none."""
+        self.delete(self._key(key))
 
-    def next_key(self, key: bytes | None) -> bytes:
-        """The key behind ``key``; the first one for ``None``; ``ENOENT`` at the end."""
+    def take(self, key: bytes) -> bytes:
+        """:meth:`read` and :meth:`remove`."""
+        value = self.read(key)
+        self.remove(key)
+        return value
+
+    def keys(self) -> list[bytes]:
+        """All keys."""
         raise Refused(Errno.EOPNOTSUPP)
+
+    @property
+    def padded(self) -> int:
+        """How far the values of two CPUs are from each other, for user space."""
+        return (self.spec.value_size + 7) // 8 * 8
+
+    def _key(self, key: bytes) -> bytes:
+        if len(key) != self.spec.key_size:
+            raise UsageError(f"a key of map {self.spec.name!r} has {self.spec.key_size} bytes, not {len(key)}")
+        return key
+
+
+def check_flags(flags: int, exists: bool) -> None:
+    """What flags of an update say of a key that is there or not."""
+    if flags > EXIST:
+        raise Refused(Errno.EINVAL)
+    if exists and flags == NOEXIST:
+        raise Refused(Errno.EEXIST)
+    if not exists and flags == EXIST:
+        raise Refused(Errno.ENOENT)

@@ -7,19 +7,42 @@ from collections.abc import Mapping
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
 from beespace.spec import MapSpec
-from beespace.vm.maps.array import Array, ProgramArray
+from beespace.vm.maps.array import Array, PerCpuArray, ProgramArray
+from beespace.vm.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from beespace.vm.maps.map import Map
+from beespace.vm.maps.of_maps import ArrayOfMaps, HashOfMaps
+from beespace.vm.maps.queue import BloomFilter, Queue, Stack
+from beespace.vm.maps.ring import PerfEventArray, Ring
+from beespace.vm.maps.storage import Storage
+from beespace.vm.maps.trie import Trie
 
 __all__ = ["make"]
 
 _TYPES: Mapping[int, type[Map]] = {
     MapType.ARRAY: Array,
+    MapType.PERCPU_ARRAY: PerCpuArray,
     MapType.PROG_ARRAY: ProgramArray,
+    MapType.HASH: Hash,
+    MapType.PERCPU_HASH: PerCpuHash,
+    MapType.LRU_HASH: LruHash,
+    MapType.LRU_PERCPU_HASH: LruPerCpuHash,
+    MapType.LPM_TRIE: Trie,
+    MapType.QUEUE: Queue,
+    MapType.STACK: Stack,
+    MapType.BLOOM_FILTER: BloomFilter,
+    MapType.RINGBUF: Ring,
+    MapType.PERF_EVENT_ARRAY: PerfEventArray,
+    MapType.ARRAY_OF_MAPS: ArrayOfMaps,
+    MapType.HASH_OF_MAPS: HashOfMaps,
+    MapType.TASK_STORAGE: Storage,
+    MapType.SK_STORAGE: Storage,
+    MapType.INODE_STORAGE: Storage,
+    MapType.CGRP_STORAGE: Storage,
 }
 
 
 def make(spec: MapSpec, cpus: int) -> Map:
-    """A map; :class:`UsageError` for a type that this machine does not have."""
+    """A map; :class:`UsageError` for a type that this machine does not have, and sizes that the type cannot have."""
     kind = _TYPES.get(spec.type)
     if kind is None:
         known = ", ".join(MapType(number).name.lower() for number in _TYPES)
