@@ -185,14 +185,21 @@ class WorkQueue:
 
 
 class Kptr:
-    """A pointer to a kernel object that a map's value keeps alive: a task or a cgroup.  Linux 6.2."""
+    """A pointer to an object that a map's value keeps alive: the kernel's, or one of ``bpf.new()``.  Linux 6.2."""
 
     def get(self) -> Any:
-        """The object, or None; in a program that may sleep inside ``with bpf.rcu():``."""
+        """The kernel's object, or None; in a program that may sleep inside ``with bpf.rcu():``."""
+        raise _kernel_only("a Kptr")
+
+    def take(self) -> Any:
+        """An object of ``bpf.new()``, which is the map's no longer; None if there was none.  Linux 6.6."""
         raise _kernel_only("a Kptr")
 
     def store(self, pointer: Any) -> bool:
-        """Keep ``pointer``, and let go what was kept before; False if the object is about to go."""
+        """Keep ``pointer``, and let go what was kept before; False if the object is about to go.
+
+        An object of ``bpf.new()`` is the map's from then on, and its name is gone.
+        """
         raise _kernel_only("a Kptr")
 
     def clear(self) -> bool:
@@ -263,7 +270,9 @@ class Tree(Generic[_T]):
 
 
 def kptr(struct: Any) -> Any:
-    """A kept pointer as a field: ``task: Kptr = kptr(task_struct)``, with a type of :mod:`beespace.kernel`."""
+    """A kept pointer as a field: ``task: Kptr = kptr(task_struct)``; a type of :mod:`beespace.kernel`, or a Struct."""
+    if hasattr(struct, "layout"):
+        return ResourceKind("Kptr", "", 8, 8, struct.layout.name, holds=struct)
     return ResourceKind("Kptr", "", 8, 8, str(struct.name))
 
 

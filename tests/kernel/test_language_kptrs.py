@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from beespace.kernel import task_struct
-from beespace.lang import Array, Global, Hash, Program, bpf, tc
+from beespace.kernel import bpf_cpumask, task_struct
+from beespace.lang import Array, Global, Hash, Program, bpf, syscall, tc
 from beespace.schema import Struct
-from beespace.types import Kptr, kptr, text, u32, u64
+from beespace.types import Kptr, Text, kptr, text, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
@@ -85,3 +85,67 @@ def test_a_task_is_kept(loaded_probe) -> None:
     for _ in range(3):
         assert run(probe, "keep") == 0
         assert probe.results[1] == 1
+
+
+class Job(Struct):
+    number: u64
+    name: Text = text(8)
+
+
+class Slot(Struct):
+    job: Kptr = kptr(Job)
+    mask: Kptr = kptr(bpf_cpumask)
+
+
+class Boxes(Program):
+    """Objects of the program's own, and masks of CPUs, that map values keep."""
+
+    slots = Array(Slot, 1)
+    results = Array(u64, 8)
+
+    @tc("egress")
+    def put(self, ctx):
+        slot = self.slots[0]
+        for number in range(2):
+            job = bpf.new(Job)
+            if job is None:
+                return 1
+            job.number = u64(number) + 5
+            job.name = "a job"
+            self.results[number] = u64(slot.job.store(job))
+        return 0
+
+    @tc("egress")
+    def get(self, ctx):
+        slot = self.slots[0]
+        job = slot.job.take()
+        if job is None:
+            return 1
+        if job.name == "a job":
+            self.results[2] = job.number
+        self.results[3] = u64(slot.job.clear())
+        slot.job.store(job)
+        self.results[4] = u64(slot.job.clear())
+        again = slot.job.take()
+        return 0 if again is None else 2
+
+    @syscall
+    def masks(self, ctx):
+        slot = self.slots[0]
+        with bpf.cpumask_create() as mask:
+            if mask is None:
+                return 1
+            bpf.cpumask_set_cpu(3, mask)
+            self.results[5] = u64(slot.mask.store(mask))
+        return 0
+
+
+def test_objects_of_our_own_are_kept(loaded_probe) -> None:
+    probe = loaded_probe(Boxes)
+    assert run(probe, "get") == 1
+    assert run(probe, "put") == 0
+    assert run(probe, "get") == 0
+    assert [probe.results[number] for number in range(5)] == [1, 1, 6, 0, 1]
+    assert run(probe, "put") == 0  # the second goes with the map
+    assert probe.loaded.programs["masks"].test_run().retval == 0
+    assert probe.results[5] == 1

@@ -16,17 +16,22 @@ from beespace.compiler.expressions.numbers import present
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.operations import argument_nodes
+from beespace.compiler.owned import OBJECT, given, made
 from beespace.compiler.types import BOOL, KernelPointer, Optional, Resource
 from beespace.compiler.values import Value, not_null
+from beespace.schema import Struct
 
-__all__ = ["clear", "get", "store"]
+__all__ = ["clear", "get", "store", "take"]
 
 _KERNEL = ir.PointerType(ir.Region.KERNEL_TRUSTED)
 
-# How a reference to each is taken and given back (Linux 6.2; kernel/bpf/helpers.c).
+# How a reference to each is taken and given back (Linux 6.2, masks 6.3, cryptography 6.10; kernel/bpf/helpers.c,
+# cpumask.c, crypto.c).
 _REFERENCES: Mapping[str, tuple[str, str]] = MappingProxyType({
     "task_struct": ("bpf_task_acquire", "bpf_task_release"),
     "cgroup": ("bpf_cgroup_acquire", "bpf_cgroup_release"),
+    "bpf_cpumask": ("bpf_cpumask_acquire", "bpf_cpumask_release"),
+    "bpf_crypto_ctx": ("bpf_crypto_ctx_acquire", "bpf_crypto_ctx_release"),
 })  # fmt: skip
 
 
@@ -37,7 +42,8 @@ def _type(frame: Frame, resource: Resource, node: ast.AST) -> KernelPointer:
     except KeyError:
         target = 0
     if name not in _REFERENCES or not target:
-        raise frame.error(rules.NotKept, node, name=name, known=" and ".join(_REFERENCES))
+        known = ", ".join(_REFERENCES)
+        raise frame.error(rules.NotKept, node, name=name, known=f"{known}, and objects of bpf.new()")
     return KernelPointer(target, f"struct {name}", True)
 
 
@@ -51,6 +57,8 @@ def _function(frame: Frame, name: str, node: ast.AST) -> ir.CorePrototype:
 def get(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
     """``value.task.get()``: a load that the verifier knows by the field."""
     argument_nodes(frame, node, "Kptr.get()")
+    if resource.kind.holds is not None:
+        raise frame.error(rules.NotShared, node, word="get", other="take", why="an object of bpf.new() has one owner")
     type_ = _type(frame, resource, node)
     return Value(Optional(type_), ir.Load(value.expression, _KERNEL, volatile=True))
 
@@ -58,6 +66,8 @@ def get(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value
 def store(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
     """``value.task.store(task)``: take a reference, exchange it for what was there, and give that back."""
     (argument,) = argument_nodes(frame, node, "Kptr.store()", "pointer")
+    if resource.kind.holds is not None:
+        return _given(frame, resource.kind.holds, value, argument)
     type_ = _type(frame, resource, node)
     given = present(frame, frame.value(argument), argument)
     if not isinstance(given.type, KernelPointer) or not given.type.trusted or given.type.name != type_.name:
@@ -80,9 +90,30 @@ def store(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Val
     return Value(BOOL, ir.Sequence(block, ir.Local(stored, ir.BOOL)))
 
 
+def _given(frame: Frame, cls: type[Struct], value: Value, argument: ast.expr) -> Value:
+    """The same of an object of the program's own; what was there is freed with what else nobody has a name for."""
+    item = present(frame, frame.value(argument), argument)
+    pointer, gone = given(frame, item, "Kptr.store()", cls, argument)
+    exchange = made(frame, cls, (), call("kptr_xchg", OBJECT, value.expression, pointer))
+    assert isinstance(exchange.code, ir.Sequence)
+    return Value(BOOL, ir.Sequence((*exchange.code.body, *gone), ir.Const(1, ir.BOOL)))
+
+
+def take(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
+    """``value.job.take()``: an object of the program's own, out of the map."""
+    argument_nodes(frame, node, "Kptr.take()")
+    if resource.kind.holds is None:
+        raise frame.error(rules.NotShared, node, word="take", other="get", why="the kernel's objects have many owners")
+    return made(frame, resource.kind.holds, (), call("kptr_xchg", OBJECT, value.expression, ir.Const(0, OBJECT)))
+
+
 def clear(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
     """``value.task.clear()``."""
     argument_nodes(frame, node, "Kptr.clear()")
+    if resource.kind.holds is not None:
+        before, place = frame.bind_address(value.expression)
+        out = made(frame, resource.kind.holds, before, call("kptr_xchg", OBJECT, place, ir.Const(0, OBJECT)))
+        return Value(BOOL, not_null(out.expression))
     _type(frame, resource, node)
     before, pointer = frame.bind_address(value.expression)
     had = frame.scope.fresh()

@@ -195,6 +195,6 @@ _WORDS: Mapping[str, Mapping[str, Word]] = MappingProxyType(
         "WorkQueue": {"start": _start_work},
         "LinkedList": graphs.LIST,
         "Tree": graphs.TREE,
-        "Kptr": {"get": kept.get, "store": kept.store, "clear": kept.clear},
+        "Kptr": {"get": kept.get, "store": kept.store, "clear": kept.clear, "take": kept.take},
     }
 )

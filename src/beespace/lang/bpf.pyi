@@ -243,7 +243,13 @@ def memory_areas(task: Any, address: u64) -> Iterator[Any]:
     """
 
 def descendants(css: Any) -> Iterator[Any]:
-    """``for css in bpf.descendants(css):`` a cgroup's state, then those below it.  bpf_iter_css_new, 6.7."""
+    """``for css in bpf.descendants(cgroup.self):`` a cgroup's state, then those below it.  bpf_iter_css_new, 6.7."""
+
+def tasks_of(css: Any) -> Iterator[Any]:
+    """``for task in bpf.tasks_of(cgroup.self):`` the main threads of the processes of a cgroup.
+
+    In iterators, LSM programs and programs that may sleep.  bpf_iter_css_task_new, 6.7.
+    """
 
 # --- helpers -----------------------------------------------------------------------------------
 

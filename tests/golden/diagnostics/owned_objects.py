@@ -1,6 +1,7 @@
+from beespace.kernel import task_struct
 from beespace.lang import Array, Hash, Program, Struct, bpf, function, tc
-from beespace.types import LinkedList, ListNode, SpinLock, Tree, TreeNode
-from beespace.types import linked_list, list_node, spin_lock, tree, tree_node, u32, u64
+from beespace.types import Kptr, LinkedList, ListNode, SpinLock, Tree, TreeNode
+from beespace.types import kptr, linked_list, list_node, spin_lock, tree, tree_node, u32, u64
 
 
 class Job(Struct):
@@ -30,11 +31,17 @@ class Agenda(Struct):
     events: Tree[Event] = tree(Event)
 
 
+class Slot(Struct):
+    job: Kptr = kptr(Job)
+    task: Kptr = kptr(task_struct)
+
+
 class Probe(Program):
     queues = Array(Jobs, 1)
     bare = Array(Bare, 1)
     agendas = Array(Agenda, 1)
     jobs = Hash(key=u32, value=Job)
+    slots = Array(Slot, 1)
 
     @tc("ingress")
     def on_packet(self, ctx):
@@ -94,6 +101,16 @@ class Probe(Program):
             agenda.events.pop()
         with agenda.lock:
             agenda.events.add(event)
+
+    @tc("ingress")
+    def on_kept(self, ctx):
+        slot = self.slots[0]
+        job = slot.job.get()
+        task = slot.task.take()
+        other = bpf.new(Event)
+        if other is not None:
+            slot.job.store(other)
+        slot.job.take()
 
     @function
     def make(self):

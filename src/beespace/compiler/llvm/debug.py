@@ -44,7 +44,7 @@ _MAX_COLUMN = (1 << 10) - 1
 
 def _tag(kind: Kind) -> str:
     """What a list or tree holds, as the kernel looks for it (``btf_find_graph_root()`` in kernel/bpf/btf.c)."""
-    if not isinstance(kind, ResourceKind) or kind.holds is None:
+    if not isinstance(kind, ResourceKind) or not kind.link:
         return ""
     return f"contains:{kind.holds.layout.name}:{kind.link}"
 
@@ -163,7 +163,7 @@ class Debug:
     def _resource(self, kind: ResourceKind) -> str:
         """A struct that the kernel knows by its name; what is inside is its own."""
         if kind.name == "Kptr":
-            return self._kept_pointer(kind.target)
+            return self._kept_pointer(kind)
         unit = 8 * kind.align
         count = kind.size // kind.align
         type = self.integer(unit, False)
@@ -174,8 +174,11 @@ class Debug:
             self._resources[kind.struct] = self.composite(kind.struct, members, kind.size)
         return self._resources[kind.struct]
 
-    def _kept_pointer(self, target: str) -> str:
+    def _kept_pointer(self, kind: ResourceKind) -> str:
         """``struct target __kptr *``."""
+        target = kind.target
+        if kind.holds is not None:
+            self._resources[target] = self._struct(kind.holds)
         if target not in self._resources:
             self._resources[target] = self.composite(target, [], 0)
         tag = self.metadata.node('!{!"btf_type_tag", !"kptr"}')

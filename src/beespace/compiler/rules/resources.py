@@ -209,3 +209,13 @@ class ObjectEscapes(Diagnostic):
     title = "an object with one owner can not be returned"
     label = "this function owns it"
     help = "take it in the caller, and pass it to functions that work on it"
+
+
+@dataclass(frozen=True)
+class NotShared(Diagnostic):
+    title = "this Kptr has no {word}(): {why}"
+    label = "not of such an object"
+    help = "use .{other}()"
+    word: str
+    other: str
+    why: str

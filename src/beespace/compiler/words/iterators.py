@@ -13,9 +13,9 @@ from beespace.compiler import ir, rules
 from beespace.compiler.contexts.prototypes import prototype_of
 from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.frame import Frame
-from beespace.compiler.kernel.types import pointer_type
+from beespace.compiler.kernel.types import address, pointer_type
 from beespace.compiler.statements.visits import Visits
-from beespace.compiler.types import I32, U64, Iteration, KernelPointer
+from beespace.compiler.types import I32, U64, Iteration, KernelObject, KernelPointer
 from beespace.compiler.values import Value, is_null
 from beespace.compiler.words.word import Word
 
@@ -26,6 +26,7 @@ _PLACE = ir.PointerType(ir.Region.MAP_VALUE)
 # enum of kernel/bpf/task_iter.c, and enum bpf_cgroup_iter_order (include/uapi/linux/bpf.h).
 _ALL_PROCESSES, _ALL_THREADS, _THREADS_OF = 0, 1, 2
 _DESCENDANTS = 2
+_CSS_PROCESSES = 1  # CSS_TASK_ITER_PROCS of include/linux/cgroup.h
 _NO_TASK = ir.Const(0, _KERNEL)
 
 Arguments = Callable[[Frame, ast.Call], tuple[ir.Expression, ...]]
@@ -88,6 +89,8 @@ def _tasks(flags: int) -> Arguments:
 
 def _pointer(frame: Frame, node: ast.expr, word: str, struct: str) -> ir.Expression:
     value = present(frame, frame.value(node), node)
+    if isinstance(value.type, KernelObject) and value.type.trusted and value.type.name == f"struct {struct}":
+        return address(value)  # a part of something that the kernel vouches for
     if not isinstance(value.type, KernelPointer) or not value.type.trusted or value.type.name != f"struct {struct}":
         raise frame.error(rules.WrongPointer, node, word=f"bpf.{word}()", expected=f"a struct {struct} of the kernel",
                           found=value.type)  # fmt: skip
@@ -107,6 +110,12 @@ def _areas(frame: Frame, node: ast.Call) -> tuple[ir.Expression, ...]:
 def _descendants(frame: Frame, node: ast.Call) -> tuple[ir.Expression, ...]:
     css = _pointer(frame, node.args[0], "descendants", "cgroup_subsys_state")
     return (css, ir.Const(_DESCENDANTS, ir.U32))
+
+
+def _css_tasks(flags: int) -> Arguments:
+    return lambda frame, node: (
+        _pointer(frame, node.args[0], "tasks_of", "cgroup_subsys_state"), ir.Const(flags, ir.U32),
+    )  # fmt: skip
 
 
 def _numbers(frame: Frame, node: ast.Call) -> Value:
@@ -130,4 +139,5 @@ WORDS: dict[str, tuple[int, Word]] = {
     "threads": (1, _iterator("threads", "task", "6.7", _threads)),
     "memory_areas": (2, _iterator("memory_areas", "task_vma", "6.7", _areas)),
     "descendants": (1, _iterator("descendants", "css", "6.7", _descendants)),
+    "tasks_of": (1, _iterator("tasks_of", "css_task", "6.7", _css_tasks(_CSS_PROCESSES))),
 }
