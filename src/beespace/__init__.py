@@ -7,8 +7,6 @@ first start.  So who only loads compiled objects does not pay for the language.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from beespace.errors import (
     BeespaceError,
     CompileError,
@@ -18,6 +16,7 @@ from beespace.errors import (
     NotSupported,
     VerifierError,
 )
+from beespace.importing import import_quickly
 from beespace.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,14 +62,14 @@ _SESSION = ("open",)
 
 def default_driver() -> Driver:
     """What starts programs; the only place that ties the language to what runs it."""
-    driver: Driver = import_module("beespace.session.driver").driver
+    driver: Driver = import_quickly("beespace.session.driver").driver
     return driver
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'beespace' has no attribute {name!r}")
-    found = getattr(import_module("beespace.session" if name in _SESSION else "beespace.lang"), name)
+    found = getattr(import_quickly("beespace.session.objects" if name in _SESSION else "beespace.lang"), name)
     globals()[name] = found
     return found
 

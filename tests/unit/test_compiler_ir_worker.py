@@ -16,6 +16,7 @@ from beespace.btf import Btf, Function, FunctionPrototype, Kind
 from beespace.compiler import ir
 from beespace.compiler import worker as worker_module
 from beespace.compiler.ir import I32, U32, U64, Const, Local, PointerType, Region
+from beespace.compiler.llvm import process as process_module
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.worker import Worker, compile_module
 from beespace.elf import read
@@ -122,9 +123,9 @@ def test_structs_keep_their_layout_in_btf(worker: Worker) -> None:
 def test_the_worker_is_warm_and_can_be_used_again(worker: Worker) -> None:
     worker.build(MODULE)
     assert worker._process is not None
-    first = worker._process.pid
+    first = worker._process.child.pid
     worker.build(MODULE)
-    assert worker._process.pid == first
+    assert worker._process.child.pid == first
     worker.close()
     worker.close()
     assert worker.build(MODULE).object
@@ -173,7 +174,7 @@ def test_whatever_kills_llvm_does_not_kill_us(worker: Worker, what: str) -> None
 
 def test_a_killed_process_is_noticed(worker: Worker) -> None:
     assert worker._process is not None
-    os.kill(worker._process.pid, signal.SIGKILL)
+    os.kill(worker._process.child.pid, signal.SIGKILL)
     with pytest.raises(InternalError, match="Killed"):
         worker.compile("x", "m")
 
@@ -250,7 +251,7 @@ def test_objects_are_found_by_all_that_they_are_made_of(tmp_path: Path, monkeypa
     monkeypatch.setenv("BEESPACE_LLVM_CACHE", str(tmp_path / "kept"))
     made = compile_module(MODULE)
     (kept,) = (tmp_path / "kept").iterdir()
-    monkeypatch.setattr(worker_module, "_SCRIPT", tmp_path / "nothing.py")  # nobody can compile any more
+    monkeypatch.setattr(process_module, "_SCRIPT", tmp_path / "nothing.py")  # nobody can compile any more
     assert compile_module(MODULE) == made
     with pytest.raises(InternalError, match="nothing"):
         compile_module(replace(MODULE, name="another"))

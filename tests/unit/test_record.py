@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import inspect
 import pickle
 import subprocess
@@ -15,6 +16,7 @@ from typing import ClassVar
 
 import pytest
 
+from beespace.importing import import_quickly
 from beespace.record import dataclass, field, replace
 
 
@@ -201,3 +203,16 @@ def test_the_loader_imports_nothing_that_is_slow_to_import() -> None:
     slow = {"dataclasses", "typing", "enum", "re", "pathlib", "ipaddress", "json", "hashlib", "inspect"}
     code = f"import sys; import beespace.kernel, beespace.elf; print(sorted({slow!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_collector_is_as_it_was_after_a_quick_import() -> None:
+    before = gc.isenabled()
+    try:
+        for state in (True, False):
+            (gc.enable if state else gc.disable)()
+            assert import_quickly("beespace.errors").__name__ == "beespace.errors"
+            with pytest.raises(ModuleNotFoundError):
+                import_quickly("beespace.nosuch")
+            assert gc.isenabled() is state
+    finally:
+        (gc.enable if before else gc.disable)()

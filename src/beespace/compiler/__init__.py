@@ -10,7 +10,21 @@ back half (:mod:`beespace.compiler.llvm`) turns IR into an object.
 
 from __future__ import annotations
 
-from beespace.compiler.lost import LOST_MAP, lost_index
-from beespace.compiler.program import Compiled, Report, compile_program, lower
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beespace.compiler.lost import LOST_MAP, lost_index
+    from beespace.compiler.program import Compiled, Report, compile_program, lower
 
 __all__ = ["LOST_MAP", "Compiled", "Report", "compile_program", "lost_index", "lower"]
+
+_HOMES = {"LOST_MAP": "lost", "lost_index": "lost"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is asked for, so that :mod:`beespace.compiler.llvm.process` comes before all else."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'program')}"), name)
+    return found

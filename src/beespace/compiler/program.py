@@ -19,6 +19,7 @@ from beespace.compiler.grammar import PythonGrammar
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.kernel.functions import with_weak_calls
 from beespace.compiler.kernel.modules import types_for
+from beespace.compiler.llvm.process import Process
 from beespace.compiler.lost import lost_index, lost_map
 from beespace.compiler.maps import define
 from beespace.compiler.maps.arena import variables as arena_variables
@@ -78,7 +79,7 @@ class Compiled:
 
 def compile_program(
     declaration: Declaration, btf: Btf | Callable[[], Btf], *, modules: Mapping[str, Btf] = _NO_MODULES,
-    portable: bool = True,
+    portable: bool = True, process: Process | None = None,
 ) -> Compiled:  # fmt: skip
     """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
 
@@ -86,13 +87,14 @@ def compile_program(
     what is hooked and the kernel itself does not have.
 
     Unless it is ``portable`` the object is for a kernel with these very types: offsets are constants in it.
+    ``process`` is one that runs LLVM, started before.
 
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
     """
     from beespace.compiler.worker import Worker
 
-    with Worker() as worker:  # LLVM loads while the types and the program are read
+    with Worker(process=process) as worker:  # LLVM loads while the types and the program are read
         types = btf() if callable(btf) else btf
         module = lower(declaration, types, modules)
         build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))

@@ -11,10 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +19,7 @@ from beespace.compiler.back_edges import without_falling_back
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.llvm.cache import from_environment
 from beespace.compiler.llvm.emit import emit
+from beespace.compiler.llvm.process import Process, start
 from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
 from beespace.elf import read, write
 from beespace.errors import BeespaceError, InternalError
@@ -32,7 +29,6 @@ from beespace.spec import ObjectSpec
 __all__ = ["Build", "Worker", "compile_module"]
 
 CPU = "v3"  # instruction set level; Linux 5.10 runs all of it
-_SCRIPT = Path(__file__).parent / "llvm" / "__main__.py"
 _STACK_WORDS = ("BPF stack limit", "stack limit of 512")
 _KERNEL_STACK = 512  # MAX_BPF_STACK, over a whole chain of calls
 
@@ -60,12 +56,10 @@ class _Died(Exception):
 class Worker:
     """A process that runs LLVM.  A context manager; not to be shared between threads."""
 
-    def __init__(self, cpu: str = CPU) -> None:
+    def __init__(self, cpu: str = CPU, process: Process | None = None) -> None:
         self._cpu = cpu
-        self._process: subprocess.Popen[bytes] | None = None
         self._cache = from_environment()
-        if self._cache is None:
-            self._start()
+        self._process = process or start()
 
     def build(self, module: ir.Module) -> Build:
         """Verify, translate and compile ``module``.
@@ -95,7 +89,7 @@ class Worker:
         if self._cache is not None and (found := self._cache.load(text, self._cpu)) is not None:
             return found
         if self._process is None:
-            self._start()
+            self._process = Process()
         data = text.encode()
         try:
             answer, code = self._ask(json.dumps({"cpu": self._cpu, "size": len(data)}).encode() + b"\n" + data)
@@ -117,14 +111,8 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdout.close()
-        process.wait()
-        self._errors.close()
+        if process is not None:
+            process.close()
 
     def __enter__(self) -> Worker:
         return self
@@ -136,16 +124,10 @@ class Worker:
             self._process.kill()
         self.close()
 
-    def _start(self) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        # -P: the script's own folder does not belong on the path.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
-        )
-
     def _ask(self, request: bytes) -> tuple[dict[str, Any], bytes]:
-        process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None
+        assert self._process is not None
+        process, errors = self._process.child, self._process.errors
+        assert process.stdin is not None and process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # it has already answered, or died: reading tells
             process.stdin.write(request)
             process.stdin.flush()
@@ -156,8 +138,8 @@ class Worker:
             if len(body) == answer["size"]:
                 return answer, body
         status = process.wait()
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()
         self.close()
         raise _Died(said or (signal.strsignal(-status) if status < 0 else None) or f"exit status {status}")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from beespace.elf import read
 from beespace.errors import UsageError, VerifierError
+from beespace.importing import import_quickly
 from beespace.kernel import load, vmlinux_btf
 from beespace.kernel.kernel_types import KernelTypes
 from beespace.lang import Declaration, Program
@@ -17,6 +18,10 @@ from beespace.schema.codec import pack
 from beespace.session.attaching import absence_notes, absent_hooks, replaced
 from beespace.session.running import RunningProgram
 from beespace.spec import MapSpec, ObjectSpec
+from beespace.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from beespace.compiler import Compiled
 
 SHIPPED = "beespace.probes."
 
@@ -110,10 +115,19 @@ def shipped_object(program: type[Program]) -> bytes | None:
 
 
 def compile_here(declaration: Declaration) -> bytes:
-    """Compile against the running kernel's types."""
-    from beespace.compiler import compile_program  # needs LLVM: imported when nothing else has the object
+    """Compile against the running kernel's types.  Needs LLVM: imported when nothing else has the object."""
+    from beespace.compiler.llvm.process import start
 
-    return compile_program(declaration, vmlinux_btf, modules=KernelTypes().modules).object
+    process = start()  # LLVM loads while the rest of the compiler does
+    try:
+        compiler = import_quickly("beespace.compiler.program")
+        made: Compiled = compiler.compile_program(
+            declaration, vmlinux_btf, modules=KernelTypes().modules, process=process
+        )
+        return made.object
+    finally:
+        if process is not None:
+            process.close()
 
 
 def _room(spec: MapSpec) -> int:
