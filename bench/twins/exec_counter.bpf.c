@@ -74,6 +74,8 @@ int on_exec(struct context *ctx)
 		number = bpf_map_lookup_elem(&by_comm, &comm);
 		if (number)
 			__sync_fetch_and_add(number, 1);
+		else
+			count(&lost);
 	}
 	event = bpf_ringbuf_reserve(&execs, sizeof(*event), 0);
 	if (!event) {

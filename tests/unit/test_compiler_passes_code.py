@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ir_modules import CTX, DATA, END, LEAVE, NULL, PACKET, RING, VALUE, after, missing, module, packet
+
 from beespace.compiler import ir
 from beespace.compiler.ir import (
     U32,
@@ -10,62 +12,24 @@ from beespace.compiler.ir import (
     Compare,
     CompareOp,
     Const,
-    ContextField,
-    Convert,
     Declare,
     Evaluate,
-    Function,
     Helper,
     If,
     Load,
     Local,
     MapAddress,
-    MapDefinition,
     Module,
     Offset,
-    Parameter,
-    PointerType,
-    Region,
     Return,
     Slot,
     StackSlot,
     Store,
 )
-from beespace.compiler.ir.printer import module_text
-from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.late_values import late_values
 from beespace.compiler.passes.packet_ends import packet_ends
-
-CONTEXT, PACKET, VALUE, RING = (
-    PointerType(region) for region in (Region.CONTEXT, Region.PACKET, Region.MAP_VALUE, Region.RING)
-)
-CTX = Local("ctx", CONTEXT)
-DATA, END = (Convert(Load(ContextField(CTX, offset), U32), PACKET) for offset in (0, 4))
-MAPS = (
-    MapDefinition("counts", 6, key_size=4, value_size=8, max_entries=2),
-    MapDefinition("table", 1, key_size=4, value_size=8, max_entries=2),
-    MapDefinition("ring", 27, max_entries=4096),
-)
-NULL = Const(0, VALUE)
-
-
-def module(*body: ir.Statement, slots: tuple[Slot, ...] = ()) -> Module:
-    made = Module(
-        "m",
-        (Function("f", (Parameter("ctx", CONTEXT),), ir.I32, (*body, Return(Const(2, ir.I32))), "xdp", slots),),
-        MAPS,
-    )
-    verify(made)
-    return made
-
-
-def after(pass_, made: Module) -> list[str]:  # type: ignore[no-untyped-def]
-    changed = pass_(made)
-    verify(changed)
-    text = module_text(changed)
-    return [line.strip() for line in text[text.index("function f") :].splitlines()[1:] if "slot" not in line]
 
 
 def header(name: str, size: int) -> tuple[ir.Statement, ...]:
@@ -96,7 +60,7 @@ def test_one_read_stays_where_it_is() -> None:
 # --- late_values ---
 
 
-def reserve(*before: ir.Statement, then: tuple[ir.Statement, ...]) -> Module:
+def reserve(*before: ir.Statement, then: tuple[ir.Statement, ...], slots: tuple[Slot, ...] = ()) -> Module:
     record = Local("r", RING)
     return module(
         *before,
@@ -105,6 +69,7 @@ def reserve(*before: ir.Statement, then: tuple[ir.Statement, ...]) -> Module:
             Compare(CompareOp.NE, record, Const(0, RING)),
             (*then, Evaluate(Helper(132, "ringbuf_submit", (record, Const(0, U64)), ir.VOID))),
         ),
+        slots=slots,
     )
 
 
@@ -115,6 +80,21 @@ def test_values_of_a_record_are_worked_out_when_there_is_room() -> None:
     lines = after(late_values, reserve(NOW, then=(Store(Local("r", RING), Local("now", U64)),)))
     assert lines[0].startswith("r: *ring")
     assert lines[2].startswith("now: u64")
+
+
+def test_each_value_is_worked_out_beside_its_place() -> None:
+    who = Declare("who", U64, Helper(14, "get_current_pid_tgid", (), U64))
+    record = Local("r", RING)
+    places = (Store(record, Local("now", U64)), Store(Offset(record, 8), Local("who", U64)))
+    lines = after(late_values, reserve(NOW, who, then=places))
+    assert [line.partition(":")[0] for line in lines[2:6]] == ["now", "u64[r] = now", "who", "u64[(r + 8 bytes)] = who"]
+
+
+def test_what_is_stored_elsewhere_keeps_values_where_they_are() -> None:
+    record = Local("r", RING)
+    elsewhere = Store(StackSlot("k"), Const(1, U32))
+    made = reserve(NOW, then=(elsewhere, Store(record, Local("now", U64))), slots=(Slot("k", 4, 4),))
+    assert after(late_values, made)[2].startswith("now: u64")
 
 
 def test_values_that_others_use_stay() -> None:
@@ -167,21 +147,6 @@ def test_entries_that_may_be_missing_keep_it() -> None:
 
 
 # --- checked_packets ---
-
-
-def packet(size: int) -> ir.Expression:
-    names = (f"d{size}", f"e{size}")
-    data, end = (Local(name, PACKET) for name in names)
-    there = Compare(CompareOp.LE, Offset(data, size), end)
-    ends = (Declare(names[0], PACKET, DATA), Declare(names[1], PACKET, END))
-    return ir.Sequence(ends, ir.Select(there, data, Const(0, PACKET)))
-
-
-def missing(name: str) -> ir.Expression:
-    return Compare(CompareOp.EQ, Local(name, PACKET), Const(0, PACKET))
-
-
-LEAVE = (Return(Const(2, ir.I32)),)
 
 
 def test_a_header_that_is_checked_at_once_is_a_plain_pointer() -> None:

@@ -28,6 +28,7 @@ from beespace.compiler.source import FunctionSource
 from beespace.compiler.statements.assignments import assign_local, with_type
 from beespace.compiler.statements.failing import FAILED, propagate
 from beespace.compiler.structs import materialise
+from beespace.compiler.syntax import nodes
 from beespace.compiler.types import (
     VOID,
     Address,
@@ -66,13 +67,14 @@ _WHOLE = (hooks.Context.STRUCT, hooks.Context.TRACEPOINT, hooks.Context.CALLER)
 
 def _assigned(node: ast.FunctionDef) -> frozenset[str]:
     """Names that the function binds, as Python's scoping sees them (nested functions are refused anyway)."""
-    own = {
-        id(found) for part in ast.walk(node) if isinstance(part, ast.comprehension) for found in ast.walk(part.target)
-    }  # names of generators, which are theirs alone
-    return frozenset(
-        found.id for found in ast.walk(node)
-        if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store) and id(found) not in own
-    )  # fmt: skip
+    bound: dict[int, str] = {}
+    own: set[int] = set()  # names of generators, which are theirs alone
+    for found in nodes(node):
+        if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store):
+            bound[id(found)] = found.id
+        elif isinstance(found, ast.comprehension):
+            own.update(map(id, nodes(found.target)))
+    return frozenset(name for place, name in bound.items() if place not in own)
 
 
 def _new_frame(unit: Unit, source: FunctionSource, attachment: hooks.Attachment | None) -> Frame:
@@ -187,7 +189,7 @@ def _enter_arguments(frame: Frame, context: Value, plain: list[ast.arg], place: 
             rules.TooManyArguments, arguments[len(known)], event=type_.name or type_.hook, count=len(known),
             known=", ".join(name or "?" for name in known) or "none",
         )  # fmt: skip
-    used = {found.id for found in ast.walk(frame.source.node) if isinstance(found, ast.Name)}
+    used = {found.id for found in nodes(frame.source.node) if isinstance(found, ast.Name)}
     block: ir.Block = ()
     for index, parameter in enumerate(plain):
         if parameter.arg not in used:
@@ -443,7 +445,7 @@ def _compile(
 
 def _may_raise(node: ast.FunctionDef) -> bool:
     """Whether the function, or one that it calls, may end the program: a register is kept for saying so."""
-    return any(isinstance(found, ast.Assert | ast.While | ast.Call) for found in ast.walk(node))
+    return any(isinstance(found, ast.Assert | ast.While | ast.Call) for found in nodes(node))
 
 
 def _may_use_memory(frame: Frame, node: ast.FunctionDef) -> bool:

@@ -16,7 +16,6 @@ from beespace.compiler.diagnostics import Diagnostic, Diagnostics
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
-from beespace.compiler.ir.verify import verify
 from beespace.compiler.kernel.functions import with_weak_calls
 from beespace.compiler.kernel.modules import types_for
 from beespace.compiler.llvm.process import Process
@@ -109,7 +108,10 @@ def compile_program(
 
 
 def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES) -> ir.Module:
-    """Python to checked, typed IR; raises :class:`CompileError` with every mistake found."""
+    """Python to checked, typed IR; raises :class:`CompileError` with every mistake found.
+
+    Who translates it (:meth:`Worker.build`) verifies it first.
+    """
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
     subprograms = unit.subprograms
     others: dict[str, CompiledFunction] = {}
@@ -145,7 +147,6 @@ def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_M
     module = _module(unit)
     if implementation is not None:
         module = replace(module, struct_ops=(implementation,))
-    verify(module)
     check_followed(unit, module)
     unit.diagnostics.raise_any()
     return module

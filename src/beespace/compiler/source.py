@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from types import FunctionType
 
+from beespace.compiler.syntax import definitions
 from beespace.errors import CompileError
 from beespace.record import dataclass
 
@@ -45,9 +46,9 @@ class SourceFile:
     @cached_property
     def functions(self) -> dict[tuple[str, int], ast.FunctionDef]:
         """Every function by its name and first line, that of its first decorator."""
-        found = (node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.FunctionDef))
         return {
-            (node.name, node.decorator_list[0].lineno if node.decorator_list else node.lineno): node for node in found
+            (node.name, node.decorator_list[0].lineno if node.decorator_list else node.lineno): node
+            for node in definitions(ast.parse(self.text))
         }
 
 

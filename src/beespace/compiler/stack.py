@@ -16,7 +16,6 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite
-from beespace.elf import read
 from beespace.errors import InternalError
 from beespace.isa import InsnClass, MapType, decode
 from beespace.record import dataclass, replace
@@ -159,9 +158,9 @@ def _fitting(function: ir.Function) -> int:
 # --- measuring -----------------------------------------------------------------------------------
 
 
-def depth_of(code: bytes, module: ir.Module) -> dict[str, int]:
-    """Bytes of stack that each program of the object ``code`` needs, callees included, as the verifier counts."""
-    return {name: _bytes(chain) for name, chain in chains_of(read(code, module.name)).items()}
+def depth_of(spec: ObjectSpec) -> dict[str, int]:
+    """Bytes of stack that each program of an object needs, callees included, as the verifier counts."""
+    return {name: _bytes(chain) for name, chain in chains_of(spec).items()}
 
 
 def chains_of(spec: ObjectSpec) -> dict[str, tuple[tuple[str, int], ...]]:

@@ -79,9 +79,10 @@ class Worker:
                 code = self.compile(text, module.name)
             except _StackOverflow:
                 continue
-            needed = depth_of(code, fitted)
+            spec = read(code, module.name)
+            needed = depth_of(spec)
             if max(needed.values(), default=0) <= _KERNEL_STACK:
-                return Build(write(_fit_for_old_kernels(read(code, module.name))), needed, spills, fitted, text)
+                return Build(write(_fit_for_old_kernels(spec)), needed, spills, fitted, text)
         raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
 
     def compile(self, text: str, name: str) -> bytes:

@@ -7,6 +7,7 @@ node.  What users can get wrong is refused earlier, with a diagnostic.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from beespace.compiler import ir
 from beespace.compiler.ir.verify_function import check_function
@@ -33,8 +34,11 @@ def verify(module: ir.Module) -> None:
         _check_implementation(module, implementation)
     for function in module.functions:
         check_function(module, function)
-    _check_calls_end(module)
-    _check_kernel_functions(module)
+    calls = {function.name: tuple(_calls(function)) for function in module.functions}
+    _check_calls_end(
+        {name: {call.function for call in found if isinstance(call, ir.Call)} for name, found in calls.items()}
+    )
+    _check_kernel_functions([call for found in calls.values() for call in found if not isinstance(call, ir.Call)])
 
 
 def _check_map(definition: ir.MapDefinition) -> None:
@@ -68,12 +72,14 @@ def _check_implementation(module: ir.Module, implementation: ir.StructOpsDefinit
             raise InternalError(f"{implementation.name}.{member.name} is neither data nor a program of the module")
 
 
-def _check_calls_end(module: ir.Module) -> None:
+def _calls(function: ir.Function) -> Iterator[ir.Call | ir.KernelFunction | ir.KernelFunctionExists]:
+    for node in walk(function.body):
+        if isinstance(node, (ir.Call, ir.KernelFunction, ir.KernelFunctionExists)):
+            yield node
+
+
+def _check_calls_end(calls: dict[str, set[str]]) -> None:
     """No function reaches itself: the machine has no recursion."""
-    calls = {
-        function.name: {node.function for node in walk(function.body) if isinstance(node, ir.Call)}
-        for function in module.functions
-    }
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -88,18 +94,15 @@ def _check_calls_end(module: ir.Module) -> None:
         visit(name, ())
 
 
-def _check_kernel_functions(module: ir.Module) -> None:
+def _check_kernel_functions(calls: Iterable[ir.KernelFunction | ir.KernelFunctionExists]) -> None:
     """One prototype for each kernel function; where it may be missing, every call says so."""
     known: dict[str, ir.KernelFunction | ir.KernelFunctionExists] = {}
-    for function in module.functions:
-        for node in walk(function.body):
-            if not isinstance(node, (ir.KernelFunction, ir.KernelFunctionExists)):
-                continue
-            other = known.setdefault(node.name, node)
-            if other.prototype != node.prototype:
-                raise InternalError(f"kernel function {node.name!r} has two prototypes")
-            if _is_weak(other) != _is_weak(node):
-                raise InternalError(f"kernel function {node.name!r} is called both as weak and as certainly there")
+    for node in calls:
+        other = known.setdefault(node.name, node)
+        if other.prototype != node.prototype:
+            raise InternalError(f"kernel function {node.name!r} has two prototypes")
+        if _is_weak(other) != _is_weak(node):
+            raise InternalError(f"kernel function {node.name!r} is called both as weak and as certainly there")
 
 
 def _is_weak(node: ir.KernelFunction | ir.KernelFunctionExists) -> bool:

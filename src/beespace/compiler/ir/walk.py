@@ -13,25 +13,26 @@ from typing import Any
 from beespace.compiler import ir
 from beespace.record import replace
 
-# Records that are no nodes: nothing of interest is inside.
-_LEAVES = (ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess, ir.CorePrototype)
-
-
-def _is_record(thing: Any) -> bool:
-    return hasattr(thing, "__match_args__")
-
-
-@cache
-def _names(node: Any) -> tuple[str, ...]:
-    return tuple(name for name in node.__match_args__ if name not in ("span", "type"))
+# What fields of nodes hold that is no node, by how they are declared; nothing of interest is inside.
+_LEAVES = frozenset((
+    "str", "int", "bool", "str | None", "int | None", "Span | None", "Type", "IntType", "CoreAccess", "CorePrototype",
+    "CoreQuestion", "BinaryOp", "CompareOp", "AtomicOp", "tuple[Parameter, ...]",
+))  # fmt: skip
 
 
 @cache
 def _children(kind: Any) -> tuple[str, ...] | None:
-    """The fields of a class of nodes that may hold nodes, the last first; ``None``: it is none."""
-    if not hasattr(kind, "__match_args__") or issubclass(kind, _LEAVES):
+    """The fields of a class of nodes that may hold nodes; ``None``: it is none."""
+    if not hasattr(kind, "__match_args__") or kind in _NO_NODES:
         return None
-    return tuple(reversed(_names(kind)))
+    declared = kind.__annotations__
+    return tuple(name for name in kind.__match_args__ if declared.get(name) not in _LEAVES)
+
+
+# Records that stand in fields which may hold nodes, too.
+_NO_NODES = frozenset((
+    ir.Span, ir.IntType, ir.BoolType, ir.PointerType, ir.VoidType, ir.CoreAccess, ir.CorePrototype, ir.Parameter,
+))  # fmt: skip
 
 
 def walk(tree: Any) -> Iterator[Any]:
@@ -39,17 +40,15 @@ def walk(tree: Any) -> Iterator[Any]:
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, tuple):
+        if node.__class__ is tuple:
             waiting.extend(reversed(node))
             continue
         names = _children(node.__class__)
         if names is None:
             continue
         yield node
-        for name in names:
-            child = getattr(node, name)
-            if not isinstance(child, str | int):
-                waiting.append(child)
+        if names:
+            waiting.extend([getattr(node, name) for name in reversed(names)])
 
 
 def children(node: Any) -> Iterator[Any]:
@@ -65,33 +64,36 @@ def placed(tree: Any, span: ir.Span | None = None) -> Iterator[tuple[Any, ir.Spa
     if isinstance(tree, tuple):
         for node in tree:
             yield from placed(node, span)
-    elif _is_record(tree) and not isinstance(tree, _LEAVES):
+    elif (names := _children(tree.__class__)) is not None:
         span = getattr(tree, "span", None) or span
         yield tree, span
-        for name in _names(tree.__class__):
-            child = getattr(tree, name)
-            if isinstance(child, tuple) or _is_record(child):
-                yield from placed(child, span)
+        for name in names:
+            yield from placed(getattr(tree, name), span)
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """``tree`` with ``change`` applied to every node, children first.
+    """``tree`` with ``change`` applied to every node, children first; the very same one if nothing changes.
 
     ``change`` gives the node itself, another node, or (for a statement of a block) a tuple of statements.
     """
-    if isinstance(tree, tuple):
+    if tree.__class__ is tuple:
         result: list[Any] = []
+        same = True
         for node in tree:
             new = rewrite(node, change)
-            result.extend(new if isinstance(new, tuple) else (new,))
-        return tuple(result)
-    if not _is_record(tree) or isinstance(tree, (*_LEAVES, type)):
+            same = same and new is node
+            if new.__class__ is tuple:
+                result.extend(new)
+            else:
+                result.append(new)
+        return tree if same else tuple(result)
+    names = _children(tree.__class__)
+    if names is None:
         return tree
     changed = {}
-    for name in _names(tree.__class__):
+    for name in names:
         child = getattr(tree, name)
-        if isinstance(child, tuple) or _is_record(child):
-            new = rewrite(child, change)
-            if new is not child and new != child:
-                changed[name] = new
+        new = rewrite(child, change)
+        if new is not child:
+            changed[name] = new
     return change(replace(tree, **changed) if changed else tree)

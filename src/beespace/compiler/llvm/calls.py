@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.llvm import expressions, memory
+from beespace.compiler.llvm.effects import effect_of
 from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type, symbol
 
 __all__ = ["call", "helper", "kernel_function", "kernel_function_exists"]
@@ -21,9 +22,10 @@ _INT_RESULTS = {
 
 
 def helper(writer: FunctionWriter, node: ir.Helper) -> str:
-    arguments = _widened(writer, node.arguments)
+    effect = effect_of(node.number)
+    arguments = _widened(writer, node.arguments, effect.pointers)
     result = "ptr" if isinstance(node.type, ir.PointerType) else "i64"
-    value = memory.helper(writer, node.number, arguments, result)
+    value = memory.helper(writer, node.number, arguments, result, effect.group)
     if node.number in _INT_RESULTS and isinstance(node.type, (ir.IntType, ir.BoolType)):
         value = expressions.resize(writer, writer.value(f"trunc i64 {value} to i32"), ir.I32, 64)
     return _narrowed(writer, value, 64, node.type)
@@ -56,8 +58,8 @@ def _call(writer: FunctionWriter, text: str, type: ir.Type) -> str:
     return writer.value(f"call {text}")
 
 
-def _widened(writer: FunctionWriter, arguments: tuple[ir.Expression, ...]) -> str:
-    """The arguments as a C caller passes them: integers extended by their own sign."""
+def _widened(writer: FunctionWriter, arguments: tuple[ir.Expression, ...], pointers: str = "") -> str:
+    """The arguments as a C caller passes them: integers extended by their own sign; what is known of ``pointers``."""
     texts = []
     for item in arguments:
         value = expressions.evaluate(writer, item)
@@ -68,7 +70,8 @@ def _widened(writer: FunctionWriter, arguments: tuple[ir.Expression, ...]) -> st
                 value = writer.value(f"zext i1 {value} to i64")
             case _:
                 pass
-        texts.append(f"{llvm_type(item.type) if isinstance(item.type, ir.PointerType) else 'i64'} {value}")
+        name = f"{llvm_type(item.type)} {pointers}" if isinstance(item.type, ir.PointerType) else "i64"
+        texts.append(f"{name} {value}")
     return ", ".join(texts)
 
 

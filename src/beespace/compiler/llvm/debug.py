@@ -308,4 +308,7 @@ class Debug:
             f"globals: {self.metadata.tuple(self._globals)}, splitDebugInlining: false, nameTableKind: None)",
         )
         self.metadata.named("llvm.dbg.cu", [self.unit])
-        self.metadata.named("llvm.module.flags", [self.metadata.node('!{i32 2, !"Debug Info Version", i32 3}')])
+        # CodeView, and no version of DWARF: LLVM then writes no DWARF, which a loader has no use for.  (CodeView
+        # itself is for Windows alone.)  BTF it writes for this target whatever the flags say.
+        flags = ('!{i32 2, !"Debug Info Version", i32 3}', '!{i32 2, !"CodeView", i32 1}')
+        self.metadata.named("llvm.module.flags", [self.metadata.node(flag) for flag in flags])

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import walk
-from beespace.compiler.llvm import statements
+from beespace.compiler.llvm import effects, statements
 from beespace.compiler.llvm.core import Core, accesses_of
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.maps import event_lines, global_line, map_line
 from beespace.compiler.llvm.metadata import Metadata, quoted
 from beespace.compiler.llvm.struct_ops import struct_ops_line
-from beespace.compiler.llvm.writer import FunctionWriter, Unit, llvm_type, symbol
+from beespace.compiler.llvm.writer import FunctionWriter, Unit, symbol
 
 __all__ = ["emit"]
 
@@ -52,7 +52,8 @@ def emit(module: ir.Module) -> str:
     return "\n".join([
         f"source_filename = {quoted(module.name)}",
         *_HEAD, "", *maps, *variables, *interfaces, license_line, *events, *core.lines(),
-        *functions, "", *sorted(unit.used), *unit.kernel_functions.values(), *_ATTRIBUTES, "", *metadata.lines(), "",
+        *functions, "", *sorted(unit.used), *unit.kernel_functions.values(), *_ATTRIBUTES, *effects.ATTRIBUTES,
+        "", *metadata.lines(), "",
     ])  # fmt: skip
 
 
@@ -63,12 +64,10 @@ def _may_lose_its_result(function: ir.Function) -> bool:
 
 def _function(unit: Unit, function: ir.Function) -> list[str]:
     writer = FunctionWriter(unit, function)
-    for parameter in function.parameters:
-        writer.locals[parameter.name] = f"%{quoted('p.' + parameter.name)}"
     statements.run_block(writer, function.body)
     if writer.open:
         # The end of a void function, or a place that the verifier of the IR knows is never reached.
         result = function.result
         zero = "" if isinstance(result, ir.VoidType) else "null" if isinstance(result, ir.PointerType) else "0"
-        writer.leave(llvm_type(result), "false" if isinstance(result, ir.BoolType) else zero)
+        writer.leave("false" if isinstance(result, ir.BoolType) else zero)
     return writer.lines()

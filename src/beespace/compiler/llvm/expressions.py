@@ -46,9 +46,9 @@ def _evaluate(writer: FunctionWriter, node: ir.Expression) -> str:
                 return "null"
             return str(node.value) if isinstance(node.type, ir.IntType) else ("true" if node.value else "false")
         case ir.Local():
+            if node.name in writer.values:
+                return writer.values[node.name]
             register = writer.locals[node.name]
-            if register.startswith('%"p.'):
-                return register
             return writer.value(f"load {llvm_type(node.type)}, ptr {register}, align {max(1, node.type.size)}")
         case ir.Binary():
             return _binary(writer, node)

@@ -32,6 +32,7 @@ _R = ir.Region
 _FIXED = (_R.CONTEXT, _R.SOCKET)
 _BY_FIELD = (_R.OBJECT, _R.LENT)  # the verifier lets no access reach over two fields, so that LLVM must not merge them
 _PROBES = {_R.KERNEL_TRUSTED: 113, _R.KERNEL_UNTRUSTED: 113, _R.USER: 112}  # bpf_probe_read_kernel(), _user()
+_MANY = 4  # as many pieces are zeroed by an instruction of LLVM's own
 _UNROLLED = 64  # more pieces than this are moved by a loop
 _PROBE_TEMPORARY = ".probe"
 
@@ -98,8 +99,8 @@ def probe(writer: FunctionWriter, region: ir.Region, pointer: str, size: int | s
     return target
 
 
-def helper(writer: FunctionWriter, number: int, arguments: str, result: str = "i64") -> str:
-    return writer.value(f"call {result} inttoptr (i64 {number} to ptr)({arguments})")
+def helper(writer: FunctionWriter, number: int, arguments: str, result: str = "i64", attributes: str = "") -> str:
+    return writer.value(f"call {result} inttoptr (i64 {number} to ptr)({arguments}){attributes}")
 
 
 def store(writer: FunctionWriter, pointer: str, value: str, node: ir.Store) -> None:
@@ -159,6 +160,13 @@ def copy(writer: FunctionWriter, target: str, source: str, node: ir.Copy) -> Non
 def zero(writer: FunctionWriter, pointer: str, node: ir.Zero) -> None:
     type = llvm_type(node.pointer.type)
     volatile = " volatile" if region_of(node.pointer) in _BY_FIELD else ""
+    plain = region_of(node.pointer) not in (*_BY_FIELD, _R.ARENA)
+    if plain and _MANY <= node.size // node.align <= _UNROLLED:
+        # One instruction for all of LLVM's passes, and these stores in the end.
+        writer.unit.intrinsic("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        where = f"ptr align {node.align} {pointer}"
+        writer.effect(f"call void @llvm.memset.p0.i64({where}, i8 0, i64 {node.size}, i1 false)")
+        return
 
     def piece(offset: int | str, size: int) -> None:
         writer.effect(f"store{volatile} i{size * 8} 0, {type} {add(writer, pointer, offset, type)}, align {size}")

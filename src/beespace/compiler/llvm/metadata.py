@@ -11,10 +11,13 @@ from collections.abc import Iterable
 __all__ = ["Metadata", "quoted"]
 
 
+_WRITTEN = [chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in range(256)]
+
+
 def quoted(text: str | bytes) -> str:
     """A string as LLVM's assembly writes it: ``"..."`` with everything else than plain ASCII in hex."""
     data = text.encode() if isinstance(text, str) else text
-    return '"' + "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in data) + '"'
+    return '"' + "".join([_WRITTEN[byte] for byte in data]) + '"'
 
 
 class Metadata:

@@ -33,7 +33,10 @@ def _run(writer: FunctionWriter, node: ir.Statement) -> None:
     match node:
         case ir.Declare():
             value = _zero(node.type) if node.value is None else evaluate(writer, node.value)
-            _set(writer, writer.local(node.name, node.type), node.type, value)
+            if node.name in writer.assigned:
+                _set(writer, writer.local(node.name, node.type), node.type, value)
+            else:
+                writer.values[node.name] = value
         case ir.Assign():
             value = evaluate(writer, node.value)
             _set(writer, writer.locals[node.name], node.value.type, value)
@@ -65,10 +68,7 @@ def _run(writer: FunctionWriter, node: ir.Statement) -> None:
         case ir.Continue():
             writer.jump(writer.loops[-1][0])
         case ir.Return():
-            if node.value is None:
-                writer.leave("void")
-            else:
-                writer.leave(llvm_type(node.value.type), evaluate(writer, node.value))
+            writer.leave("" if node.value is None else evaluate(writer, node.value))
         case ir.Evaluate():
             evaluate(writer, node.value)
         case _:

@@ -1,12 +1,13 @@
 """One function's LLVM IR, line by line.
 
-Invariant: every block ends in exactly one terminator, every local is an alloca of the entry block
-(mem2reg makes registers of them), and every instruction has a source location.
+Invariant: every block ends in exactly one terminator, and every instruction has a source location.  A local that is
+assigned to is an alloca of the entry block (mem2reg makes registers of them); any other is the value that it has.
 """
 
 from __future__ import annotations
 
 from beespace.compiler import ir
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.llvm.core import Core
 from beespace.compiler.llvm.debug import Debug
 from beespace.compiler.llvm.metadata import quoted
@@ -15,6 +16,7 @@ from beespace.record import dataclass, field
 __all__ = ["FunctionWriter", "Unit", "llvm_type", "symbol"]
 
 _I1 = "i1"
+_LEAVE, _RESULT = "leave", "%result"
 
 
 def llvm_type(type: ir.Type) -> str:
@@ -56,7 +58,9 @@ class FunctionWriter:
         self.unit = unit
         self.function = function
         self.scope = unit.debug.function(function)
-        self.locals: dict[str, str] = {}
+        self.assigned = {node.name for node in walk(function.body) if isinstance(node, ir.Assign)}
+        self.values = {item.name: f"%{quoted('p.' + item.name)}" for item in function.parameters}
+        self.locals: dict[str, str] = {}  # the rest, by their addresses
         self.loops: list[tuple[str, str]] = []  # (where continue goes, where break goes)
         self.open = True  # whether the current block still lacks its terminator
         self._spans: list[ir.Span | None] = [function.span]
@@ -65,6 +69,7 @@ class FunctionWriter:
         self._lines: list[str] = []
         self._block = "entry"
         self._count = 0
+        self._last = function.span
 
     # --- instructions ---
 
@@ -105,8 +110,14 @@ class FunctionWriter:
     def branch(self, condition: str, then: str, otherwise: str) -> None:
         self._end(f"br i1 {condition}, label %{then}, label %{otherwise}")
 
-    def leave(self, type: str, value: str = "") -> None:
-        self._end(f"ret {type} {value}".rstrip())
+    def leave(self, value: str = "") -> None:
+        """To the one way out of the function, with its result; that way is where the last return stands."""
+        self._last = self._spans[-1]
+        if value:
+            type = llvm_type(self.function.result)
+            align = max(1, self.function.result.size)
+            self.effect(f"store {type} {value}, ptr {_RESULT}, align {align}")
+        self.jump(_LEAVE)
 
     def _end(self, text: str) -> None:
         if self.open:
@@ -134,8 +145,21 @@ class FunctionWriter:
             self._allocas.append(f"  {register} = alloca [{size} x i8], align {align}")
         return register
 
+    def _finish(self) -> None:
+        """The way out stands last, where LLVM lays out what follows; each return on its own would move it up."""
+        result, type = self.function.result, llvm_type(self.function.result)
+        with self.at(self._last):
+            self.start(_LEAVE)
+            if isinstance(result, ir.VoidType):
+                self._end("ret void")
+                return
+            align = max(1, result.size)
+            self._allocas.append(f"  {_RESULT} = alloca {type}, align {align}")
+            self._end(f"ret {type} {self.value(f'load {type}, ptr {_RESULT}, align {align}')}")
+
     def lines(self) -> list[str]:
         """The whole definition."""
+        self._finish()
         function = self.function
         parameters = ", ".join(f"{llvm_type(item.type)} %{quoted('p.' + item.name)}" for item in function.parameters)
         linkage = "internal" if function.section is None and not function.exported else "dso_local"

@@ -13,12 +13,15 @@ from beespace.compiler import ir
 from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.certain_entries import certain_entries
 from beespace.compiler.passes.checked_packets import checked_packets
+from beespace.compiler.passes.common_ends import common_ends
 from beespace.compiler.passes.guards import guards
+from beespace.compiler.passes.joined_bounds import joined_bounds
 from beespace.compiler.passes.late_values import late_values
 from beespace.compiler.passes.maybe_none import maybe_none
 from beespace.compiler.passes.off_stack import off_stack
 from beespace.compiler.passes.outline import outline
 from beespace.compiler.passes.packet_ends import packet_ends
+from beespace.compiler.passes.short_loops import short_loops
 from beespace.errors import InternalError
 
 __all__ = ["PASSES", "Pass", "run"]
@@ -27,14 +30,17 @@ Pass: TypeAlias = Callable[[ir.Module], ir.Module]
 
 #: What every module goes through, in this order.
 PASSES: tuple[Pass, ...] = (
+    short_loops,
     certain_entries,
     late_values,
     checked_packets,
     maybe_none,
     off_stack,
+    common_ends,
     outline,
     guards,
     packet_ends,
+    joined_bounds,
 )
 
 

@@ -7,7 +7,7 @@ what the program does then is of no matter; to leave the function costs more tha
 from __future__ import annotations
 
 from beespace.compiler import ir
-from beespace.compiler.passes.blocks import each_block
+from beespace.compiler.passes.blocks import each_block, each_function
 from beespace.isa.constants import MapType
 from beespace.record import replace
 
@@ -31,8 +31,7 @@ def certain_entries(module: ir.Module) -> ir.Module:
                 return block((*found[: at + 2], there, *found[at + 4 :]))
         return statements
 
-    functions = (replace(function, body=each_block(function.body, block)) for function in module.functions)
-    return replace(module, functions=tuple(functions))
+    return each_function(module, lambda function: each_block(function, block))
 
 
 def _is_certain(key: ir.Statement, lookup: ir.Statement, sizes: dict[str, int]) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import walk
-from beespace.compiler.passes.blocks import each_block
+from beespace.compiler.passes.blocks import each_block, each_function
 from beespace.record import dataclass, replace
 
 __all__ = ["checked_packets"]
@@ -29,12 +29,15 @@ class _Header:
 
 def checked_packets(module: ir.Module) -> ir.Module:
     """See the module."""
-    return replace(module, functions=tuple(_function(function) for function in module.functions))
+    return each_function(module, _function)
 
 
 def _function(function: ir.Function) -> ir.Function:
-    uses = Counter(node.name for node in walk(function.body) if isinstance(node, ir.Local))
-    return replace(function, body=each_block(function.body, lambda block: _block(block, uses)))
+    nodes = tuple(walk(function.body))
+    if not any(isinstance(node, ir.Sequence) and node.type == _PACKET for node in nodes):
+        return function
+    uses = Counter(node.name for node in nodes if isinstance(node, ir.Local))
+    return each_block(function, lambda block: _block(block, uses))
 
 
 def _block(block: ir.Block, uses: Counter[str]) -> ir.Block:

@@ -9,6 +9,7 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite, walk
+from beespace.compiler.passes.blocks import each_function
 from beespace.record import replace
 
 __all__ = ["guards"]
@@ -16,8 +17,7 @@ __all__ = ["guards"]
 
 def guards(module: ir.Module) -> ir.Module:
     """``module`` without :class:`~beespace.compiler.ir.Guard`."""
-    functions = tuple(_without(function) for function in module.functions)
-    return module if functions == module.functions else replace(module, functions=functions)
+    return each_function(module, _without)
 
 
 def _without(function: ir.Function) -> ir.Function:

@@ -12,25 +12,30 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import walk
-from beespace.compiler.passes.blocks import each_block
+from beespace.compiler.passes.blocks import each_block, each_function
 from beespace.record import replace
 
 __all__ = ["late_values"]
 
 _RESERVE = 131  # bpf_ringbuf_reserve()
+# Helpers that write to their first argument and nowhere else: the name of who runs, what is read from elsewhere.
+_FILLING = frozenset((16, 112, 113, 114, 115))
 # Helpers that only tell something: times, who runs, random numbers.
 _TELLING = frozenset((5, 7, 8, 14, 15, 35, 42, 46, 47, 80, 122, 125, 158, 160, 208))
 
 
 def late_values(module: ir.Module) -> ir.Module:
     """See the module."""
-    return replace(module, functions=tuple(_late(function) for function in module.functions))
+    return each_function(module, _late)
 
 
 def _late(function: ir.Function) -> ir.Function:
-    uses = Counter(node.name for node in walk(function.body) if isinstance(node, ir.Local))
-    assigned = {node.name for node in walk(function.body) if isinstance(node, ir.Assign)}
-    return replace(function, body=each_block(function.body, lambda block: _block(block, uses, assigned)))
+    nodes = tuple(walk(function.body))
+    if not any(isinstance(node, ir.Helper) and node.number == _RESERVE for node in nodes):
+        return function
+    uses = Counter(node.name for node in nodes if isinstance(node, ir.Local))
+    assigned = {node.name for node in nodes if isinstance(node, ir.Assign)}
+    return each_block(function, lambda block: _block(block, uses, assigned))
 
 
 def _block(block: ir.Block, uses: Counter[str], assigned: set[str]) -> ir.Block:
@@ -39,8 +44,9 @@ def _block(block: ir.Block, uses: Counter[str], assigned: set[str]) -> ir.Block:
         if _is_reserve(reserve) and isinstance(check, ir.If) and _is_not_null(check.condition, reserve):
             start, moved = _movable(block, at, check.then, uses, assigned)
             if moved:
+                assert isinstance(reserve, ir.Declare)
                 stays = tuple(statement for statement in block[start:at] if statement not in moved)
-                inside = replace(check, then=(*moved, *check.then))
+                inside = replace(check, then=_beside(moved, check.then, reserve.name))
                 return _block((*block[:start], *stays, reserve, inside, *block[at + 2 :]), uses, assigned)
     return block
 
@@ -76,6 +82,41 @@ def _movable(
         moved.insert(0, statement)
         used.update(node.name for node in walk((statement.value,)) if isinstance(node, ir.Local))
     return start, tuple(moved)
+
+
+def _beside(moved: Sequence[ir.Statement], then: ir.Block, record: str) -> ir.Block:
+    """``moved`` before ``then``; each right before the store that wants it, so that no register holds it longer."""
+    found = list(then)
+    for statement in reversed(moved):
+        assert isinstance(statement, ir.Declare)
+        place = next((at for at, other in enumerate(found) if not _fills_without(other, record, statement.name)), 0)
+        wanted = place < len(found) and isinstance(found[place], ir.Store) and _wants(found[place], statement.name)
+        found.insert(place if wanted else 0, statement)
+    return tuple(found)
+
+
+def _fills_without(statement: ir.Statement, record: str, name: str) -> bool:
+    """Whether a statement only writes to the record, and nothing that is made of the local ``name``."""
+    match statement:
+        case ir.Declare(value=value):
+            into = value is not None and _only_tells(value)
+        case ir.Store(pointer=pointer) | ir.Zero(pointer=pointer) | ir.Copy(target=pointer):
+            into = _is_inside(pointer, record)
+        case ir.Evaluate(value=ir.Helper(number=number, arguments=(pointer, *_))) if number in _FILLING:
+            into = _is_inside(pointer, record)
+        case _:
+            into = False
+    return into and not _wants(statement, name)
+
+
+def _is_inside(pointer: ir.Expression, record: str) -> bool:
+    while isinstance(pointer, ir.Offset):
+        pointer = pointer.pointer
+    return isinstance(pointer, ir.Local) and pointer.name == record
+
+
+def _wants(statement: ir.Statement, name: str) -> bool:
+    return any(isinstance(node, ir.Local) and node.name == name for node in walk((statement,)))
 
 
 def _only_tells(value: ir.Expression) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite, walk
+from beespace.compiler.passes.blocks import each_function
 from beespace.record import replace
 
 __all__ = ["packet_ends"]
@@ -26,11 +27,12 @@ _CHANGES = frozenset((
 
 def packet_ends(module: ir.Module) -> ir.Module:
     """See the module."""
+    if all(next(_ends(function.body), None) is None for function in module.functions):
+        return module
     changed = {function.name: _changes(function) for function in module.functions}
-    functions = (
-        function if _may_change(module, function, changed) else _once(function) for function in module.functions
+    return each_function(
+        module, lambda function: function if _may_change(module, function, changed) else _once(function)
     )
-    return replace(module, functions=tuple(functions))
 
 
 def _changes(function: ir.Function) -> bool:

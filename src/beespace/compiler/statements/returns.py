@@ -17,6 +17,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.owned import LENT, OBJECT
 from beespace.compiler.results import give, give_several, returns_copy
 from beespace.compiler.statements.assignments import with_type
+from beespace.compiler.syntax import nodes
 from beespace.compiler.types import (
     I32,
     U32,
@@ -153,7 +154,7 @@ def _subprogram(frame: Frame, node: ast.Return) -> ir.Block:
 
 
 def _returns_values(frame: Frame) -> bool:
-    return any(isinstance(found, ast.Return) and not _is_none(found) for found in ast.walk(frame.source.node))
+    return any(isinstance(found, ast.Return) and not _is_none(found) for found in nodes(frame.source.node))
 
 
 def _number(frame: Frame, value: Value, result: Int | Bool, node: ast.expr) -> ir.Expression:
