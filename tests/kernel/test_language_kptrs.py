@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from since import compiled_since
 
 from beespace.kernel import bpf_cpumask, task_struct
 from beespace.lang import Array, Global, Hash, Program, bpf, syscall, tc
@@ -92,15 +93,18 @@ class Job(Struct):
     name: Text = text(8)
 
 
-class Slot(Struct):
+class Box(Struct):
     job: Kptr = kptr(Job)
+
+
+class Slot(Struct):
     mask: Kptr = kptr(bpf_cpumask)
 
 
 class Boxes(Program):
-    """Objects of the program's own, and masks of CPUs, that map values keep."""
+    """Objects of the program's own that map values keep."""
 
-    slots = Array(Slot, 1)
+    slots = Array(Box, 1)
     results = Array(u64, 8)
 
     @tc("egress")
@@ -129,6 +133,11 @@ class Boxes(Program):
         again = slot.job.take()
         return 0 if again is None else 2
 
+
+class Masks(Program):
+    slots = Array(Slot, 1)
+    results = Array(u64, 8)
+
     @syscall
     def masks(self, ctx):
         slot = self.slots[0]
@@ -147,5 +156,10 @@ def test_objects_of_our_own_are_kept(loaded_probe) -> None:
     assert run(probe, "get") == 0
     assert [probe.results[number] for number in range(5)] == [1, 1, 6, 0, 1]
     assert run(probe, "put") == 0  # the second goes with the map
+
+
+def test_a_mask_of_cpus_is_kept(loaded_probe) -> None:
+    with compiled_since("6.3"):
+        probe = loaded_probe(Masks)
     assert probe.loaded.programs["masks"].test_run().retval == 0
     assert probe.results[5] == 1

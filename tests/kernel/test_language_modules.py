@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import wires
+from since import compiled_since
 
 from beespace.errors import CompileError
 from beespace.kernel import net_device, veth_priv
@@ -63,7 +64,7 @@ class Named(Program):
 
 @pytest.mark.parametrize("probe", [Sent, Probed])
 def test_arguments_of_a_modules_function(probe: type[Program], wire: wires.Wire, own_cache: None) -> None:
-    with probe() as running:
+    with compiled_since("5.11"), probe() as running:
         wire.send(3)
         assert running.sent["left"] == 3 * (14 + 20 + 8 + 10)  # "right" sends what ICMP has to say
         if probe is Sent:

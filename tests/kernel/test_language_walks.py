@@ -37,7 +37,8 @@ class Cgroups(Program):
 
 
 def test_cgroups_and_their_tasks(loaded_probe, cgroup: Path) -> None:
-    probe = loaded_probe(Cgroups)
+    with compiled_since("6.7"):
+        probe = loaded_probe(Cgroups)
     inner = cgroup / "inner"
     inner.mkdir()
     try:

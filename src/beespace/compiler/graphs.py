@@ -82,12 +82,14 @@ def _taken(function: str, word: str) -> Word:
         cls, link = _checked(frame, resource, node)
         popping = kernel_function(frame, node, function, OBJECT, value.expression)
         forget_lent(frame, f"{word} may have taken it")
-        return _unlinked(frame, cls, link, (), popping)
+        return _unlinked(frame, cls, link, (), popping, node)
 
     return taken
 
 
-def _unlinked(frame: Frame, cls: type[Struct], link: int, before: ir.Block, code: ir.Expression) -> Value:
+def _unlinked(
+    frame: Frame, cls: type[Struct], link: int, before: ir.Block, code: ir.Expression, place: ast.AST
+) -> Value:
     """The object whose link the kernel gives, or None."""
     node = ir.Local(frame.scope.fresh("link"), OBJECT)
     found = frame.scope.fresh("found")
@@ -97,7 +99,7 @@ def _unlinked(frame: Frame, cls: type[Struct], link: int, before: ir.Block, code
         ir.Declare(found, OBJECT),
         ir.If(not_null(node), (ir.Assign(found, _outer(frame, node, link)),)),
     )
-    return made(frame, cls, block, ir.Local(found, OBJECT))
+    return made(frame, cls, block, ir.Local(found, OBJECT), place)
 
 
 def _lent(function: str, word: str, since: str) -> Word:
@@ -134,7 +136,7 @@ def _first_of_tree(frame: Frame, resource: Resource, value: Value, node: ast.Cal
         ir.If(not_null(first), (ir.Assign(out, removing),)),
     )
     forget_lent(frame, "Tree.popleft() may have taken it")
-    return _unlinked(frame, cls, link, block, ir.Local(out, OBJECT))
+    return _unlinked(frame, cls, link, block, ir.Local(out, OBJECT), node)
 
 
 def _removed(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
@@ -148,7 +150,7 @@ def _removed(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> 
                           suggestion="it takes out what .first() gave, inside the same `with`")  # fmt: skip
     removing = kernel_function(frame, node, "bpf_rbtree_remove", OBJECT, value.expression, offset(item.code, link))
     forget_lent(frame, "Tree.remove() has taken it")
-    return _unlinked(frame, cls, link, (), removing)
+    return _unlinked(frame, cls, link, (), removing, node)
 
 
 def _order(frame: Frame, cls: type[Struct], link: int, node: ast.Call) -> ir.FunctionAddress:

@@ -94,7 +94,7 @@ def _given(frame: Frame, cls: type[Struct], value: Value, argument: ast.expr) ->
     """The same of an object of the program's own; what was there is freed with what else nobody has a name for."""
     item = present(frame, frame.value(argument), argument)
     pointer, gone = given(frame, item, "Kptr.store()", cls, argument)
-    exchange = made(frame, cls, (), call("kptr_xchg", OBJECT, value.expression, pointer))
+    exchange = made(frame, cls, (), call("kptr_xchg", OBJECT, value.expression, pointer), argument)
     assert isinstance(exchange.code, ir.Sequence)
     return Value(BOOL, ir.Sequence((*exchange.code.body, *gone), ir.Const(1, ir.BOOL)))
 
@@ -104,7 +104,7 @@ def take(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Valu
     argument_nodes(frame, node, "Kptr.take()")
     if resource.kind.holds is None:
         raise frame.error(rules.NotShared, node, word="take", other="get", why="the kernel's objects have many owners")
-    return made(frame, resource.kind.holds, (), call("kptr_xchg", OBJECT, value.expression, ir.Const(0, OBJECT)))
+    return made(frame, resource.kind.holds, (), call("kptr_xchg", OBJECT, value.expression, ir.Const(0, OBJECT)), node)
 
 
 def clear(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Value:
@@ -112,7 +112,7 @@ def clear(frame: Frame, resource: Resource, value: Value, node: ast.Call) -> Val
     argument_nodes(frame, node, "Kptr.clear()")
     if resource.kind.holds is not None:
         before, place = frame.bind_address(value.expression)
-        out = made(frame, resource.kind.holds, before, call("kptr_xchg", OBJECT, place, ir.Const(0, OBJECT)))
+        out = made(frame, resource.kind.holds, before, call("kptr_xchg", OBJECT, place, ir.Const(0, OBJECT)), node)
         return Value(BOOL, not_null(out.expression))
     _type(frame, resource, node)
     before, pointer = frame.bind_address(value.expression)

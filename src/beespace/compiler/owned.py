@@ -49,8 +49,9 @@ def kernel_function(
 # --- who owns it ---------------------------------------------------------------------------------
 
 
-def made(frame: Frame, cls: type[Struct], block: ir.Block, code: ir.Expression) -> Value:
+def made(frame: Frame, cls: type[Struct], block: ir.Block, code: ir.Expression, node: ast.AST) -> Value:
     """An object, or None, in a register without a name: a name takes it from there."""
+    kernel_function(frame, node, "bpf_obj_drop", ir.VOID, _NONE)  # a mistake here, if it cannot be freed
     name = frame.scope.fresh("object")
     frame.scope.add(Variable(name, name, StructType(cls), OBJECT))
     frame.owned[name] = cls

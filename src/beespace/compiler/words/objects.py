@@ -27,7 +27,7 @@ def _new(frame: Frame, node: ast.Call) -> Value:
     making = kernel_function(frame, node, "bpf_obj_new", OBJECT, ir.LocalTypeId(cls))
     zeroes = tuple(ir.Zero(offset(raw, at), size, memory_align(8, at)) for at, size in leaves(cls))
     filling: ir.Block = (ir.If(not_null(raw), zeroes),) if zeroes else ()
-    return made(frame, cls, (ir.Declare(raw.name, OBJECT, making), *filling), raw)
+    return made(frame, cls, (ir.Declare(raw.name, OBJECT, making), *filling), raw, node)
 
 
 WORDS: dict[str, tuple[int, Word]] = {"new": (1, _new)}
