@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from since import compiled_since
 from wires import Wire
 
 from beespace.hooks import resolve
+from beespace.lang.verdicts import XDP_PASS, XDP_TX
 from beespace.session.files import program_of
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
@@ -195,15 +198,85 @@ def sockets(probe: Any, inside: Inside) -> None:
         assert probe.states[listening] >= 1
 
 
+def egress(probe: Any, inside: Inside) -> None:
+    cgroup = inside.cgroup.stat().st_ino
+    probe.allow(cgroup, 0x7F000000, 8, port=7001)
+    sending = (
+        "import socket\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.sendto(b'x', ('127.0.0.1', {}))\nprint('sent')"
+    )
+    assert inside.run(sending.format(7001)) == "sent"
+    assert inside.run(sending.format(7002)) == "PermissionError"
+    refused = [(event.cgroup, event.address, event.port) for event in probe.refused.available()]
+    assert refused == [(cgroup, "127.0.0.1", 7002)]
+    assert [(bits, rule.packets) for (bits, _), rule in probe.rules.items()] == [(72, 1)]
+
+
+def header_options(probe: Any, inside: Inside) -> None:
+    code = "import socket\nserver = socket.create_server(('127.0.0.1', 0))\n"
+    code += "client = socket.create_connection(server.getsockname())\nother = server.accept()[0]\n"
+    code += "for _ in range(5):\n    client.send(b'x')\n    other.recv(1)\n    other.send(b'y')\n    client.recv(1)\n"
+    code += "print('done')"
+    assert inside.run(code) == "done"
+    assert probe.written.value >= 10
+    assert list(probe.heard) == [7]
+    assert probe.heard[7] >= 10
+
+
+def options(probe: Any, inside: Inside) -> None:
+    code = "import socket\ns = socket.socket()\ns.setsockopt(0, 1, 4)\nprint(s.getsockopt(0, 1))\n"
+    code += "s.setsockopt(0xBEE, 1, b'*')\nprint(s.getsockopt(0xBEE, 1, 1))\ns.setsockopt(1, 36, 7)"
+    assert inside.run(code).split() == ["40", "b'*'", "PermissionError"]
+    assert probe.refused.value == 1
+
+
+def request_latency(probe: Any, inside: Inside) -> None:
+    def serve(server: socket.socket) -> None:
+        with server.accept()[0] as connection:
+            for _ in range(5):
+                connection.recv(100)
+                time.sleep(0.02)
+                connection.send(b"answer")
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=serve, args=(server,))
+        answering.start()
+        code = f"import socket\ns = socket.create_connection({server.getsockname()!r})\n"
+        code += "for _ in range(5):\n    s.send(b'question')\n    s.recv(100)\nprint('done')"
+        assert inside.run(code) == "done"
+        answering.join()
+        ((port, latency),) = probe.latency.items()
+        assert (port, latency.total) == (server.getsockname()[1], 5)
+    assert latency.mean >= 20_000  # us
+
+
+def writes(probe: Any, inside: Inside) -> None:
+    with tempfile.TemporaryDirectory(prefix="beespace-test-") as folder:
+        name = Path(folder) / "honey"
+        name.write_text("sweet")
+        with type(probe)(prefix=f"{folder}/", deny=True) as guard:
+            assert name.read_text() == "sweet"
+            with pytest.raises(PermissionError):
+                name.write_text("sour")
+            (event,) = guard.writes.available()
+        assert name.read_text() == "sweet"
+    assert (event.pid, event.path) == (os.getpid(), str(name))
+    assert event.executable == str(Path("/proc/self/exe").readlink())
+
+
 CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
     check.__name__: check
     for check in (
         devices,
         dns,
+        egress,
         exec_guard,
+        header_options,
         limiter,
         no_binding,
         no_raw_sockets,
+        options,
+        request_latency,
         round_trips,
         secret,
         services,
@@ -211,6 +284,7 @@ CGROUPS: dict[str, Callable[[Any, Inside], None]] = {
         sockets,
         sysctls,
         talkers,
+        writes,
     )
 }
 
@@ -307,9 +381,190 @@ def steering(probe: Any, wire: Wire) -> None:
     assert probe.steered.value >= 3
 
 
+def checksum(data: bytes) -> int:
+    """RFC 1071; 0 of a header with a checksum that is right."""
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def packet(source: str, target: str, protocol: int, payload: bytes) -> bytes:
+    """An IPv4 packet in a frame."""
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0)
+    header += socket.inet_aton(source) + socket.inet_aton(target)
+    header = header[:10] + struct.pack(">H", checksum(header)) + header[12:]
+    return bytes(range(6)) + b"\xaa" * 6 + b"\x08\0" + header + payload
+
+
+def segment(source_port: int, flags: int) -> bytes:
+    return struct.pack(">HHIIBBHHH", source_port, 80, 1, 1, 5 << 4, flags, 1000, 0, 0)
+
+
+def balancer(probe: Any, wire: Wire) -> None:
+    probe.serve(1, 0x0A0000C8, 80, [0x0A000101, 0x0A000102, 0x0A000103])
+    servers = {}
+    for port in range(1000, 1060):
+        given = packet("10.0.0.9", "10.0.0.200", 6, segment(port, 2))
+        ran = probe.test_run("on_packet", given)
+        assert ran.retval == XDP_TX
+        assert ran.data[:14] == b"\2\0\0\0\0\1" + bytes(range(6)) + b"\x08\0"
+        outer, inner = ran.data[14:34], ran.data[34:]
+        assert inner == given[14:]
+        assert (checksum(outer), outer[9], int.from_bytes(outer[2:4], "big")) == (0, 4, 60)
+        servers[port] = outer[16:]
+    assert {socket.inet_ntoa(server) for server in servers.values()} == {f"10.0.1.{number}" for number in (1, 2, 3)}
+    for port, server in servers.items():
+        again = probe.test_run("on_packet", packet("10.0.0.9", "10.0.0.200", 6, segment(port, 16)))
+        assert again.data[30:34] == server
+    assert probe.chosen.value == 60
+    assert sum(probe.traffic[place].packets for place in range(64)) == 120
+    assert probe.test_run("on_packet", packet("10.0.0.9", "10.0.0.201", 6, segment(1, 2))).retval == XDP_PASS
+
+
+def nat(probe: Any, wire: Wire) -> None:
+    inside, outside = "10.1.0.2", "10.1.0.99"
+    wire.left.run("ip", "address", "add", f"{inside}/32", "dev", "left")
+    wire.left.run("sysctl", "-w", "net.ipv4.conf.all.rp_filter=0")
+    wire.right.run("ip", "route", "add", f"{outside}/32", "dev", "right")
+    wire.right.run("ip", "neigh", "add", outside, "lladdr", "02:00:00:00:00:01", "dev", "right")
+
+    def here(kind: int) -> socket.socket:
+        made = wire.left.inside(lambda: socket.socket(socket.AF_INET, kind))
+        made.settimeout(patience(20))
+        made.bind((inside, 0))
+        return made
+
+    with wire.right.socket(socket.SOCK_DGRAM, 9000) as server, here(socket.SOCK_DGRAM) as client:
+        client.sendto(b"question", server.getsockname())
+        question, sender = server.recvfrom(100)
+        assert (question, sender) == (b"question", (outside, client.getsockname()[1]))
+        server.sendto(b"answer", sender)
+        assert client.recvfrom(100) == (b"answer", server.getsockname())
+    with wire.right.socket(socket.SOCK_STREAM, 9000) as server, here(socket.SOCK_STREAM) as client:
+        server.listen()
+        client.connect(server.getsockname())
+        with server.accept()[0] as connection:
+            assert connection.getpeername()[0] == outside
+            client.sendall(bytes(5000))
+            assert len(connection.recv(5000, socket.MSG_WAITALL)) == 5000
+            connection.sendall(bytes(5000))
+            assert len(client.recv(5000, socket.MSG_WAITALL)) == 5000
+    with wire.right.socket(socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(b"x", (outside, 9))
+    assert probe.strangers.value == 1
+
+
+def stateful(probe: Any, wire: Wire) -> None:
+    with wire.left.socket(socket.SOCK_DGRAM) as ours, wire.right.socket(socket.SOCK_DGRAM) as theirs:
+        theirs.sendto(b"unasked", ours.getsockname())
+        ours.sendto(b"question", theirs.getsockname())
+        assert theirs.recv(10) == b"question"
+        theirs.sendto(b"answer", ours.getsockname())
+        assert ours.recv(10) == b"answer"
+    assert probe.refused.value == 1
+    with wire.right.socket(socket.SOCK_STREAM, 80) as server, wire.left.socket(socket.SOCK_STREAM) as client:
+        server.listen()
+        client.connect(server.getsockname())
+        with server.accept()[0] as connection:
+            connection.send(b"hello")
+            assert client.recv(10) == b"hello"
+    states = {(connection.protocol, entry.state.name) for connection, entry in probe.connections.items()}
+    assert {(17, "ANSWERED"), (6, "CLOSING")} <= states
+
+
+def name_server(probe: Any, wire: Wire) -> None:
+    probe.add("www.beespace.example", 0x0A0B0C0D)
+    question = struct.pack(">6H", 9, 0x100, 1, 0, 0, 0) + b"\x03WwW\x08BeeSpace\x07example\0" + struct.pack(">2H", 1, 1)
+    with wire.left.socket(socket.SOCK_DGRAM) as client:
+        client.sendto(question, (wire.right.address, 53))
+        answer, sender = client.recvfrom(512)
+        assert sender == (wire.right.address, 53)
+        assert struct.unpack(">6H", answer[:12]) == (9, 0x8180, 1, 1, 0, 0)
+        assert answer[12:] == question[12:] + bytes.fromhex("c00c 0001 0001 0000003c 0004 0a0b0c0d")
+        client.sendto(question.replace(b"WwW", b"ftp"), (wire.right.address, 53))
+        client.settimeout(0.2)
+        with pytest.raises((TimeoutError, ConnectionRefusedError)):
+            client.recv(512)
+    assert (probe.answered.value, probe.unknown.value) == (1, 1)
+
+
+def server_names(probe: Any, wire: Wire) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="www.beespace.example")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        session.do_handshake()
+    with wire.right.socket(socket.SOCK_STREAM, 443) as server, wire.left.socket(socket.SOCK_STREAM) as client:
+        server.listen()
+        client.connect(server.getsockname())
+        with server.accept()[0] as connection:
+            client.sendall(b"nothing of the kind")
+            client.sendall(outgoing.read())
+            assert connection.recv(100)
+    (hello,) = probe.hellos.available()
+    assert (hello.source, hello.name) == (wire.left.address, "www.beespace.example")
+
+
+def too_big(probe: Any, wire: Wire) -> None:
+    given = packet("10.0.0.1", "10.0.0.2", 17, bytes(1300))
+    ran = probe.test_run("on_packet", given)
+    assert (ran.retval, len(ran.data)) == (XDP_TX, 70)
+    assert (checksum(ran.data[14:34]), checksum(ran.data[34:70])) == (0, 0)
+    assert ran.data[42:] == given[14:42]
+    with wire.left.socket(socket.SOCK_DGRAM) as client:
+        client.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+        client.connect((wire.right.address, 9))
+        client.send(bytes(1300))
+        deadline = time.monotonic() + patience(5)
+        while client.getsockopt(socket.IPPROTO_IP, 14) != 1200 and time.monotonic() < deadline:  # IP_MTU
+            time.sleep(0.01)
+        assert client.getsockopt(socket.IPPROTO_IP, 14) == 1200
+
+
+def transparent(probe: Any, wire: Wire) -> None:
+    wire.left.run("ip", "route", "add", "10.99.0.0/24", "via", wire.right.address)
+    wire.right.run("ip", "route", "add", "local", "10.99.0.0/24", "dev", "lo")
+    with wire.right.socket(socket.SOCK_STREAM, 8080) as server:
+        server.setsockopt(socket.IPPROTO_IP, 19, 1)  # IP_TRANSPARENT
+        server.listen()
+        probe.listener[0] = server
+        for number in (5, 6):
+            with wire.left.socket(socket.SOCK_STREAM) as client:
+                client.connect((f"10.99.0.{number}", 80))
+                with server.accept()[0] as connection:
+                    assert connection.getsockname() == (f"10.99.0.{number}", 80)
+                    client.send(b"x")
+                    assert connection.recv(1) == b"x"
+    assert probe.taken.value == 2
+
+
+def handover(probe: Any, wire: Wire) -> None:
+    datagrams(wire, 3, 10)
+    assert dict(probe.packets.items()) == {3: 3}
+
+
 WIRES: dict[str, Callable[[Any, Wire], None]] = {
-    check.__name__: check for check in (bounce, capture, dissector, firewall, marks, no_ping, steering)
+    check.__name__: check
+    for check in (
+        balancer,
+        bounce,
+        capture,
+        dissector,
+        firewall,
+        handover,
+        marks,
+        name_server,
+        nat,
+        no_ping,
+        server_names,
+        stateful,
+        steering,
+        too_big,
+        transparent,
+    )
 }
+LEFT = ("marks", "nat", "server_names", "stateful")  # at the interface that sends
+BACK = ("bounce", "name_server", "too_big")  # veth sends back only to a peer that has an XDP program, too
 
 FILES = sorted([*(EXAMPLES / "network").glob("*.py"), *(EXAMPLES / "policies").glob("*.py")])
 
@@ -327,10 +582,10 @@ def test_at_a_cgroup(file: Path, cgroup: Path) -> None:
 @pytest.mark.parametrize("name", sorted(WIRES))
 def test_at_an_interface(name: str, wire: Wire) -> None:
     program: Any = program_of(EXAMPLES / "network" / f"{name}.py")
-    side = wire.left if name == "marks" else wire.right
+    side = wire.left if name in LEFT else wire.right
     where: dict[str, object] = {"netns": side.netns, "interface": side.interface}
-    if name == "bounce":
-        where["mode"] = "generic"  # veth sends back only to a peer that has an XDP program, too
+    if name in BACK:
+        where["mode"] = "generic"
     if name in ("dissector", "no_ping", "steering"):
         del where["interface"]
     with contextlib.ExitStack() as running:

@@ -54,6 +54,14 @@ def block_io(probe: Any, tmp_path: Path) -> None:
     assert 0 < probe.latency[write].mean < 60_000_000
 
 
+def closes(probe: Any, tmp_path: Path) -> None:
+    file = tmp_path / "written"
+    file.write_text("honey")
+    assert file.read_text() == "honey"
+    events = [event for event in mine(probe.closes.available(), pid=os.getpid()) if event.path == str(file)]
+    assert [event.size for event in events] == [5]
+
+
 def commands(probe: Any, tmp_path: Path) -> None:
     control, terminal = pty.openpty()
     environment = {"PS1": "", "HISTFILE": "", "TERM": "dumb", "PATH": os.environ["PATH"]}
@@ -69,6 +77,30 @@ def commands(probe: Any, tmp_path: Path) -> None:
         shell.kill()
         os.close(control)
     assert [event.line for event in mine(probe.lines.available(), pid=shell.pid)] == ["true bee", "exit"]
+
+
+def connection_lives(probe: Any, tmp_path: Path) -> None:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.create_server((address, 0), family=family) as server:
+            port = server.getsockname()[1]
+            with socket.create_connection((address, port)) as client, server.accept()[0] as connection:
+                ours = client.getsockname()[1]
+                client.sendall(bytes(1234))
+                assert len(connection.recv(1234, socket.MSG_WAITALL)) == 1234
+                connection.send(b"ok")
+                assert client.recv(2) == b"ok"
+                client.shutdown(socket.SHUT_WR)
+                assert connection.recv(1) == b""
+        lives: list[Any] = []
+        for event in probe.lives.events(2):
+            lives += mine([event], pid=os.getpid(), local_port=ours, remote_port=port)
+            if lives:
+                break
+        (life,) = lives
+        assert (life.local, life.remote) == (address, address)
+        # The SYN is one byte more, and so is the FIN.
+        assert (life.sent - 1234 in (0, 1, 2), life.received - 2 in (0, 1)) == (True, True)
+        assert 0 < life.lasted < 60_000_000_000
 
 
 def connects(probe: Any, tmp_path: Path) -> None:
@@ -97,6 +129,26 @@ def drops(probe: Any, tmp_path: Path) -> None:
         for _ in range(5):
             sender.sendto(b"nobody listens", nobody)
     assert to_nobody() - before >= 5
+
+
+def escapes(probe: Any, tmp_path: Path) -> None:
+    outside = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
+    if outside.returncode:
+        pytest.skip(f"no namespaces here: {outside.stderr}")
+    subprocess.run(["unshare", "--pid", "--fork", "unshare", "--mount", "true"], check=True)
+    alarms = list(probe.alarms.available())
+    unshared = [alarm for alarm in alarms if alarm.deed.name == "UNSHARE" and alarm.inner_pid == 1]
+    assert [alarm.argument for alarm in unshared] == [0x20000]  # CLONE_NEWNS
+    mounted = mine(alarms, pid=unshared[0].pid, inner_pid=1)[1:]
+    assert {(alarm.deed.name, alarm.path) for alarm in mounted} == {("MOUNT", "/")}
+
+
+def executions(probe: Any, tmp_path: Path) -> None:
+    process = subprocess.Popen(["/bin/echo", "one", "two words", "3" * 100], stdout=subprocess.DEVNULL)
+    assert process.wait() == 0
+    events = mine(probe.executions.available(), pid=process.pid, result=0)
+    assert [event.arguments[: event.count] for event in events] == [["/bin/echo", "one", "two words", "3" * 63]]
+    assert [(event.comm, event.parent, event.uid) for event in events] == [("echo", os.getpid(), os.getuid())]
 
 
 def exits(probe: Any, tmp_path: Path) -> None:
@@ -138,6 +190,26 @@ def lineage(probe: Any, tmp_path: Path) -> None:
     assert probe.ancestors(shell) == ["sh", "bash"]
     assert probe.ancestors(sleep) == ["sleep", "sh", "bash"]
     assert probe.family.lost == 0
+
+
+def leaks(probe: Any, tmp_path: Path) -> None:
+    code = "import ctypes\nc = ctypes.CDLL(None)\nc.malloc.restype = ctypes.c_void_p\n"
+    code += "c.free.argtypes = [ctypes.c_void_p]\n"
+    code += "places = [c.malloc(123457) for _ in range(100)]\nfor place in places[:60]: c.free(place)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert 40 * 123_457 in [size for _, size in probe.open.items()]
+
+
+def locks(probe: Any, tmp_path: Path) -> None:
+    code = "import threading, time\nlock = threading.Lock()\ndef work():\n    for _ in range(20):\n"
+    code += "        with lock: time.sleep(0.002)\nworkers = [threading.Thread(target=work) for _ in range(4)]\n"
+    code += "for worker in workers: worker.start()\nfor worker in workers: worker.join()"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    assert process.wait() == 0
+    waits = [waits for lock, waits in probe.locks.items() if lock.pid == process.pid]
+    assert sum(each.count for each in waits) > 10
+    assert sum(each.total for each in waits) > 40_000_000
+    assert all(0 < each.shortest <= each.longest <= each.total for each in waits)
 
 
 def maps(probe: Any, tmp_path: Path) -> None:
@@ -318,13 +390,19 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
     for check in (
         allocations,
         block_io,
+        closes,
         commands,
+        connection_lives,
         connects,
         drops,
+        escapes,
+        executions,
         exits,
         faults,
         function_latency,
         lineage,
+        leaks,
+        locks,
         maps,
         mounts,
         names,

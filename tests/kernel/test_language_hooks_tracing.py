@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -318,6 +319,28 @@ def test_variants(tmp_path: Path) -> None:
         assert len(probe.links) == 1
         assert probe.program("on_write").name.startswith("on_write")
         assert any("runs without on_nothing" in note and "nothing is missed" in note for note in probe.notes)
+
+
+class Missing(Program):
+    """System calls that no kernel has, whose fields nobody could know."""
+
+    exits = Counter()
+
+    @tracepoint("syscalls:sys_enter_there_is_none", optional="none is counted")
+    def on_nothing(self, ctx):
+        self.exits += 1000
+
+    @tracepoint("syscalls:sys_enter_there_is_none").otherwise(tracepoint("sched:sched_process_exit"))
+    def on_exit(self, ctx):
+        self.exits += 1
+
+
+def test_tracepoints_that_the_kernel_does_not_have() -> None:
+    with Missing().start() as probe:
+        assert subprocess.run(["true"], check=False).returncode == 0
+        assert 1 <= probe.exits.value < 1000
+        assert any("runs without on_nothing" in note and "none is counted" in note for note in probe.notes)
+        assert "sched_process_exit" in probe.explain()
 
 
 class Renamed(Program):

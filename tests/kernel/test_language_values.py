@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 
 import pytest
 
-from beespace.lang import Array, Program, Struct, function, option, syscall
-from beespace.types import Address, Raw, Text, array, raw, text, u32
+from beespace.kernel import cgroup
+from beespace.lang import Array, Global, Hash, Program, Struct, bpf, btf_tracepoint, function, option, syscall
+from beespace.types import Address, Raw, Text, array, raw, text, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
 
@@ -74,6 +76,45 @@ def test_exchanged_values() -> None:
             pair = getattr(found, f"{kind}_a"), getattr(found, f"{kind}_b")
             assert pair == (given[f"{kind}_b"], given[f"{kind}_a"])
         assert [probe.names[0], probe.names[1]] == ["two", "eins"]
+
+
+class Chains(Program):
+    """Pointers that the kernel vouches for, and those that it does not, under one name."""
+
+    levels = Hash(key=u64, value=u64)
+    names = Hash(key=u32, value=text(16))
+    inner = Global(u32)
+
+    @btf_tracepoint("sched_process_exec")
+    def on_exec(self, task):
+        group = bpf.cast(u64(task.cgroups.dfl_cgrp), cgroup)
+        for _ in range(8):
+            self.levels[u64(group.kn.id)] = u64(u32(group.level))
+            parent = group.self.parent
+            if u64(parent) == 0:
+                break
+            group = bpf.container(parent, cgroup, "self")
+        group = task.cgroups.dfl_cgrp
+        self.levels[0] = u64(u32(group.level))
+        at = task
+        for depth in range(8):
+            self.names[depth] = at.comm
+            if at.pid == 1:
+                break
+            at = at.real_parent
+        pid = task.thread_pid
+        self.inner.value = u32(pid.numbers[pid.level].nr)
+
+
+def test_chains_of_pointers() -> None:
+    with Chains().start() as probe:
+        for _ in range(3):
+            process = subprocess.Popen(["sleep", "0.01"])
+            assert process.wait() == 0
+        levels = dict(probe.levels.items())
+        assert sorted(level for id, level in levels.items() if id) == list(range(levels[0] + 1))
+        assert probe.names[1] != ""
+        assert probe.inner.value > 0
 
 
 class Asked(Struct):

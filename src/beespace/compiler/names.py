@@ -276,6 +276,8 @@ def annotation(frame: Frame, node: ast.expr) -> Type:
     if kind is not None:
         return of_kind(kind)
     suggestion = "use u64 or i64 for whole numbers" if found is int else "use a type from beespace.types or a Struct"
+    if isinstance(node, ast.Name) and lookup(frame, node.id) is _MISSING:
+        suggestion = import_of(node.id) or suggestion
     raise frame.error(rules.UnknownAnnotation, node, text=ast.unparse(node), suggestion=suggestion)
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from beespace.errors import KernelError, RelocationError, UsageError
 from beespace.kernel.either import Choice, Group
 from beespace.kernel.links import Link, accepted, check
+from beespace.kernel.links.link import Absent
 from beespace.kernel.maps import LiveMaps
 from beespace.kernel.program import LoadedProgram
 from beespace.kernel.variables import Variable
@@ -135,7 +136,7 @@ class LoadedObject:
             taken = group.taken
             try:
                 return self._attach(taken, where)
-            except (KernelError, RelocationError) as error:
+            except (KernelError, RelocationError, Absent) as error:
                 if self._take_next is None:
                     raise
                 group.refuse(taken, "attached", error)

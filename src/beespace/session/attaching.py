@@ -14,7 +14,7 @@ from beespace.hooks import Attachment, Hook, resolve
 from beespace.kernel import LoadedObject
 from beespace.kernel.kernel_types import kernel_types
 from beespace.kernel.links import Link, accepted, check
-from beespace.kernel.links.kernel_functions import UnknownFunction
+from beespace.kernel.links.link import Absent
 from beespace.kernel.program_targets import Target
 from beespace.lang import Declaration
 
@@ -93,7 +93,7 @@ def attach_all(loaded: LoadedObject, declaration: Declaration, where: Mapping[st
         takes = {key for each in declaration.variants(method) for key in _accepts(declaration, each)}
         try:
             attach_method(loaded, declaration, method, {key: value for key, value in where.items() if key in takes})
-        except (NotSupported, UnknownFunction) as error:
+        except (NotSupported, Absent) as error:
             if method not in declaration.optional:
                 raise
             effect = declaration.optional[method]

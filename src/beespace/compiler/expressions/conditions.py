@@ -19,6 +19,7 @@ from beespace.compiler.frame import Condition, Frame
 from beespace.compiler.maps import contains
 from beespace.compiler.memory import ARENA, compared, in_memory, load
 from beespace.compiler.types import (
+    POISON,
     Address,
     Array,
     Bool,
@@ -302,17 +303,24 @@ def _is_none(
 ) -> Condition:
     if _is_none_literal(left_node):
         left_node, right_node = right_node, left_node
-    value = frame.value(left_node)
+    try:
+        value = frame.value(left_node)
+    except Failure as failure:
+        if failure.diagnostic is not None:
+            raise
+        value = Value(POISON)
     type_ = value.type
-    if isinstance(type_, Poison):
-        raise Failure(None)
     state = frame.state
+    if isinstance(type_, Poison):
+        # The mistake was said; what else is asked here is known all the same.
+        return Condition(ir.Const(0, ir.BOOL), state, state.copy())
     if isinstance(type_, Optional):
         none, is_set = state.narrowed(value.path, none=True), state.narrowed(value.path, none=False)
     elif isinstance(type_, (KernelPointer, NoneType)):
         none, is_set = state, state.copy()
     else:
-        raise frame.error(rules.NeverNone, node, what=ast.unparse(left_node), found=type_)
+        frame.unit.diagnostics.add(frame.error(rules.NeverNone, node, what=ast.unparse(left_node), found=type_))
+        return Condition(ir.Const(0, ir.BOOL), state, state.copy())
     if isinstance(type_, NoneType):
         code: ir.Expression = ir.Const(1, ir.BOOL)
     else:

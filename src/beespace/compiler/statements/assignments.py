@@ -173,6 +173,11 @@ def _cannot_become(frame: Frame, variable: Variable, found: Type, node: ast.AST)
     suggestion = "use another name"
     if isinstance(found, Optional) and isinstance(variable.type, Int):
         suggestion = "use another name, or give a number for None: `... or 0`"
+    elif _trusts_more(variable.type, found.inner if isinstance(found, Optional) else found):
+        struct = str(variable.type).removeprefix("struct ").removesuffix("*").strip()
+        suggestion = (
+            f"the kernel does not vouch for this one: begin with bpf.cast(u64(...), {struct}), which is read with care"
+        )
     elif isinstance(variable.type, Int) and isinstance(found, Int):
         suggestion = f"convert it ({variable.type}(...)), or give {variable.name} a wider type where it starts"
     return frame.error(
@@ -284,6 +289,10 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
     if value.code is not None and value.code.type == OBJECT:
         return take(frame, name, variable, value, node)
     block: ir.Block = ()
+    if variable is not None and variable.code_type is not None and _trusts_more(inner, variable.type):
+        # What the kernel does not vouch for is read with care; so is, under the same name, what it vouches for.
+        value = replace(value, type=_distrusted(value.type), code=ir.Convert(value.expression, variable.code_type))
+        inner = variable.type
     if value.recipe is not None and isinstance(inner, (StructType, Array)):
         block, value = _built(frame, inner, value, node)
     elif frame.loops and value.expression.type == _STACK and not isinstance(node, ast.Call):
@@ -306,6 +315,18 @@ def _assign_reference(frame: Frame, name: str, variable: Variable | None, value:
         )  # fmt: skip
     frame.state.assign(name, value.type)
     return (*block, ir.Assign(variable.code_name, value.expression))
+
+
+def _trusts_more(found: Type, held: Type) -> bool:
+    """Whether both point to the same struct, and the kernel vouches for the first alone."""
+    return isinstance(found, KernelPointer) and found.trusted and replace(found, trusted=False) == held
+
+
+def _distrusted(type_: Type) -> Type:
+    if isinstance(type_, Optional):
+        return replace(type_, inner=_distrusted(type_.inner))
+    assert isinstance(type_, KernelPointer)
+    return replace(type_, trusted=False)
 
 
 def _built(frame: Frame, type_: StructType | Array, value: Value, node: ast.AST) -> tuple[ir.Block, Value]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from beespace.errors import KernelError, NotPermitted, NotSupported, UsageError
 from beespace.kernel.functions import is_glob
 from beespace.kernel.kallsyms import KALLSYMS, find_symbols
-from beespace.kernel.links.link import Attachable, Where
+from beespace.kernel.links.link import Absent, Attachable, Where
 from beespace.syscall import mounts
 from beespace.typed import NamedTuple
 
@@ -146,7 +146,7 @@ def missing(names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in there]
 
 
-class UnknownFunction(UsageError):
+class UnknownFunction(Absent):
     """This kernel does not have the function."""
 
 

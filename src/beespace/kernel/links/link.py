@@ -16,12 +16,16 @@ from beespace.typed import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 if TYPE_CHECKING:
     from beespace.kernel.links.info import LinkInfo
 
-__all__ = ["Attachable", "Link", "Named", "Where"]
+__all__ = ["Absent", "Attachable", "Link", "Named", "Where"]
 
 _CANNOT_BE_FORCED = (errno.EOPNOTSUPP, errno.EINVAL)  # what links without detaching, and kernels before 5.9, answer
 
 Cgroup: TypeAlias = "str | os.PathLike[str] | int | HasFileno"
 Neighbour: TypeAlias = "HasFileno | Link | bool"
+
+
+class Absent(UsageError):
+    """What a program is to be attached to is not in this kernel."""
 
 
 class Attachable(Protocol):

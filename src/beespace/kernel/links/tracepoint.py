@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from beespace.errors import FormatError, KernelError, NotSupported, UsageError
-from beespace.kernel.links.link import Attachable, Link, Where
+from beespace.kernel.links.link import Absent, Attachable, Link, Where
 from beespace.kernel.links.perf_link import attach_event
 from beespace.syscall import mounts, perf
 
@@ -28,7 +28,7 @@ def attach(program: Attachable, where: Where) -> Link:
 def event_id(target: str) -> int:
     """The number of tracepoint ``category/event`` (or with a colon), from its ``id`` file in tracefs, mounted or not.
 
-    :class:`UsageError` with what it may have meant.
+    :class:`UsageError` with what it may have meant; :class:`Absent` if this kernel does not have it.
     """
     category, slash, event = target.replace(":", "/", 1).partition("/")
     if not slash or not category or not event or "/" in event or ".." in (category, event):
@@ -54,7 +54,7 @@ def event_id(target: str) -> int:
             near = get_close_matches(event, mounts.list_at(tracefs, f"events/{category}"), 3)
         else:
             near = get_close_matches(category, known, 3)
-        raise UsageError(
+        raise Absent(
             f"this kernel has no tracepoint '{category}:{event}'",
             help=f"did you mean {' or '.join(near)}?" if near else "list them: ls /sys/kernel/tracing/events",
         )
