@@ -13,7 +13,6 @@ from functools import cache
 from types import MappingProxyType
 
 from beespace.errors import KernelError, VerifierError
-from beespace.hooks import resolve
 from beespace.isa import ProgramType
 from beespace.isa.constants import MapFlag, MapType
 from beespace.record import replace
@@ -37,6 +36,8 @@ def preallocated(spec: ObjectSpec, programs: Collection[str]) -> tuple[ObjectSpe
     """
     if not any(_late(each) for each in spec.maps.values()):
         return spec, ()
+    from beespace.hooks import resolve
+
     tracing = [
         spec.programs[name] for name in programs if resolve(spec.programs[name].section).hook.program_type in _TRACING
     ]
