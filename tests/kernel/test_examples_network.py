@@ -366,6 +366,16 @@ def no_ping(probe: Any, wire: Wire) -> None:
     assert probe.dropped.value == 2
 
 
+def syslog(probe: Any, wire: Wire) -> None:
+    sent = [b"<14>a line", b"<14>" + b"long " * 800, b""]
+    with wire.left.socket(socket.SOCK_DGRAM) as sender:
+        for line in (b"to another port", *sent):
+            sender.sendto(line, (wire.right.address, 515 if line == b"to another port" else 514))
+    assert [(line.sender, line.data) for line in probe.lines.events(0.5)] == [
+        (wire.left.address, line) for line in sent
+    ]
+
+
 def steering(probe: Any, wire: Wire) -> None:
     listening = wire.right.socket(socket.SOCK_STREAM)
     with listening:
@@ -559,6 +569,7 @@ WIRES: dict[str, Callable[[Any, Wire], None]] = {
         server_names,
         stateful,
         steering,
+        syslog,
         too_big,
         transparent,
     )
@@ -586,9 +597,9 @@ def test_at_an_interface(name: str, wire: Wire) -> None:
     where: dict[str, object] = {"netns": side.netns, "interface": side.interface}
     if name in BACK:
         where["mode"] = "generic"
-    if name in ("dissector", "no_ping", "steering"):
+    if name in ("dissector", "no_ping", "steering", "syslog"):
         del where["interface"]
     with contextlib.ExitStack() as running:
-        with compiled_since("6.4" if name == "no_ping" else None):  # netfilter programs
+        with compiled_since("6.4" if name in ("no_ping", "syslog") else None):  # netfilter programs
             probe = running.enter_context(program().start(**({} if name == "capture" else where)))
         WIRES[name](probe, wire)

@@ -11,11 +11,13 @@ from beespace.compiler.diagnostics import Failure
 from beespace.compiler.expressions.numbers import fit, present
 from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.frame import Frame
+from beespace.compiler.kernel.calls import call
 from beespace.compiler.kernel.types import address
 from beespace.compiler.maps.storage import SOCKETS
 from beespace.compiler.memory import SLOT_ALIGN, located, store
 from beespace.compiler.types import (
     BOOL,
+    U32,
     U64,
     Context,
     Int,
@@ -39,10 +41,11 @@ __all__ = ["Parameter", "is_filled_in", "is_size", "pass_parameter"]
 _WRITABLE = (ir.Region.STACK, ir.Region.MAP_VALUE, ir.Region.RING)
 _NOTHING = ir.Const(0, ir.PointerType(ir.Region.STACK))
 _MARKED = ("__alloc", "__refcounted_kptr", "__irq_flag", "__iter")
+_DYNPTR_SIZE = 16
 _LONGEST = 256  # bytes of a text without a size
 # Types whose values the language has by other means, by the beginning of their names.
 _KEPT = {
-    "bpf_dynptr": "dynamic pointers", "bpf_iter_": "iterators: write a `for`", "bpf_list_": "lists of the kernel's",
+    "bpf_iter_": "iterators: write a `for`", "bpf_list_": "lists of the kernel's",
     "bpf_rb_": "trees of the kernel's", "bpf_timer": "timers: value.timer.start()", "bpf_wq": "work queues",
     "bpf_res_spin_lock": "locks: `with value.lock:`", "bpf_task_work": "work of a task",
     "bpf_refcount": "counted memory",
@@ -103,6 +106,8 @@ def pass_parameter(frame: Frame, parameter: Parameter, node: ast.expr | None) ->
     if parameter.marked("ign"):
         return _pass_address(frame, parameter, value, node)
     if isinstance(pointed, (kernel.Struct, kernel.Forward)) and not sized:
+        if pointed.name in ("bpf_dynptr", "bpf_dynptr_kern"):
+            return _pass_dynptr(frame, parameter, value, node)
         kept = next((what for start, what in _KEPT.items() if pointed.name.startswith(start)), None)
         if kept is not None and pointed.name not in ("bpf_iter_meta",):
             raise _no_place(frame, parameter, node, f"struct {pointed.name} ({kept})")
@@ -112,6 +117,23 @@ def pass_parameter(frame: Frame, parameter: Parameter, node: ast.expr | None) ->
             return _pass_object(frame, parameter, value, pointed.name, node)
     size = None if sized or isinstance(pointed, kernel.Void) else btf.size(target.type)
     return _pass_memory(frame, parameter, value, node, size, sized=sized)
+
+
+def _pass_dynptr(frame: Frame, parameter: Parameter, value: Value, node: ast.expr) -> Passed:
+    """Memory of a map behind a dynamic pointer, which knows its length (bpf_dynptr_from_mem(), Linux 5.19)."""
+    kind = memory_kind(value.type)
+    if kind is None or value.code is None or value.code.type != ir.PointerType(ir.Region.MAP_VALUE):
+        raise frame.error(
+            rules.NotMemory, node, word=parameter.function, argument=parameter.word, found=value.type,
+            suggestion="it takes memory of a map: the value of a Global, or a struct, text or array that a map holds",
+        )  # fmt: skip
+    if parameter.marked("uninit"):
+        raise _no_place(frame, parameter, node, "a dynamic pointer that it makes")
+    before, pointer = frame.bind_address(value.expression)
+    slot = frame.scope.fixed_slot("dynptr", _DYNPTR_SIZE)
+    size = number(kind_size(kind), U32)
+    making = call("dynptr_from_mem", ir.I64, pointer, size, number(0, U64), slot, span=frame.code_span(node))
+    return Passed((slot,), (*before, ir.Evaluate(making)))
 
 
 def _number(target: kernel.Type) -> Int:

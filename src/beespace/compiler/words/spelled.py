@@ -13,7 +13,7 @@ _RING = "use `self.ring.emit(Event(...))`"
 _QUEUE = "use the methods of the map: `.push(value)`, `.pop()`, `.peek()`"
 _LOCK = "use `with value.lock:`, which gives the lock back wherever the block is left"
 _TIMER = "declare a field `timer: Timer`, and use `value.timer.start(self.callback, nanoseconds)`"
-_DYNPTR = "use the words for dynamic pointers: see docs/language.md"
+_DYNPTR = "use bpf.load_bytes() and bpf.packet_bytes(); functions that take one get memory of a map: self.buffer.value"
 _PER_CPU = "use a PerCpuArray or a PerCpuHash for memory of your own; variables of the kernel are not reached by name"
 _READ = "use bpf.user(address, type) for memory of the process, and bpf.read(address, type) for memory of the kernel"
 
