@@ -124,7 +124,7 @@ insns = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(insns, max_size=30), st.binary(max_size=40))
 def test_any_code_ends_or_faults(program: list[Insn], frame: bytes) -> None:
     """And what it was not given stays as it was, whatever it does."""

@@ -143,6 +143,9 @@ class Driver(Protocol):
     def start(self, program: Program, where: Mapping[str, object]) -> Running:
         """The same, and attach it; ``where`` has fields of :class:`beespace.kernel.links.Where`."""
 
+    def simulate(self, program: Program, inputs: Mapping[str, object]) -> Running:
+        """Compile ``program`` and put it into a machine of our own; ``inputs`` has fields of its inputs."""
+
 
 _driver: Callable[[], Driver] | None = None
 
@@ -252,6 +255,16 @@ class Program:
     def load(self, **where: Any) -> Self:
         """The same, attaching nothing: :meth:`attach` does single methods, :meth:`test_run` runs them by hand."""
         return self._begin(_installed().load, where)
+
+    def simulate(self, **inputs: Any) -> Self:
+        """The same in a machine in this process, without kernel and root; nothing is attached: :meth:`test_run`.
+
+        ``inputs`` is what differs from run to run on a real machine, as ``time=5``, ``pid=7``, ``comm="nginx"``
+        (:class:`beespace.vm.Inputs`): with the same inputs, packets and contexts the results are the same everywhere.
+        Maps and events are read as always; who waits for events gets those that are there.  docs/testing.md says what
+        the machine has.
+        """
+        return self._begin(_installed().simulate, inputs)
 
     def _begin(self, begin: Callable[[Program, Mapping[str, object]], Running], where: Mapping[str, object]) -> Self:
         if self._running is not None:

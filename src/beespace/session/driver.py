@@ -22,6 +22,7 @@ from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from beespace.compiler import Compiled
+    from beespace.session.simulated import SimulatedProgram
 
 SHIPPED = "beespace.probes."
 
@@ -101,6 +102,12 @@ class KernelDriver:
         except BaseException:
             running.close()
             raise
+
+    def simulate(self, program: Program, inputs: Mapping[str, object]) -> SimulatedProgram:
+        """Put ``program`` into a machine of our own."""
+        from beespace.session.simulated import simulate  # who runs in a kernel needs no machine
+
+        return simulate(program, self.build(type(program)), inputs)
 
 
 def shipped_object(program: type[Program]) -> bytes | None:

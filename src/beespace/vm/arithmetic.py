@@ -42,7 +42,7 @@ def _signed_modulo(a: int, b: int, bits: int) -> int:
 
 
 #: (destination, source, bits) -> result.  Division by zero gives 0, modulo zero the dividend (section 4.1).
-BINARY: Mapping[AluOp, Operation] = {
+BINARY: Mapping[int, Operation] = {
     AluOp.ADD: lambda a, b, bits: a + b,
     AluOp.SUB: lambda a, b, bits: a - b,
     AluOp.MUL: lambda a, b, bits: a * b,
@@ -57,9 +57,9 @@ BINARY: Mapping[AluOp, Operation] = {
 }
 
 #: With offset 1.
-SIGNED: Mapping[AluOp, Operation] = {AluOp.DIV: _signed_divide, AluOp.MOD: _signed_modulo}
+SIGNED: Mapping[int, Operation] = {AluOp.DIV: _signed_divide, AluOp.MOD: _signed_modulo}
 
-COMPARE: Mapping[JumpOp, Callable[[int, int, int], bool]] = {
+COMPARE: Mapping[int, Callable[[int, int, int], bool]] = {
     JumpOp.JEQ: lambda a, b, bits: a == b,
     JumpOp.JGT: lambda a, b, bits: a > b,
     JumpOp.JGE: lambda a, b, bits: a >= b,

@@ -36,6 +36,7 @@ __all__ = ["INSTRUCTIONS"]
 Form: TypeAlias = "Callable[[Frame, Insn], None]"
 
 _U32 = (1 << 32) - 1
+_CLASS = 0x07  # of an opcode
 _NONE = "there is no such instruction"
 _CALLER_SAVED = range(1, 6)
 
@@ -49,22 +50,20 @@ def _second(frame: Frame, insn: Insn) -> int:
 
 
 def _binary(frame: Frame, insn: Insn) -> None:
-    bits = 64 if insn.insn_class is InsnClass.ALU64 else 32
-    mask = (1 << bits) - 1
-    operation = AluOp(insn.operation)
-    if insn.off not in ((0, 1) if operation in SIGNED else (0,)):
+    bits, mask = (64, U64) if insn.opcode & _CLASS == InsnClass.ALU64 else (32, _U32)
+    compute = BINARY[insn.operation] if insn.off == 0 else SIGNED.get(insn.operation) if insn.off == 1 else None
+    if compute is None:
         raise Violation(_NONE)
-    compute = SIGNED[operation] if insn.off else BINARY[operation]
     frame.set(insn.dst, compute(frame.get(insn.dst) & mask, _second(frame, insn) & mask, bits) & mask)
 
 
 def _negate(frame: Frame, insn: Insn) -> None:
-    mask = U64 if insn.insn_class is InsnClass.ALU64 else _U32
+    mask = U64 if insn.opcode & _CLASS == InsnClass.ALU64 else _U32
     frame.set(insn.dst, -frame.get(insn.dst) & mask)
 
 
 def _move(frame: Frame, insn: Insn) -> None:
-    wide = insn.insn_class is InsnClass.ALU64
+    wide = insn.opcode & _CLASS == InsnClass.ALU64
     value = _second(frame, insn)
     if insn.off:
         if not insn.is_register or insn.off not in ((8, 16, 32) if wide else (8, 16)):
@@ -78,7 +77,7 @@ def _byte_order(frame: Frame, insn: Insn) -> None:
     if insn.imm not in (16, 32, 64):
         raise Violation(_NONE)
     value = frame.get(insn.dst)
-    swap = insn.insn_class is InsnClass.ALU64 or insn.is_register
+    swap = insn.opcode & _CLASS == InsnClass.ALU64 or insn.is_register
     frame.set(insn.dst, swapped(value, insn.imm) if swap else value & (1 << insn.imm) - 1)
 
 
@@ -94,9 +93,8 @@ def _jump_long(frame: Frame, insn: Insn) -> None:
 
 
 def _jump_if(frame: Frame, insn: Insn) -> None:
-    bits = 64 if insn.insn_class is InsnClass.JMP else 32
-    mask = (1 << bits) - 1
-    if COMPARE[JumpOp(insn.operation)](frame.get(insn.dst) & mask, _second(frame, insn) & mask, bits):
+    bits, mask = (64, U64) if insn.opcode & _CLASS == InsnClass.JMP else (32, _U32)
+    if COMPARE[insn.operation](frame.get(insn.dst) & mask, _second(frame, insn) & mask, bits):
         frame.pc += insn.off
 
 
@@ -144,7 +142,7 @@ def _load_signed(frame: Frame, insn: Insn) -> None:
 
 
 def _store(frame: Frame, insn: Insn) -> None:
-    value = insn.imm if insn.insn_class is InsnClass.ST else frame.get(insn.src)
+    value = insn.imm if insn.opcode & _CLASS == InsnClass.ST else frame.get(insn.src)
     frame.run.memory.store(frame.get(insn.dst) + insn.off & U64, insn.size.width, value)
 
 

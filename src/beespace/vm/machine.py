@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from beespace.record import dataclass
+from beespace.record import dataclass, replace
 from beespace.vm.code import Code
+from beespace.vm.contexts import layout_of, packet_of
 from beespace.vm.helpers import HELPERS, Helper
 from beespace.vm.inputs import Inputs
 from beespace.vm.maps.array import Array
@@ -23,10 +25,12 @@ _RIGHTS = {_READ_ONLY: Rights.READ, _WRITE_ONLY: Rights.WRITE}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: r0, 64 bits unsigned, and how many instructions it took."""
+    """How a run ended: r0, 64 bits unsigned, how many instructions it took, packet and context afterwards."""
 
     result: int
     steps: int
+    packet: bytes = b""
+    context: bytes = b""
 
 
 class Machine:
@@ -58,14 +62,45 @@ class Machine:
     def run(self, code: Code, *arguments: int, packet: Packet | None = None) -> Outcome:
         """Run a program with ``arguments`` in r1 to r5; a program of the kernel gets the address of its context.
 
-        :class:`~beespace.errors.ProgramFault` where it does what no program may.
+        ``packet`` is for classic loads alone.  :class:`~beespace.errors.ProgramFault` where the program does what none
+        may.
         """
+        return self._finished(Run(self, packet), code, arguments)
+
+    def run_on_packet(self, code: Code, program_type: int, frame: bytes, context: bytes = b"") -> Outcome:
+        """Run a network program on a frame, which begins with its link layer's header.
+
+        ``context`` is its ``struct xdp_md`` or ``__sk_buff``; what follows from the packet is filled in.
+        """
+        packet, rights = packet_of(program_type, frame)
+        layout, visible = layout_of(program_type), bool(rights)
+        region = self.memory.add("the context", bytearray(context.ljust(layout.size, b"\0")), Rights.BOTH)
         run = Run(self, packet)
+        run.refresh = lambda: layout.fill(region.data, packet, visible)
+        if visible:
+            packet.show(self.memory, rights)
+        run.refresh()
         try:
-            result = run.start(code, arguments)
+            outcome = self._finished(run, code, (region.base,))
+        finally:
+            packet.hide(self.memory)
+            self.memory.remove(region)
+        return replace(outcome, packet=packet.frame, context=bytes(region.data))
+
+    def run_on_context(self, code: Code, context: bytes) -> Outcome:
+        """Run a program on the bytes of its context."""
+        region = self.memory.add("the context", bytearray(context), Rights.BOTH)
+        try:
+            outcome = self._finished(Run(self, None), code, (region.base,))
+        finally:
+            self.memory.remove(region)
+        return replace(outcome, context=bytes(region.data))
+
+    def _finished(self, run: Run, code: Code, arguments: Sequence[int]) -> Outcome:
+        try:
+            return Outcome(run.start(code, arguments), run.steps)
         finally:
             self._sweep()
-        return Outcome(result, run.steps)
 
     def _sweep(self) -> None:
         """What was removed from maps is gone when the run is, as behind a grace period of RCU."""
@@ -113,6 +148,15 @@ class Machine:
             rights = _RIGHTS.get(map.spec.flags & (_READ_ONLY | _WRITE_ONLY), Rights.BOTH)
             element.region = self.memory.add(f"a value of {map.spec.name!r}", element.value, rights)
         return element.region.base
+
+    @contextmanager
+    def lent(self, name: str, data: bytes) -> Iterator[int]:
+        """The address of bytes that can be read for a while."""
+        region = self.memory.add(name, bytearray(data), Rights.READ)
+        try:
+            yield region.base
+        finally:
+            self.memory.remove(region)
 
     def function(self, code: Code, index: int) -> int:
         """The address of the function at instruction ``index``, which can be called and not read."""

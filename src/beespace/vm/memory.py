@@ -37,7 +37,8 @@ class Region:
     __slots__ = ("base", "data", "name", "owner", "rights")
 
     def __init__(self, name: str, base: int, data: bytearray, rights: Rights, owner: object = None) -> None:
-        self.name, self.base, self.data, self.rights, self.owner = name, base, data, rights, owner
+        self.name, self.base, self.rights, self.owner = name, base, rights, owner
+        self.data: bytearray | memoryview = data
 
     def __repr__(self) -> str:
         return f"<Region {self.name!r}: {len(self.data)} bytes at {self.base:#x}>"
@@ -86,6 +87,11 @@ class Memory:
         """``size`` bytes at ``address``."""
         region, offset = self.locate(address, size, Rights.READ)
         return bytes(region.data[offset : offset + size])
+
+    def clear(self, address: int, size: int) -> None:
+        """Zeros to ``address``."""
+        self.locate(address, size, Rights.WRITE)  # before so many are made
+        self.write(address, bytes(size))
 
     def write(self, address: int, data: bytes) -> None:
         """``data`` to ``address``."""

@@ -5,8 +5,7 @@ A call of a sub-program, or of a callback by a helper, runs a frame inside the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from beespace.errors import ProgramFault
@@ -68,6 +67,7 @@ class Run:
     def __init__(self, machine: Machine, packet: Packet | None) -> None:
         self.machine, self.memory, self.packet = machine, machine.memory, packet
         self.steps = 0
+        self.refresh: Callable[[], None] = lambda: None  # the context follows a packet that moved
         self.tail_calls = 0
         self.frames: list[Frame] = []
 
@@ -154,12 +154,3 @@ class Run:
         if result is None:
             raise Violation("a callback ends without a result")
         return result
-
-    @contextmanager
-    def lent(self, name: str, data: bytes) -> Iterator[int]:
-        """The address of bytes that a callback may read while it runs."""
-        region = self.memory.add(name, bytearray(data), Rights.READ)
-        try:
-            yield region.base
-        finally:
-            self.memory.remove(region)

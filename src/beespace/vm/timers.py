@@ -82,7 +82,7 @@ class Timers:
             del self._timers[address]
             return
         run = Run(self._machine, None)
-        with run.lent("a key", found[0]) as key:
+        with self._machine.lent("a key", found[0]) as key:
             try:
                 run.callback(timer.callback, timer.map, key, region.base)
             except Violation as violation:  # a fault of the callback's own instructions says where

@@ -1,4 +1,4 @@
-"""Random functions in the kernel and in CPython: each result must be the same.
+"""Random functions in the kernel, in beespace's own machine and in CPython: each result must be the same.
 
 A case is one function with one input.  ``python tests/fuzz/language/fuzz.py --cases 100000`` prints every difference
 with its program, and ends with 1 if there was one.  A seed names a program: ``--first SEED --cases 1``.
@@ -24,10 +24,11 @@ from beespace import types as kinds
 from beespace.compiler import lower
 from beespace.compiler.worker import Worker
 from beespace.elf import read
-from beespace.errors import BeespaceError, VerifierError
+from beespace.errors import BeespaceError, ProgramFault, VerifierError
 from beespace.kernel import load, vmlinux_btf
-from beespace.lang import Program
+from beespace.lang import Declaration, Program
 from beespace.session.running import RunningProgram
+from beespace.session.simulated import SimulatedProgram, simulate
 
 CASES = FUNCTIONS * ROWS  # of one program
 PACKET = bytes(64)
@@ -53,17 +54,32 @@ def program(text: str, name: str) -> type[Program]:
     return scope["Fuzzed"]
 
 
-def kernel_results(text: str, records: list[dict[str, Any]], name: str, worker: Worker) -> list[list[int]]:
-    """What the kernel computes: a row for each record."""
+def compiled(text: str, name: str, worker: Worker) -> tuple[Declaration, bytes]:
+    """The program and its object."""
     declaration = program(text, name).declaration()
-    data = worker.build(lower(declaration, vmlinux_btf())).object
-    with contextlib.closing(RunningProgram(load(read(data, "Fuzzed")), declaration)) as running:
+    return declaration, worker.build(lower(declaration, vmlinux_btf())).object
+
+
+def kernel_results(declaration: Declaration, data: bytes, records: list[dict[str, Any]]) -> list[list[int]]:
+    """What the kernel computes: a row for each record."""
+    return _results(RunningProgram(load(read(data, "Fuzzed")), declaration), declaration, records)
+
+
+def machine_results(declaration: Declaration, data: bytes, records: list[dict[str, Any]]) -> list[list[int]]:
+    """What the machine computes."""
+    return _results(simulate(declaration.source(), data, {}), declaration, records)
+
+
+def _results(
+    started: RunningProgram | SimulatedProgram, declaration: Declaration, records: list[dict[str, Any]]
+) -> list[list[int]]:
+    with contextlib.closing(started) as running:
         probe = declaration.source()
         for found, declared in probe.live_maps():
             declared.attach_backend(running.map(found))
         for row, record in enumerate(records):
             probe.inputs[row] = in_kernel(record)
-        running.loaded.programs["run"].test_run(PACKET, repeat=len(records))
+        running.program("run").test_run(PACKET, repeat=len(records))
         return [list(probe.outputs[row].values) for row in range(len(records))]
 
 
@@ -87,7 +103,8 @@ def differences(seed: int, worker: Worker) -> Iterator[str]:
         yield f"seed {seed}: the writer wrote what Python does not run: {type(error).__name__}: {error}"
         return
     try:
-        found = kernel_results(text, records, f"seed {seed}", worker)
+        declaration, data = compiled(text, f"seed {seed}", worker)
+        found = kernel_results(declaration, data, records)
     except VerifierError as error:
         # A million steps are the verifier's limit for one program, whatever it was compiled from.
         if not any(word in str(error) for word in _TOO_LARGE):
@@ -98,6 +115,15 @@ def differences(seed: int, worker: Worker) -> Iterator[str]:
     except BeespaceError as error:
         yield f"seed {seed}: {type(error).__name__}: {error}"
         return
+    try:
+        simulated = machine_results(declaration, data, records)
+    except ProgramFault as fault:
+        yield f"seed {seed}: the kernel took it, and in the machine: {fault}"
+        return
+    for row, (theirs, ours) in enumerate(zip(found, simulated, strict=True)):
+        for number, (kernel, machine) in enumerate(zip(theirs, ours, strict=True)):
+            if kernel != machine:
+                yield f"seed {seed}: f{number} of {records[row]}: the kernel {kernel:#x}, the machine {machine:#x}"
     for row, (theirs, ours) in enumerate(zip(found, expected, strict=True)):
         for number, (kernel, python) in enumerate(zip(theirs, ours, strict=True)):
             if kernel != python:

@@ -79,5 +79,6 @@ def get_current_comm(run: Run, buffer: int, size: int) -> int:
     if size == 0:
         return -Errno.EINVAL
     name = run.machine.inputs.comm.encode()[: min(size, 16) - 1]
-    run.memory.write(buffer, name.ljust(size, b"\0"))
+    run.memory.clear(buffer, size)
+    run.memory.write(buffer, name)
     return 0

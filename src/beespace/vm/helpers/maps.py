@@ -123,7 +123,7 @@ def for_each_map_elem(run: Run, map: int, callback: int, context: int, flags: in
     try:
         for key, element in which.elements(run.machine.inputs.cpu):
             count += 1
-            with run.lent("a key", key) as address:
+            with run.machine.lent("a key", key) as address:
                 if run.callback(callback, map, address, run.machine.address(which, element), context):
                     break
     except Refused as refused:

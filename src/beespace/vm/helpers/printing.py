@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["snprintf", "trace_printk", "trace_vprintk"]
 
 _FORMAT = re.compile(r"%(?:%|([ 0+-]*)([0-9]*)(hh|h|ll|l)?(p[ku]?s|[ducxXips]))")
+_LONGEST = 1024  # MAX_BPRINTF_BUF
 _BITS = {"hh": 8, "h": 16, "": 32, "l": 64, "ll": 64}
 
 
@@ -104,7 +105,7 @@ def _one(run: Run, found: re.Match[str], value: int) -> bytes:
         shown = format(number, {"x": "x", "X": "X"}.get(kind, "d")).encode()
         if kind in "di" and number >= 0 and ("+" in flags or " " in flags):
             shown = (b"+" if "+" in flags else b" ") + shown
-    room = int(width or 0)
+    room = min(int(width or 0), _LONGEST)
     if "-" in flags:
         return shown.ljust(room)
     if "0" in flags and not kind.endswith("s") and kind != "c":

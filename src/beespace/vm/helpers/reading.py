@@ -23,7 +23,7 @@ def probe_read(run: Run, target: int, size: int, source: int) -> int:
     try:
         data = run.memory.read(source, size)
     except Violation:
-        run.memory.write(target, bytes(size))
+        run.memory.clear(target, size)
         return -Errno.EFAULT
     run.memory.write(target, data)
     return 0
@@ -37,7 +37,7 @@ def probe_read_str(run: Run, target: int, size: int, source: int) -> int:
         while len(text) < size and not (text and text[-1] == 0):
             text += run.memory.read(source + len(text), 1)
     except Violation:
-        run.memory.write(target, bytes(size))
+        run.memory.clear(target, size)
         return -Errno.EFAULT
     if text:
         text[-1] = 0

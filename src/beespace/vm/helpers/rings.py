@@ -85,10 +85,10 @@ def perf_event_output(run: Run, context: int, map: int, flags: int, data: int, s
         return -Errno.EINVAL
     cpu = flags & _THIS_CPU
     added = (flags & _PACKET) >> 32
-    packet = run.packet.frame[run.packet.start :] if run.packet is not None else b""
+    packet = run.packet.content if run.packet is not None else b""
     if added > len(packet):
         return -Errno.EFAULT
-    content = run.memory.read(data, size) + bytes(packet[:added])
+    content = run.memory.read(data, size) + packet[:added]
     try:
         which.put(run.machine.inputs.cpu if cpu == _THIS_CPU else cpu, content)
     except Refused as refused:

@@ -45,9 +45,9 @@ class Ring(Map):
 
     def reserve(self, size: int) -> Record | None:
         """Room for ``size`` bytes, or ``None``: the ring is full."""
-        record = Record(size) if size <= _LARGEST else None
-        if record is None or record.room > self.spec.max_entries:
+        if size > _LARGEST or size + _HEADER > self.spec.max_entries:
             return None
+        record = Record(size)
         if self.produced + record.room - self.consumed > self.spec.max_entries - 1:
             return None
         self.produced += record.room

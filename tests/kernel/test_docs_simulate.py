@@ -1,0 +1,27 @@
+"""The examples of docs/testing.md that compile a program."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
+
+TEXT = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+EXAMPLES = [each for each in re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S) if "simulate(" in each]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_it_runs(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "an_example.py").write_text(example)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "an_example", raising=False)
+    importlib.import_module("an_example")
+
+
+def test_there_are_some() -> None:
+    assert EXAMPLES
