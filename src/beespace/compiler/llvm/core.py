@@ -258,7 +258,7 @@ class Core:
         """The id of a struct of the author's in the object's own BTF."""
         type = self._debug.kind(kind)
         name = "@" + quoted(f"llvm.btf_type_id.{type.removeprefix('!')}${_TYPE_ID_LOCAL}")
-        self._globals[name] = f"{name} = external global i64, !llvm.preserve.access.index {type} #3"
+        self._globals[name] = f"{name} = external global i64, !llvm.preserve.access.index {type} #9"
         return name
 
     def enumerator(self, node: ir.CoreEnumValue) -> str:

@@ -28,7 +28,7 @@ _ATTRIBUTES = (
     'attributes #0 = { noinline nounwind "no-builtins" }',
     'attributes #1 = { "btf_ama" }',
     'attributes #2 = { alwaysinline nounwind "no-builtins" }',
-    'attributes #3 = { "btf_type_id" }',
+    'attributes #9 = { "btf_type_id" }',  # effects have the numbers between
 )
 
 
