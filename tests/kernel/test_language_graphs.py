@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beespace.lang import Array, Global, Hash, Program, Struct, bpf, function, tc
+from beespace.lang import Array, Counter, Global, Hash, Program, Struct, bpf, function, tc
 from beespace.types import (
     LinkedList,
     ListNode,
@@ -12,6 +12,7 @@ from beespace.types import (
     Text,
     Tree,
     TreeNode,
+    array,
     linked_list,
     list_node,
     spin_lock,
@@ -183,3 +184,96 @@ def test_a_tree(loaded_probe) -> None:
     probe.loaded.programs["take"].test_run(PACKET)
     found = [probe.results[number] for number in (0, 1, 2, 3, 13, 14, 15)]
     assert found == [101, 203, 305, 402, 50, 50, 10]
+
+
+class Point(Struct):
+    x: u32
+    y: u32
+
+
+class Task(Struct):
+    where: Point
+    link: ListNode = list_node()
+    number: u64
+    points: list[Point] = array(Point, 2)
+    flag: bool
+    sizes: list[u32] = array(u32, 4)
+
+
+class Tasks(Struct):
+    lock: SpinLock = spin_lock()
+    waiting: LinkedList[Task] = linked_list(Task)
+    length: u64
+
+
+class Drain(Program):
+    """Every way out of loops, a loop that the kernel calls, fields of all kinds."""
+
+    queues = Array(Tasks, 2)
+    results = Array(u64, 8)
+    kept = Hash(key=u32, value=Point)
+    drained = Counter()
+
+    @tc("ingress")
+    def put(self, ctx):
+        queue = self.queues[0]
+        for number in range(20):
+            job = bpf.new(Task)
+            if job is None:
+                return
+            job.number = u64(number)
+            job.where = Point(x=u32(number), y=2)
+            job.points[number % 2].x = 7
+            job.sizes[number % 4] += 3
+            job.flag = True
+            assert job.number < 100
+            if number == 18:
+                return
+            with queue.lock:
+                queue.waiting.append(job)
+
+    @tc("ingress")
+    def drain(self, ctx):
+        queue = self.queues[0]
+        while True:
+            with queue.lock:
+                job = queue.waiting.popleft()
+            if job is None:
+                break
+            self.drained += 1
+            self.kept[u32(job.number)] = job.where
+            if job.flag and job.points[1].x == 7 and job.sizes[1] == 3:
+                self.results[0] = self.results[0] + 1
+            if job.number == 5:
+                other = self.queues[1]
+                with other.lock:
+                    other.waiting.append(job)
+                continue
+
+    @tc("ingress")
+    def outer(self, ctx):
+        queue = self.queues[1]
+        best = None
+        for _ in range(4):
+            with queue.lock:
+                job = queue.waiting.popleft()
+            if job is None:
+                break
+            job.number += 1
+            with queue.lock:
+                queue.waiting.append(job)
+        with queue.lock:
+            best = queue.waiting.popleft()
+        if best is not None:
+            self.results[1] = best.number
+
+
+def test_a_list_that_is_drained(loaded_probe) -> None:
+    probe = loaded_probe(Drain)
+    probe.loaded.programs["put"].test_run(bytes(64))
+    probe.loaded.programs["drain"].test_run(bytes(64))
+    assert probe.drained.value == 18
+    assert probe.results[0] == 5
+    assert probe.kept[17] == Point(x=17, y=2)
+    probe.loaded.programs["outer"].test_run(bytes(64))
+    assert probe.results[1] == 9
