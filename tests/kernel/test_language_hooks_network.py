@@ -294,7 +294,7 @@ class Replacement(Program):
     @freplace("judge", context="xdp")
     def instead(self, ctx, number: i32):
         self.calls += 1
-        return 2 if number == 7 and bpf.packet(ctx, Ethernet, 0) is not None else 1
+        return XDP_PASS if number == 7 and bpf.packet(ctx, Ethernet, 0) is not None else XDP_DROP
 
 
 JUDGE = r"""

@@ -96,6 +96,16 @@ class Packets(Program):
             self.marks[meta.mark] += 1
         return TC_ACT_OK
 
+    @tc("ingress")
+    def onward(self, ctx):
+        return bpf.redirect(ctx.ifindex, 0)
+
+    @xdp
+    def beyond(self, ctx):
+        if ctx.ingress_ifindex == 0:
+            return XDP_DROP
+        return bpf.redirect(ctx.ingress_ifindex)
+
     @socket_filter
     def whole(self, ctx):
         return ctx.len
@@ -134,6 +144,12 @@ def test_checksums_and_what_is_exchanged() -> None:
         addresses = numbers.randbytes(32)
         ran = probe.test_run("six", bytes(14) + bytes(8) + addresses)
         assert ran.data[22:] == addresses[16:] + addresses[:16]
+
+
+def test_helpers_that_give_a_verdict() -> None:
+    with Packets().load() as probe:
+        assert probe.test_run("onward", bytes(64)).retval == 7  # TC_ACT_REDIRECT
+        assert probe.test_run("beyond", bytes(64)).retval == 4  # XDP_REDIRECT
 
 
 def test_metadata(wire) -> None:  # type: ignore[no-untyped-def]

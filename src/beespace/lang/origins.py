@@ -6,6 +6,8 @@ from importlib import import_module
 
 __all__ = ["import_of"]
 
+_SUBMODULES = ("packet", "uapi", "verdicts")
+
 # In this order: the first that has a name is named.
 _MODULES = (
     "beespace.lang", "beespace.types", "beespace.lang.packet", "beespace.lang.verdicts", "beespace.lang.uapi",
@@ -26,4 +28,4 @@ def import_of(name: str) -> str:
 def _public(module: str) -> list[str]:
     found = import_module(module)
     names: list[str] = getattr(found, "__all__", None) or dir(found)
-    return names
+    return [*names, *_SUBMODULES] if module == "beespace.lang" else names

@@ -80,10 +80,10 @@ def _hole(frame: Frame, node: ast.expr, conversion: str, format: str) -> Part:
     if isinstance(value.type, KernelObject):
         value = as_bytes(frame, value)
     if type(value.type) not in _SAMPLES:
-        raise frame.error(
-            rules.NotSupported, node, what=f"{value.type} in an f-string",
-            suggestion="numbers, bools, texts, raw bytes and addresses have a text; name single fields",
-        )  # fmt: skip
+        suggestion = "numbers, bools, texts, raw bytes and addresses have a text; name single fields"
+        if isinstance(value.type, KernelPointer):
+            suggestion = "name single fields; u64(...) of a pointer is its address"
+        raise frame.error(rules.NotSupported, node, what=f"{value.type} in an f-string", suggestion=suggestion)
     sample = _SAMPLES[type(value.type)]
     try:
         f"{repr(sample) if conversion == 'r' else str(sample) if conversion else sample:{format}}"

@@ -14,11 +14,12 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
 from beespace.compiler.maps.lookups import optional
 from beespace.compiler.types import I64, VOID, KernelPointer, MapObject, Optional, Socket, Type
-from beespace.compiler.values import Value, sequence
+from beespace.compiler.values import Bounds, Value, sequence
 from beespace.compiler.words.arguments import NUMBERS, Taken, pass_argument
 from beespace.compiler.words.matching import matched
 from beespace.compiler.words.references import give_back, held
 from beespace.compiler.words.spelled import MAP_TYPES, SPELLED
+from beespace.isa.constants import ProgramType
 from beespace.isa.signatures import SIGNATURES, Signature
 from beespace.lang import Map
 from beespace.lang.bpf_helpers import may_be_left_out, parameters, python_name
@@ -32,6 +33,9 @@ _RESULT_REGION = {
 _SOCKET_TYPES = {
     "socket": Socket("bpf_sock"), "tcp_socket": Socket("bpf_tcp_sock"), "any_socket": Socket("bpf_sock", full=False),
 }  # fmt: skip
+# What gives a verdict, and its largest: XDP_REDIRECT; TC_ACT_REDIRECT and BPF_REDIRECT.
+_REDIRECTS = ("redirect", "redirect_map", "redirect_neigh", "redirect_peer")
+_XDP_REDIRECT, _TC_ACT_REDIRECT = 4, 7
 # What gives a socket that must be given back (is_acquire_function in kernel/bpf/verifier.c).
 _ACQUIRES = ("sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp")
 
@@ -81,6 +85,14 @@ def _checked_map(frame: Frame, name: str, word: str, node: ast.expr) -> Map:
     return type_.map
 
 
+def _bounds(frame: Frame, name: str) -> Bounds | None:
+    """What is known of a helper's result: those that redirect give verdicts."""
+    if name not in _REDIRECTS:
+        return None
+    of_xdp = frame.attachment is not None and frame.attachment.hook.program_type == ProgramType.XDP
+    return Bounds(0, _XDP_REDIRECT if of_xdp else _TC_ACT_REDIRECT)
+
+
 def _result(
     frame: Frame,
     signature: Signature,
@@ -116,5 +128,5 @@ def _result(
         except KeyError:
             raise frame.error(rules.NoSuchEvent, node, what="type", event=struct, suggestion="") from None
         type_ = KernelPointer(target, struct, True)
-    found = Value(Optional(type_) if signature.gives.endswith("?") else type_, code)
+    found = Value(Optional(type_) if signature.gives.endswith("?") else type_, code, _bounds(frame, signature.name))
     return held(frame, found, f"bpf.{signature.name}()", give_back) if signature.name in _ACQUIRES else found
