@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 
 from beespace.compiler import ir, rules
-from beespace.compiler.expressions.numbers import default_type, fit, present
+from beespace.compiler.expressions.numbers import fit, literal_type, present
 from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load
@@ -211,7 +211,7 @@ def _first(
     frame: Frame, declared: Type | None, value: Value, node: ast.expr, *, several: bool
 ) -> tuple[Type, ir.Type | None]:
     """What the first return makes of one value."""
-    type_: Type = default_type(value.type.value) if isinstance(value.type, Literal) else value.type
+    type_: Type = literal_type(value.type) if isinstance(value.type, Literal) else value.type
     if isinstance(declared, (Int, Bool)):
         type_ = declared
     if isinstance(type_, Int):

@@ -34,6 +34,7 @@ from beespace.compiler.types import (
 from beespace.compiler.values import Bounds, Value, number, sequence
 from beespace.record import replace
 from beespace.schema import EnumKind, IntKind
+from beespace.schema.kinds import enum_kind
 
 __all__ = [
     "SYMBOLS",
@@ -44,6 +45,7 @@ __all__ = [
     "fit",
     "is_member",
     "known",
+    "literal_type",
     "plain",
     "present",
     "swapped",
@@ -111,6 +113,11 @@ def known(frame: Frame, value: Value, node: ast.AST, what: str) -> Value:
 def default_type(value: int) -> Int:
     """What a literal is when nothing asks for a type."""
     return U64 if value >= 0 else I64
+
+
+def literal_type(literal: Literal) -> Int:
+    """The same, of a member its enumeration."""
+    return of_int(enum_kind(literal.enum)) if literal.enum is not None else default_type(literal.value)
 
 
 def check_index(frame: Frame, value: Value, length: int, node: ast.AST) -> None:

@@ -10,7 +10,7 @@ import ast
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
-from beespace.compiler.expressions.numbers import default_type, fit, not_a_value, present
+from beespace.compiler.expressions.numbers import fit, literal_type, not_a_value, present
 from beespace.compiler.expressions.texts import as_bytes, as_text, copied
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, load, store
@@ -44,12 +44,11 @@ from beespace.compiler.types import (
     Tuple,
     Type,
     Void,
-    of_int,
 )
 from beespace.compiler.values import Bounds, Value, not_null, null, place_of
 from beespace.record import replace
 from beespace.schema import AddressKind, BytesKind, IntKind, Kind, TextKind
-from beespace.schema.kinds import enum_kind, kind_align, kind_size
+from beespace.schema.kinds import kind_align, kind_size
 
 __all__ = ["assign_local", "with_type"]
 
@@ -199,7 +198,7 @@ def _assign_none(frame: Frame, name: str, variable: Variable | None, node: ast.A
 
 def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Value, node: ast.AST) -> ir.Block:
     if variable is None:
-        type_ = _first_type(value.type) if isinstance(value.type, Literal) else value.type
+        type_ = literal_type(value.type) if isinstance(value.type, Literal) else value.type
         assert isinstance(type_, (Int, Bool))
         code_type: ir.Type = type_.code if isinstance(type_, Int) else ir.BOOL
         variable = frame.scope.add(Variable(name, _code_name(frame, name), type_, code_type))
@@ -212,10 +211,6 @@ def _assign_number(frame: Frame, name: str, variable: Variable | None, value: Va
         bounds = None if bounds == whole else bounds
     frame.state.assign(name, variable.type, bounds)
     return (ir.Assign(variable.code_name, code),)
-
-
-def _first_type(literal: Literal) -> Int:
-    return of_int(enum_kind(literal.enum)) if literal.enum is not None else default_type(literal.value)
 
 
 def _holds(declared: Type, value: Value) -> bool:

@@ -12,7 +12,7 @@ from beespace.compiler import interfaces, ir, rules
 from beespace.compiler.contexts.fields import allowed_results
 from beespace.compiler.contexts.verdicts import check_verdicts, names_verdict
 from beespace.compiler.diagnostics import Failure
-from beespace.compiler.expressions.numbers import default_type, fit, present
+from beespace.compiler.expressions.numbers import fit, literal_type, present
 from beespace.compiler.frame import Frame
 from beespace.compiler.owned import LENT, OBJECT
 from beespace.compiler.results import give, give_several, returns_copy
@@ -142,7 +142,7 @@ def _subprogram(frame: Frame, node: ast.Return) -> ir.Block:
     if returns_copy(frame, value):
         return give(frame, value, node.value)
     if frame.result is None:
-        frame.result = default_type(value.type.value) if isinstance(value.type, Literal) else value.type
+        frame.result = literal_type(value.type) if isinstance(value.type, Literal) else value.type
     if isinstance(frame.result, Void):
         raise frame.error(
             rules.ReturnMismatch, node.value, name=frame.source.node.name, expected="nothing", found=value.type,
