@@ -21,6 +21,8 @@ Address             16 bytes                 IPv6, or IPv4 as ::ffff:a.b.c.d
 text(n)             char[n]                  UTF-8, cut at n
 raw(n)              unsigned char[n]
 array(t, n)         t[n]
+variable=True       u32, char[n]             text or raw as an Event's last field, sent as long as it is
+a Struct | None     struct T *               a pointer, in an Arena
 an IntEnum, IntFlag unsigned int             user space gets members; stored(E, u8) says another size
 SpinLock            struct bpf_spin_lock     `lock: SpinLock = spin_lock()`, in a map's value
 Timer               struct bpf_timer         `timer: Timer = timer()`, in a map's value

@@ -58,14 +58,19 @@ class _Packet:
         return ir.Compare(ir.CompareOp.EQ, call(self.helper, ir.I64, *codes, span=span), ir.Const(0, ir.I64))
 
 
-def _packet(frame: Frame, word: str, node: ast.expr) -> _Packet:
-    """What the first argument of a word says."""
+def _packet_value(frame: Frame, node: ast.expr) -> Value:
+    """A context, or the kernel's own packet."""
     value = present(frame, frame.value(node), node)
-    span = frame.code_span(node)
     if isinstance(value.type, Context) and value.type.name == _NETFILTER:
         skb = ast.copy_location(ast.Attribute(node, "skb", ast.Load()), node)
-        ast.fix_missing_locations(skb)
-        value = present(frame, frame.value(skb), skb)
+        return present(frame, frame.value(skb), skb)
+    return value
+
+
+def _packet(frame: Frame, word: str, node: ast.expr) -> _Packet:
+    """What the first argument of a word says."""
+    value = _packet_value(frame, node)
+    span = frame.code_span(node)
     if isinstance(value.type, KernelPointer) and value.type.name == _BUFFER:
         return _buffer(frame, word, value, node, span)
     if not isinstance(value.type, Context) or value.type.name not in _LOADING:
@@ -110,10 +115,9 @@ def _length_field(frame: Frame, context: Value) -> ir.Expression:
 
 def _packet_length(frame: Frame, node: ast.Call) -> Value:
     """The whole packet's bytes where the context has the number, else those in reach."""
-    value = present(frame, frame.value(node.args[0]), node.args[0])
-    if isinstance(value.type, KernelPointer) or (isinstance(value.type, Context) and value.type.name == _NETFILTER):
-        packet = _packet(frame, "packet_length", node.args[0])
-        return Value(U32, sequence(packet.opening[:-1], packet.length))
+    value = _packet_value(frame, node.args[0])
+    if isinstance(value.type, KernelPointer) and value.type.name == _BUFFER:
+        return kernel_types.field(frame, value, "len", node.args[0])
     context = packet_context(frame, "packet_length", node.args[0])
     assert isinstance(context.type, Context)
     if context.type.name in _LENGTHS:
