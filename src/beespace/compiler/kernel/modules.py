@@ -19,6 +19,7 @@ _FUNCTIONS = (
     "kprobe.session",
 )  # fmt: skip
 _KERNEL = "vmlinux"
+_GLOB = set("*?[")  # many functions, which have no one prototype
 
 
 def types_for(attachments: Mapping[str, Attachment], kernel: Btf, modules: Mapping[str, Btf]) -> Mapping[str, Btf]:
@@ -42,7 +43,7 @@ def _holder(attachment: Attachment, kernel: Btf, modules: Mapping[str, Btf]) -> 
         named = (target, Kind.FUNC)
     else:
         return None
-    if module == _KERNEL or (not module and kernel.find_all(*named)):
+    if not target or set(target) & _GLOB or module == _KERNEL or (not module and kernel.find_all(*named)):
         return None
     for types in _readable(modules, (module,) if module else modules):
         if any(types.owns(each) for each in types.find_all(*named)):
