@@ -1,6 +1,7 @@
 """A name server below the network stack: XDP answers questions for addresses (DNS) out of a table."""
 
 from beespace import Counter, Hash, Program, Struct, bpf, xdp
+from beespace.lang import PerCpuArray
 from beespace.lang.packet import ETH_P_IP, IPPROTO_UDP, UDP, Ethernet, IPv4
 from beespace.lang.verdicts import XDP_DROP, XDP_PASS, XDP_TX
 from beespace.types import array, be16, be32, i32, u8, u16, u32
@@ -47,6 +48,7 @@ class NameServer(Program):
     """Answers for the names in ``records``; all other questions pass."""
 
     records = Hash(key=Name, value=be32)
+    names = PerCpuArray(Name, 1)  # where a name is put together
     answered = Counter()
     unknown = Counter()
 
@@ -62,7 +64,10 @@ class NameServer(Program):
             return XDP_PASS
         if dns.flags & 0x8000 or dns.questions != 1:
             return XDP_PASS
-        name = Name()
+        self.names[0] = Name()
+        name = self.names.get(0)
+        if name is None:
+            return XDP_PASS
         end: u32 = 54
         for place in range(LONGEST):
             byte = bpf.packet(ctx, Byte, 54 + place)

@@ -1,7 +1,7 @@
 """Which servers are asked for in TLS: the names in the first message of each connection (SNI)."""
 
 from beespace import Counter, Event, Program, Ring, Struct, bpf, tc
-from beespace.lang import Union
+from beespace.lang import PerCpuArray, Union
 from beespace.lang.packet import IPPROTO_TCP, TCP, IPv4
 from beespace.types import Address, Port, Text, array, be16, text, u8, u32
 
@@ -39,6 +39,7 @@ class ServerNames(Program):
     """Reads the names in packets that leave an interface."""
 
     hellos = Ring(Hello)
+    names = PerCpuArray(Name, 1)  # where a name is put together
     nameless = Counter()
 
     @tc("egress")
@@ -82,7 +83,10 @@ class ServerNames(Program):
         length = bpf.load_bytes(ctx, Length, at + 7)
         if length is None:
             return
-        name = Name()
+        self.names[0] = Name(whole="")
+        name = self.names.get(0)
+        if name is None:
+            return
         for place in range(63):
             if place >= length.value:
                 break
