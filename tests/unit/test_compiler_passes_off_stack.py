@@ -66,6 +66,10 @@ RANDOM = ir.Convert(ir.Binary(ir.BinaryOp.AND, NUMBER, Const(7, U32)), U64)
         ((store("a"), each(COPY)), "a"),
         ((store("a"), store("b"), each(COMPARED)), ""),
         ((ir.Declare("p", STACK, ir.Offset(StackSlot("a"), 8)), each(ir.Store(Local("p", STACK), ONE))), "a"),
+        (
+            (ir.Declare("p", STACK), each(ir.Assign("p", StackSlot("a")), store("a")), ir.Assign("p", StackSlot("b"))),
+            "a",
+        ),
         ((store("a", RANDOM),), "a"),
         ((ir.Evaluate(ir.Load(ir.Offset(StackSlot("a"), RANDOM), U64)),), "a"),
         ((ir.Loop((store("a", Local("i", U32)),), 8, "i"),), ""),  # known in each round
@@ -122,6 +126,16 @@ def test_a_local_that_may_be_none_is_a_number() -> None:
 def test_a_local_that_no_called_body_assigns_stays_an_address() -> None:
     made = module(ir.Declare("p", STACK), each(ir.Continue()), ir.Assign("p", StackSlot("a")))
     assert maybe_none(made) == made
+
+
+def test_what_never_comes_to_be_is_asked_anew_each_time() -> None:
+    """LLVM would else make one branch of two: no call where there is a second origin."""
+    text = module_text(addresses(VALUE, ir.Convert(ir.Convert(NUMBER, U64), VALUE)))
+    assert (
+        text.count("if ((u64![(&.state.f__1 + 8 bytes)] ^ ")
+        == text.count("if not ((u64![(&.state.f__1 + 8 bytes)] ^ ")
+        == 1
+    )
 
 
 def addresses(type_: PointerType, value: ir.Expression) -> ir.Module:

@@ -92,11 +92,10 @@ function f(ctx: *ctx) -> i32 section 'tc' else 0:
     u64[&.state.f__1] = 0:u64
     u32![(&.state.f__1 + 8 bytes)] = u32((0:u64 ^ 11400714819323198485:u64))
     u32![(&.state.f__1 + 12 bytes)] = u32(((0:u64 ^ 11400714819323198485:u64) >> 32:u64))
-    .zero.f__1: u64 = (u64![(&.state.f__1 + 8 bytes)] ^ 11400714819323198485:u64)
     u32![(&.state.f__1 + 16 bytes)] = u32((total ^ 11400714819323198485:u64))
     u32![(&.state.f__1 + 20 bytes)] = u32(((total ^ 11400714819323198485:u64) >> 32:u64))
     *stack[(&.state.f__1 + 24 bytes)] = &shared
-    if not (.zero.f__1 != 0:u64):
+    if not ((u64![(&.state.f__1 + 8 bytes)] ^ 11400714819323198485:u64) != 0:u64):
         rounds = i64 loop#181(9:u32, function f__1, &.state.f__1, 0:u64)
     total = (u64![(&.state.f__1 + 16 bytes)] ^ 11400714819323198485:u64)
     if (u64[&.state.f__1] != 0:u64):

@@ -10,14 +10,17 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from shapes import ARRAYS, FIELDS, KINDS, Input, scratch
+from shapes import ARRAYS, FIELDS, KINDS, Input, Zeroes, pair, scratch
 
 LITERAL, BOOL, OTHER = "literal", "bool", "other"
 WRAP = "wrapped_"
 
 
 class Functions:
-    """The functions of a program, to be called as methods of this."""
+    """The functions of a program, to be called as methods of this, and the maps that they look into."""
+
+    cells = Zeroes(0)
+    pairs = Zeroes(pair())
 
 
 def functions(text: str) -> Functions:
@@ -30,7 +33,7 @@ def functions(text: str) -> Functions:
         Typing(node, results).visit_body(node)
         node.decorator_list, node.returns = [], None
     module = ast.fix_missing_locations(ast.Module(methods, []))
-    scope: dict[str, Any] = {**KINDS, "Input": Input, "Scratch": scratch}
+    scope: dict[str, Any] = {**KINDS, "Input": Input, "Scratch": scratch, "Pair": pair}
     scope |= {WRAP + name: kind for name, kind in KINDS.items()}
     exec(compile(module, "<reference>", "exec"), scope)
     made_functions = Functions()
@@ -75,7 +78,7 @@ class Typing:
 
     def value_Attribute(self, node: ast.Attribute, expected: str):
         text = ast.unparse(node)
-        if text in ("data.yes", "data.no"):
+        if text in ("data.yes", "data.no", "scratch.flag"):
             return node, BOOL
         return node, FIELDS.get(text.partition(".")[2], OTHER)
 
@@ -121,6 +124,9 @@ class Typing:
         node.comparators = [self.value(operand, left if left in KINDS else "u64")[0] for operand in node.comparators]
         return node, BOOL
 
+    def value_List(self, node: ast.List, expected: str):
+        return node, OTHER
+
     def value_Tuple(self, node: ast.Tuple, expected: str):
         node.elts = [self.value(element, expected)[0] for element in node.elts]
         return node, OTHER
@@ -143,6 +149,9 @@ class Typing:
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("bit_length", "bit_count"):
             node.func.value = self.value(node.func.value)[0]
             return node, "u32"
+        if name in ("self.cells.get", "self.pairs.get"):
+            node.args = [self.value(argument)[0] for argument in node.args]
+            return node, "u64" if name == "self.cells.get" else OTHER
         if isinstance(node.func, ast.Attribute) and name.startswith("self."):
             node.args = [self.value(argument)[0] for argument in node.args]
             return node, self.results[node.func.attr]

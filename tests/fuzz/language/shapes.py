@@ -52,9 +52,12 @@ class Input(Struct):
 class Scratch(Struct):
     """A struct that a function makes for itself."""
 
-    count: u64
     small: u8
+    flag: boolean
+    count: u64
     delta: i32
+    pair: Pair
+    word: Text = text(8)
     slots: list[u16] = array(u16, 4)
 
 
@@ -65,6 +68,7 @@ class Output(Struct):
 NUMBERS = {f"{letter}{number}": name for number, name in enumerate(KINDS) for letter in "ab"}
 FIELDS = {
     **NUMBERS, "pair.left": "i32", "pair.right": "u16", "count": "u64", "small": "u8", "delta": "i32",
+    "left": "i32", "right": "u16",
 }  # fmt: skip
 ARRAYS = {"data.slots": ("u32", 8), "data.deltas": ("i16", 4), "scratch.slots": ("u16", 4)}
 
@@ -107,7 +111,24 @@ def in_python(record: dict[str, Any]) -> SimpleNamespace:
 
 def scratch(**fields: int) -> SimpleNamespace:
     """``Scratch(...)`` as plain Python has it."""
-    return SimpleNamespace(**{"count": 0, "small": 0, "delta": 0, "slots": [0] * 4, **fields})
+    zero = {"small": 0, "flag": False, "count": 0, "delta": 0, "pair": pair(), "word": "", "slots": [0] * 4}
+    return SimpleNamespace(**{**zero, **fields})
+
+
+def pair(left: int = 0, right: int = 0) -> SimpleNamespace:
+    """``Pair(...)`` as plain Python has it."""
+    return SimpleNamespace(left=left, right=right)
+
+
+@dataclass(frozen=True)
+class Zeroes:
+    """A map of ``length`` entries that nobody writes to, as plain Python has it."""
+
+    entry: Any
+    length: int = 8
+
+    def get(self, index: int) -> Any:
+        return self.entry if index < self.length else None
 
 
 @dataclass(frozen=True)

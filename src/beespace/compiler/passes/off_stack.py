@@ -109,7 +109,7 @@ class _Memory:
     def _of(self, node: Any) -> Iterator[_Origin]:
         """Which memory an address may be of."""
         match node:
-            case ir.StackSlot():
+            case ir.StackSlot() if node.name != ir.PASSING:
                 yield node.name
             case ir.Local():
                 yield from self._origins.get(node.name, ())
@@ -148,6 +148,10 @@ class _Memory:
         match node:
             case ir.StackSlot() | ir.Local():
                 for use in self._uses(node):
+                    use.places.add(place)
+            case ir.Assign():
+                # A body that assigns an address which others may see must not leave that of memory of its own.
+                for use in self._uses(ir.Local(node.name, _STACK)):
                     use.places.add(place)
             case ir.Store():
                 self._written(node.pointer, place)

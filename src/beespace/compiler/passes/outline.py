@@ -190,15 +190,15 @@ class _Outline:
         block: ir.Block = (ir.Store(state, ir.Const(0, ir.U64)),)
         addresses = tuple(ir.Local(item.name, item.type) for item in self.captured if item.assigned and item.followed)
         if returns or addresses:
-            declared, no_round = self._zero_that_is_not_known(state)
-            block += (*declared, *followed(addresses, _nullable(self.function), no_round))
+            stored, never = self._never(state)
+            block += (*stored, *followed(addresses, _nullable(self.function), never))
         for item in self.captured:
             local = ir.Local(item.name, item.type)
             block += item.kept(state, local if item.slot is None else ir.StackSlot(item.slot))
         arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
         call = ir.Helper(each.number, each.name, arguments, ir.I64)
         calling = ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call)
-        block += (ir.If(ir.Not(no_round), (calling,)) if returns or addresses else calling,)
+        block += (ir.If(ir.Not(never), (calling,)) if returns or addresses else calling,)
         for item in self.captured:
             if item.assigned:
                 block += (ir.Assign(item.name, item.read(state)),)
@@ -209,12 +209,11 @@ class _Outline:
             block += (ir.If(returned, (ir.Return(value),)),)
         return tuple(replace(node, span=each.span) for node in block)
 
-    def _zero_that_is_not_known(self, state: ir.Expression) -> tuple[ir.Block, ir.Expression]:
-        """A condition that is never true, and of which the verifier does not know that."""
-        zero = _Captured(f".zero.{self.name}", ir.U64, _VALUE, assigned=True)
-        declared = ir.Declare(zero.name, ir.U64, zero.read(state))
-        never = ir.Compare(ir.CompareOp.NE, ir.Local(zero.name, ir.U64), ir.Const(0, ir.U64))
-        return (*zero.kept(state, ir.Const(0, ir.U64)), declared), never
+    def _never(self, state: ir.Expression) -> tuple[ir.Block, ir.Expression]:
+        """A condition that is never true: the verifier does not know that, nor LLVM that two of it are the same."""
+        zero = _Captured(".never", ir.U64, _VALUE, assigned=True)
+        never = ir.Compare(ir.CompareOp.NE, zero.read(state), ir.Const(0, ir.U64))
+        return zero.kept(state, ir.Const(0, ir.U64)), never
 
     def _callback(self) -> ir.Function:
         each, state = self.each, ir.Local(_STATE, _STACK)
