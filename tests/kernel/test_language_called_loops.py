@@ -6,14 +6,17 @@ of all, so that whatever is compared here would be decided for good if they saw 
 
 from __future__ import annotations
 
+import os
 from types import FunctionType, SimpleNamespace
 
 import pytest
 
+from beespace.compiler import passes
 from beespace.compiler.kernel.calls import has_helper
-from beespace.errors import NotSupported
+from beespace.errors import NotSupported, VerifierError
 from beespace.kernel import vmlinux_btf
-from beespace.lang import Array, Program, function, raw_tracepoint
+from beespace.lang import Array, Global, Program, bpf, function, raw_tracepoint, tc
+from beespace.lang.packet import Ethernet, IPv4
 from beespace.schema import Struct
 from beespace.types import Text, array, boolean, text, u8, u16, u32, u64
 
@@ -375,6 +378,16 @@ CASES = [(0, 0), (1, 1), (2, 0), (3, 1), (4, 2), (5, 9), (9, 5), (100, 3)]
 
 @pytest.mark.parametrize(("program", "method"), METHODS)
 def test_called_loops_do_what_python_does(program, method, loaded_probe) -> None:
+    check(program, method, loaded_probe)
+
+
+@pytest.mark.parametrize("method", ["nested", "passed", "returned", "whiles"])
+def test_called_loops_where_there_is_little_stack(method, loaded_probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "PASSES", passes.PASSES_FOR_LITTLE_STACK)
+    check(Called, method, loaded_probe)
+
+
+def check(program: type[Program], method: str, loaded_probe) -> None:
     if not has_helper(vmlinux_btf(), "loop"):
         raise NotSupported("bpf_loop()", since="5.17")
     probe = loaded_probe(program)
@@ -387,3 +400,56 @@ def test_called_loops_do_what_python_does(program, method, loaded_probe) -> None
             probe.results[index] = 0
         probe.loaded.programs[method].test_run(ctx_in=bytes(24))
         assert [probe.results[index] for index in range(8)] == in_python(program, method, [a, b, 0, 0]), (a, b)
+
+
+# --- what a round makes of what the next one finds -------------------------------------------------
+
+
+class Stale(Program):
+    results = Array(u64, 1)
+
+    @tc("ingress")
+    def look(self, ctx):
+        ip = bpf.packet(ctx, IPv4, 14)
+        if ip is None:
+            return
+        total: u64 = 0
+        for i in range(MANY):
+            if i > 3:
+                break
+            total += u64(ip.protocol)
+            bpf.store_bytes(ctx, Ethernet(), 0)
+        self.results[0] = total
+
+
+def test_bytes_of_a_packet_that_a_round_may_move_are_gone_in_the_next(loaded_probe) -> None:
+    with pytest.raises((VerifierError, NotSupported), match=r"mem access|Linux 5\.17") as caught:
+        loaded_probe(Stale)
+    if caught.type is NotSupported:
+        raise caught.value
+
+
+class Last(Program):
+    cells = Array(u64, 8)
+    result = Global(u64)
+
+    @hook
+    def look(self, ctx):
+        found = None
+        for cell in self.cells.values():
+            task = bpf.task()
+            if found is None:
+                if cell == 9:
+                    found = task
+            elif cell == 0:
+                found = None
+        self.result.value = 1 if found is None else u64(u32(found.tgid))
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_kernel_pointers_are_followed_or_refused(zero, loaded_probe) -> None:
+    probe = loaded_probe(Last)
+    for index, cell in enumerate([1, 2, 9, 1, 9, 0 if zero else 3, 4, 4]):
+        probe.cells[index] = cell
+    probe.loaded.programs["look"].test_run(ctx_in=bytes(24))
+    assert probe.result.value == (1 if zero else os.getpid())

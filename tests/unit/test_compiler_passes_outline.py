@@ -105,6 +105,15 @@ function f(ctx: *ctx) -> i32 section 'tc' else 0:
 """
 
 
+def test_numbers_travel_off_the_stack_where_there_is_little() -> None:
+    made = module(ir.Declare("total", U64, ONE), ir.Declare("n", U64, ONE), each(add("total", Local("n", U64))))
+    text = module_text(passes.run(made, passes.PASSES_FOR_LITTLE_STACK))
+    assert "    slot .state.f__1: 24 bytes @8 fixed\n    slot .numbers.f__1: 16 bytes @8 off stack\n" in text
+    assert "    .at..numbers.f__1: *stack = *stack[(.state + 16 bytes)]\n" in text
+    assert "    total = (total + n)\n    u64[(.at..numbers.f__1 + " in text
+    assert "u64![" not in text
+
+
 def test_bodies_inside_bodies() -> None:
     inner = ir.Each(181, "loop", (Const(2, U32),), (ir.Parameter("second", U32),), (add("total"),), (Const(0, U64),))
     text = after(ir.Declare("total", U64), each(inner), ir.Evaluate(Local("total", U64)))

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 from beespace.compiler import ir, passes
 from beespace.compiler.back_edges import without_falling_back
 from beespace.compiler.ir.verify import verify
+from beespace.compiler.ir.walk import walk
 from beespace.compiler.llvm.cache import from_environment
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.llvm.process import Process, start
@@ -73,12 +75,8 @@ class Worker:
         the front half refuses every program that cannot be compiled.
         """
         verify(module)
-        module = passes.run(module)
         needed: dict[str, int] = {}
-        for budget in BUDGETS:
-            fitted, spills = spill(module, budget)
-            if spills:
-                verify(fitted)
+        for fitted, spills in _fitted(module):
             text = emit(fitted)
             try:
                 code = self.compile(text, module.name)
@@ -154,6 +152,20 @@ def _fit_for_old_kernels(spec: ObjectSpec) -> ObjectSpec:
     programs = {n: replace(p, entry=without_falling_back(p.entry)) for n, p in spec.programs.items()}
     subprograms = {n: without_falling_back(f) for n, f in spec.subprograms.items()}
     return replace(spec, programs=programs, subprograms=subprograms)
+
+
+def _fitted(module: ir.Module) -> Iterator[tuple[ir.Module, tuple[Spill, ...]]]:
+    """The module after its passes, with less and less on the stack, and what is not there."""
+    ways = [passes.PASSES]
+    if any(isinstance(node, ir.Each) for function in module.functions for node in walk(function.body)):
+        ways.append(passes.PASSES_FOR_LITTLE_STACK)
+    for way in ways:
+        made = passes.run(module, way)
+        for budget in BUDGETS:
+            fitted, spills = spill(made, budget)
+            if spills:
+                verify(fitted)
+            yield fitted, spills
 
 
 class _StackOverflow(InternalError):

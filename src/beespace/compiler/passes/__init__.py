@@ -7,6 +7,7 @@ pass, so a pass that breaks a rule is named, and nothing of it reaches LLVM.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeAlias
 
 from beespace.compiler import ir
@@ -24,7 +25,7 @@ from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.compiler.passes.short_loops import short_loops
 from beespace.errors import InternalError
 
-__all__ = ["PASSES", "Pass", "run"]
+__all__ = ["PASSES", "PASSES_FOR_LITTLE_STACK", "Pass", "run"]
 
 Pass: TypeAlias = Callable[[ir.Module], ir.Module]
 
@@ -41,6 +42,11 @@ PASSES: tuple[Pass, ...] = (
     guards,
     packet_ends,
     joined_bounds,
+)
+
+#: The same for modules that need more than the stack has.
+PASSES_FOR_LITTLE_STACK: tuple[Pass, ...] = tuple(
+    partial(outline, little_stack=True) if each is outline else each for each in PASSES
 )
 
 

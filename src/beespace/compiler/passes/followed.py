@@ -23,6 +23,7 @@ __all__ = ["FOLLOWS_ROUNDS", "followed", "refused", "with_nowhere"]
 
 #: The field that came with the commit.
 FOLLOWS_ROUNDS = ir.CoreAccess("bpf_insn_aux_data", (ir.CoreMember("calls_callback", ir.CoreInt(1)),))
+_ONCE = ir.Compare(ir.CompareOp.EQ, ir.CoreInfo(ir.CoreQuestion.FIELD_EXISTS, FOLLOWS_ROUNDS), ir.Const(0, ir.U64))
 _NOWHERE = "nowhere_at_all"
 _ENTRY = ".nowhere"
 _LOOKUP = 1  # bpf_map_lookup_elem()
@@ -45,10 +46,15 @@ def followed(addresses: Iterable[ir.Local], nullable: Iterable[str], never: ir.E
             made_up.append(ir.Evaluate(ir.Helper(_NO_HELPER, address.name, (), ir.I64)))
     if not made_up:
         return ()
-    follows = ir.CoreInfo(ir.CoreQuestion.FIELD_EXISTS, FOLLOWS_ROUNDS)
-    entry = ir.Store(ir.StackSlot(_ENTRY), ir.Const(0, ir.U32))
-    once = ir.Compare(ir.CompareOp.EQ, follows, ir.Const(0, ir.U64))
-    return (ir.If(once, (entry, *made_up)),)
+    return (ir.If(_ONCE, (ir.Store(ir.StackSlot(_ENTRY), ir.Const(0, ir.U32)), *made_up)),)
+
+
+def second_round(never: ir.Expression, calling: ir.Statement) -> ir.Block:
+    """What goes behind a loop that uses bytes of a packet: there the verifier sees what a round has made of them.
+
+    Helpers that change a packet end what was known of it, for the next round, too.
+    """
+    return (ir.If(_ONCE, (ir.If(never, (calling,)),)),)
 
 
 def refused(module: ir.Module) -> Iterator[tuple[str, ir.Span]]:

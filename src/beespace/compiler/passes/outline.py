@@ -26,12 +26,12 @@ from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite, walk
-from beespace.compiler.passes.followed import followed, with_nowhere
+from beespace.compiler.passes.followed import followed, second_round, with_nowhere
 from beespace.record import dataclass, replace
 
 __all__ = ["outline"]
 
-_STACK = ir.PointerType(ir.Region.STACK)
+_STACK, _PACKET = ir.PointerType(ir.Region.STACK), ir.PointerType(ir.Region.PACKET)
 _STATE = ".state"
 _WORD, _HALF = 8, 4
 _MIX = 0x9E3779B97F4A7C15  # no byte of it is zero, and no program is likely to have it
@@ -39,18 +39,21 @@ _RETURNED, _VALUE, _CAPTURED = 0, _WORD, 2 * _WORD  # offsets in the state
 _GO_ON, _STOP = ir.Const(0, ir.I64), ir.Const(1, ir.I64)  # what a callback gives back
 
 
-def outline(module: ir.Module) -> ir.Module:
-    """``module`` without :class:`~beespace.compiler.ir.Each`."""
+def outline(module: ir.Module, *, little_stack: bool = False) -> ir.Module:
+    """``module`` without :class:`~beespace.compiler.ir.Each`.
+
+    Where there is ``little_stack`` numbers travel off it: a body gets addresses alone on the stack.
+    """
     functions: list[ir.Function] = []
     known = {function.name for function in module.functions}
     for function in module.functions:
-        functions += _split(function, known)
+        functions += _split(function, known, little_stack)
     return (
         module if len(functions) == len(module.functions) else with_nowhere(replace(module, functions=tuple(functions)))
     )
 
 
-def _split(function: ir.Function, known: set[str]) -> Iterator[ir.Function]:
+def _split(function: ir.Function, known: set[str], little_stack: bool) -> Iterator[ir.Function]:
     """The functions that are taken out of ``function``, inner ones first, and what is left of it."""
     # No dot: kernels before 6.5 take none in the name of a function.
     names = (name for number in count(1) if (name := f"{function.name}__{number}") not in known)
@@ -58,7 +61,7 @@ def _split(function: ir.Function, known: set[str]) -> Iterator[ir.Function]:
         each = next((node for node in walk(function.body) if _is_innermost(node)), None)
         if each is None:
             break
-        function, taken = _Outline(function, each, next(names)).split()
+        function, taken = _Outline(function, each, next(names), little_stack).split()
         yield taken
     yield function
 
@@ -69,18 +72,22 @@ def _is_innermost(node: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Captured:
-    """A local of the function around, or the address of one of its slots, at ``offset`` in the state."""
+    """A local of the function around, or the address of one of its slots, at ``offset`` in the state.
+
+    ``off_stack``: in what there is of the state off the stack, which the verifier does not know.
+    """
 
     name: str
     type: ir.Type
     offset: int
     assigned: bool = False
     slot: str | None = None
+    off_stack: bool = False
 
     @property
     def followed(self) -> bool:
         """Whether the verifier may follow it: pointers it must."""
-        return not self.assigned or isinstance(self.type, ir.PointerType)
+        return not self.assigned or isinstance(self.type, ir.PointerType) or self.off_stack
 
     def kept(self, state: ir.Expression, value: ir.Expression) -> ir.Block:
         """``value`` put into the state."""
@@ -110,8 +117,9 @@ def _mixed(value: ir.Expression) -> ir.Expression:
 class _Outline:
     """One body on its way out of ``function``."""
 
-    def __init__(self, function: ir.Function, each: ir.Each, name: str) -> None:
+    def __init__(self, function: ir.Function, each: ir.Each, name: str, little_stack: bool) -> None:
         self.function = function
+        self.numbers = ir.Slot(f".numbers.{name}", 0, off_stack=True) if little_stack else None
         self.each = each
         self.name = name
         self.slot = f"{_STATE}.{name}"
@@ -125,7 +133,7 @@ class _Outline:
         self.own_slots = {name for name in self._slots(inside) if name == ir.PASSING or name not in used_around}
         self.taken_slots = self.own_slots - used_around
         self.captured = list(self._capture(inside, declared | {node.name for node in self.moved}))
-        size = _CAPTURED + _WORD * len(self.captured)
+        size = _CAPTURED + _WORD * sum(not item.off_stack for item in self.captured)
         self.state = ir.Slot(self.slot, size, _WORD, fixed=True)
 
     # --- what the body uses ---
@@ -148,6 +156,14 @@ class _Outline:
         types = self._types()
         names = dict.fromkeys(node.name for node in inside if isinstance(node, (ir.Local, ir.Assign)))
         offset = _CAPTURED
+        if self.numbers is not None:
+            numbers = [name for name in names if name not in own and not isinstance(types[name], ir.PointerType)]
+            self.numbers = replace(self.numbers, size=_WORD * max(1, len(numbers)))
+            yield _Captured(f".at.{self.numbers.name}", _STACK, offset, slot=self.numbers.name)
+            offset += _WORD
+            for place, name in enumerate(numbers):
+                yield _Captured(name, types[name], _WORD * place, name in assigned, off_stack=True)
+            own = own | {*numbers}
         for name in names:
             if name not in own:
                 yield _Captured(name, types[name], offset, name in assigned)
@@ -181,32 +197,41 @@ class _Outline:
 
         slots = [slot for slot in self.function.slots if slot.name not in self.taken_slots]
         body = _replace(self.function.body, change)
-        return replace(self.function, body=body, slots=(*slots, self.state)), self._callback()
+        made = (self.state,) if self.numbers is None else (self.state, self.numbers)
+        return replace(self.function, body=body, slots=(*slots, *made)), self._callback()
 
     def _call(self) -> ir.Block:
         """Put the locals into the state, let the kernel call, take them out; return if the body has."""
         each, state = self.each, ir.StackSlot(self.slot)
         returns = any(isinstance(node, ir.Return) for node in walk(each.body))
         block: ir.Block = (ir.Store(state, ir.Const(0, ir.U64)),)
-        addresses = tuple(ir.Local(item.name, item.type) for item in self.captured if item.assigned and item.followed)
-        if returns or addresses:
+        addresses = tuple(
+            ir.Local(item.name, item.type)
+            for item in self.captured if item.assigned and isinstance(item.type, ir.PointerType)
+        )  # fmt: skip
+        numbers = state if self.numbers is None else ir.StackSlot(self.numbers.name)
+        packets = any(item.type == _PACKET for item in self.captured)
+        if returns or addresses or packets:
             stored, never = self._never(state)
             block += (*stored, *followed(addresses, _nullable(self.function), never))
         for item in self.captured:
             local = ir.Local(item.name, item.type)
-            block += item.kept(state, local if item.slot is None else ir.StackSlot(item.slot))
+            value = local if item.slot is None else ir.StackSlot(item.slot)
+            block += item.kept(numbers if item.off_stack else state, value)
         arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
         call = ir.Helper(each.number, each.name, arguments, ir.I64)
         calling = ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call)
         block += (ir.If(ir.Not(never), (calling,)) if returns or addresses else calling,)
         for item in self.captured:
             if item.assigned:
-                block += (ir.Assign(item.name, item.read(state)),)
+                block += (ir.Assign(item.name, item.read(numbers if item.off_stack else state)),)
         if returns:
             result = self.function.result
             value = None if result == ir.VOID else ir.Load(ir.Offset(state, _VALUE), result)
             returned = ir.Compare(ir.CompareOp.NE, ir.Load(state, ir.U64), ir.Const(0, ir.U64))
             block += (ir.If(returned, (ir.Return(value),)),)
+        if packets:
+            block += second_round(never, calling)
         return tuple(replace(node, span=each.span) for node in block)
 
     def _never(self, state: ir.Expression) -> tuple[ir.Block, ir.Expression]:
@@ -217,12 +242,15 @@ class _Outline:
 
     def _callback(self) -> ir.Function:
         each, state = self.each, ir.Local(_STATE, _STACK)
-        opening: ir.Block = tuple(ir.Declare(item.name, item.type, item.read(state)) for item in self.captured)
-        opening += tuple(self.moved)
+        numbers = state if self.numbers is None else ir.Local(f".at.{self.numbers.name}", _STACK)
+        opening: ir.Block = ()
         kept: ir.Block = ()
         for item in self.captured:
+            where = numbers if item.off_stack else state
+            opening += (ir.Declare(item.name, item.type, item.read(where)),)
             if item.assigned:
-                kept += item.kept(state, ir.Local(item.name, item.type))
+                kept += item.kept(where, ir.Local(item.name, item.type))
+        opening += tuple(self.moved)
         addresses = {item.slot: item for item in self.captured if item.slot is not None}
 
         def change(node: Any) -> Any:
