@@ -11,6 +11,7 @@ from beespace.compiler.ir.verify import verify
 from beespace.compiler.passes.followed import refused
 from beespace.compiler.passes.maybe_none import maybe_none
 from beespace.compiler.passes.off_stack import off_stack
+from beespace.compiler.requirements import requirements_of
 
 CTX, STACK, VALUE = PointerType(Region.CONTEXT), PointerType(Region.STACK), PointerType(Region.MAP_VALUE)
 KERNEL = PointerType(Region.KERNEL_TRUSTED)
@@ -153,7 +154,9 @@ def test_an_address_of_a_map_has_two_origins_where_one_round_is_followed() -> No
 
 def test_another_address_is_refused_where_one_round_is_followed() -> None:
     made = addresses(KERNEL, ir.Convert(ir.Convert(NUMBER, U64), KERNEL))
-    assert [*refused(made)] == [("p", ir.Span("f", 1, 1))]
+    assert [*refused(made)] == [("p", ir.Span("f", 1, 1))] and not made.maps
+    needs = {each.since: each.what for each in requirements_of(made)}
+    assert needs["6.7"] == "a verifier that follows p from round to round of a loop"
 
 
 def test_where_there_is_nothing_to_hide_nothing_changes() -> None:

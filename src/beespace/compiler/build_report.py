@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from beespace.compiler.passes.followed import NO_HELPER
 from beespace.compiler.program import Compiled
 from beespace.compiler.requirements import Requirement, minimum
 from beespace.compiler.stack import SCRATCH, Spill, chains_of
@@ -122,7 +123,7 @@ def _function(
     spec: ObjectSpec, name: str, section: str, function: FunctionSpec, chain: tuple[tuple[str, int], ...]
 ) -> FunctionReport:
     reached = _reached(spec, function)
-    numbers = sorted({number for each in reached for number in _helpers(each.code)})
+    numbers = sorted({number for each in reached for number in _helpers(each.code)} - {NO_HELPER})
     known = ((f"bpf_{BY_NUMBER[n].name}", BY_NUMBER[n].since) if n in BY_NUMBER else (f"#{n}", "") for n in numbers)
     kfuncs = sorted({each.symbol for one in reached for each in one.symbols if each.kind is SymbolKind.KFUNC})
     since = resolve(section).hook.since if section else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import walk
+from beespace.compiler.passes.followed import NO_HELPER
 from beespace.compiler.permitted import reached_from
 from beespace.hooks import resolve
 from beespace.isa import MapType
@@ -21,6 +22,7 @@ from beespace.record import dataclass
 __all__ = ["Requirement", "minimum", "requirements_of"]
 
 _KERNEL_FUNCTIONS = "5.13"
+_FOLLOWED = "6.7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def _needs(
         for node in walk(function.body):
             if isinstance(node, ir.Helper) and node.name in SIGNATURES:
                 yield SIGNATURES[node.name].since, f"bpf_{node.name}()"
+            elif isinstance(node, ir.Helper) and node.number == NO_HELPER:
+                yield _FOLLOWED, f"a verifier that follows {node.name.split('.')[1]} from round to round of a loop"
             elif isinstance(node, ir.KernelFunction) and not node.weak:
                 yield _KERNEL_FUNCTIONS, f"the kernel's function {node.name}()"
             elif isinstance(node, ir.MapAddress) and node.name in types and types[node.name] in FIRST_KERNEL:

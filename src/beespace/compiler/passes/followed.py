@@ -11,7 +11,7 @@ Invariant: newer kernels, which have the field that the commit added, see nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import placed, walk
@@ -19,7 +19,7 @@ from beespace.isa import MapType
 from beespace.record import replace
 from beespace.schema.kinds import kind_size
 
-__all__ = ["FOLLOWS_ROUNDS", "followed", "refused", "with_nowhere"]
+__all__ = ["FOLLOWS_ROUNDS", "NO_HELPER", "followed", "refused", "with_nowhere"]
 
 #: The field that came with the commit.
 FOLLOWS_ROUNDS = ir.CoreAccess("bpf_insn_aux_data", (ir.CoreMember("calls_callback", ir.CoreInt(1)),))
@@ -27,11 +27,11 @@ _ONCE = ir.Compare(ir.CompareOp.EQ, ir.CoreInfo(ir.CoreQuestion.FIELD_EXISTS, FO
 _NOWHERE = "nowhere_at_all"
 _ENTRY = ".nowhere"
 _LOOKUP = 1  # bpf_map_lookup_elem()
-_NO_HELPER = 0xBEE5  # bpf_<nothing>(): kernels name it when they refuse the program
+NO_HELPER = 0xBEE5  # none that any kernel has; a call of it is named after the local in question, with a dot
 _MAP_VALUE = ir.PointerType(ir.Region.MAP_VALUE)
 
 
-def followed(addresses: Iterable[ir.Local], nullable: Iterable[str], never: ir.Expression) -> ir.Block:
+def followed(addresses: Sequence[ir.Local], nullable: Iterable[str], never: ir.Expression) -> ir.Block:
     """What goes before a loop whose body assigns those locals.
 
     ``nullable`` are those that anybody may ask whether they are null.  ``never`` is a condition that is false, which
@@ -43,10 +43,10 @@ def followed(addresses: Iterable[ir.Local], nullable: Iterable[str], never: ir.E
             lookup = ir.Helper(_LOOKUP, "map_lookup_elem", (ir.MapAddress(_NOWHERE), ir.StackSlot(_ENTRY)), _MAP_VALUE)
             made_up.append(ir.If(never, (ir.Assign(address.name, lookup),)))
         elif address.name in nullable:
-            made_up.append(ir.Evaluate(ir.Helper(_NO_HELPER, address.name, (), ir.I64)))
-    if not made_up:
-        return ()
-    return (ir.If(_ONCE, (ir.Store(ir.StackSlot(_ENTRY), ir.Const(0, ir.U32)), *made_up)),)
+            made_up.append(ir.Evaluate(ir.Helper(NO_HELPER, f".{address.name}", (), ir.I64)))
+    if any(address.type == _MAP_VALUE for address in addresses):
+        made_up.insert(0, ir.Store(ir.StackSlot(_ENTRY), ir.Const(0, ir.U32)))
+    return (ir.If(_ONCE, tuple(made_up)),) if made_up else ()
 
 
 def second_round(never: ir.Expression, calling: ir.Statement) -> ir.Block:
@@ -61,8 +61,8 @@ def refused(module: ir.Module) -> Iterator[tuple[str, ir.Span]]:
     """The locals for which older kernels refuse a module that has been through the passes, with their loops."""
     for function in module.functions:
         for node, span in placed(function.body):
-            if isinstance(node, ir.Helper) and node.number == _NO_HELPER and span is not None:
-                yield node.name.partition(".")[0], span
+            if isinstance(node, ir.Helper) and node.number == NO_HELPER and span is not None:
+                yield node.name.split(".")[1], span
 
 
 def with_nowhere(module: ir.Module) -> ir.Module:

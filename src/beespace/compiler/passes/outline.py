@@ -216,8 +216,8 @@ class _Outline:
             block += (*stored, *followed(addresses, _nullable(self.function), never))
         for item in self.captured:
             local = ir.Local(item.name, item.type)
-            value = local if item.slot is None else ir.StackSlot(item.slot)
-            block += item.kept(numbers if item.off_stack else state, value)
+            given = local if item.slot is None else ir.StackSlot(item.slot)
+            block += item.kept(numbers if item.off_stack else state, given)
         arguments = (*each.before, ir.FunctionAddress(self.name), state, *each.after)
         call = ir.Helper(each.number, each.name, arguments, ir.I64)
         calling = ir.Evaluate(call) if each.result is None else ir.Assign(each.result, call)
