@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -114,6 +113,8 @@ def test_taken_out_of_the_map_when_closed(writer: LoadedObject) -> None:
 
 
 def test_readable_for_an_event_loop(writer: LoadedObject) -> None:
+    import asyncio  # slow in a guest
+
     async def wait(buffer: PerfBuffer) -> list[bytes]:
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()

@@ -7,10 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from beespace.isa.constants import MapType
-from beespace.isa.ring_record import BUSY, DISCARD
+from beespace.isa.constants import MapFlag, MapType
+from beespace.isa.ring_record import BUSY, DISCARD, room
+from beespace.kernel import overwritable_ring as overwritable_module
 from beespace.kernel import ring as ring_module
 from beespace.kernel.maps import Map
+from beespace.kernel.overwritable_ring import OverwritableRing
 from beespace.kernel.ring import RingBuffer
 from beespace.spec import MapSpec
 from beespace.syscall.memory import RingMemory
@@ -140,3 +142,65 @@ def test_a_view_is_dead_after_the_handler(programs: Programs, ring: RingBuffer) 
     ring.consume(kept.append)
     with pytest.raises(ValueError, match="released"):
         bytes(kept[0])
+
+
+class Overwriting(Programs):
+    """Writes as programs do into a ring that is overwritable: ``__bpf_ringbuf_reserve()`` of kernel/bpf/ringbuf.c."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.oldest = 0
+
+    def reserve(self, data: bytes, flags: int = BUSY) -> int:
+        end = self.position + room(len(data))
+        while end - self.oldest > SIZE - 1:
+            (head,) = struct.unpack_from("=I", self.data, self.oldest % SIZE)
+            self.oldest += room(head & ~(BUSY | DISCARD))
+        self.producer[16:24] = struct.pack("=Q", self.oldest)  # before the record is written
+        return super().reserve(data, flags)
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> tuple[Overwriting, OverwritableRing]:
+    programs = Overwriting()
+    memory = RingMemory(cast(Any, programs.consumer), programs.producer, programs.data, cast(Any, Memory()))
+    monkeypatch.setattr(ring_module, "map_ring", lambda ring, size: memory)
+
+    class Fake:
+        name = "history"
+        spec = MapSpec("history", MapType.RINGBUF, 0, 0, SIZE, flags=MapFlag.RB_OVERWRITE)
+
+    return programs, OverwritableRing(cast(Map, Fake()))
+
+
+def test_an_overwritable_ring_gives_what_is_left(history: tuple[Overwriting, OverwritableRing]) -> None:
+    programs, ring = history
+    for number in range(3):
+        programs.reserve(b"%d" % number, 0)
+    assert list(ring) == [b"0", b"1", b"2"] and ring.lost == 0
+    for number in range(100):
+        programs.reserve(b"%d" % number, DISCARD if number == 98 else 0)
+    assert ring.lost is None  # some have gone already
+    assert list(ring) == [b"97", b"99"] and list(ring) == []
+    busy = programs.reserve(b"later")
+    assert list(ring) == []
+    programs.finish(busy, 5)
+    assert list(ring) == [b"later"] and programs.consumed() == programs.position
+
+
+def test_a_record_that_is_overwritten_while_it_is_read_is_not_given(
+    history: tuple[Overwriting, OverwritableRing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, ring = history
+    programs.reserve(b"first", 0)
+    calls: list[int] = []
+
+    def meanwhile() -> None:
+        calls.append(1)
+        if len(calls) == 2:  # after the look at where the oldest is, before the copy is trusted
+            for number in range(10):
+                programs.reserve(b"new %d" % number, 0)
+
+    monkeypatch.setattr(overwritable_module.barrier, "fence", meanwhile)
+    assert list(ring) == [b"new 7", b"new 8", b"new 9"]
+    assert ring.lost is None
