@@ -39,6 +39,7 @@ _SMALL = 1 << 16
 _MAGIC_LOW = 0x9F  # of 0xEB9F
 ByteOrder: TypeAlias = Literal["little", "big"]
 _SUGGESTED = 2000  # so many names are compared at most with a wrong one
+_FEW = 3  # so many searches for one name are quicker than one for all
 _VOID = Void()
 
 
@@ -118,6 +119,8 @@ class Btf:
         self._first_string: int = 0 if base is None else base.string_end
         self.string_end: int = self._first_string + self._sections.strings_end - self._sections.strings_start
         self._strings_copy: bytes | None = None
+        self._asked = 0
+        self._flavours: dict[str, list[int]] | None = None
         self._texts: dict[int, str] = {}
         self._room_for_texts = (1 << 20) + 16 * (self.string_end - self._first_string)
         self._types: dict[int, Type] = {0: _VOID}
@@ -400,8 +403,8 @@ class Btf:
         essential = essential_name(name)
         # A name can be a flavour itself once one is cut off: a___b of a___b___c.  The plain a___b is one of a.
         found = self.find_all(essential, *kinds) if essential_name(essential) == essential else []
-        longer = self.with_prefix(f"{essential}___", *kinds)
-        return sorted({*found, *(i for name, i in longer if essential_name(name) == essential)})
+        flavoured = self._named(self._flavoured(essential))
+        return sorted({*found, *(i for i in flavoured if not kinds or self.kind(i) in kinds)})
 
     def with_prefix(self, prefix: str, *kinds: Kind) -> list[tuple[str, int]]:
         """Name and id of every type whose name starts with ``prefix``, in the order of their ids."""
@@ -446,6 +449,26 @@ class Btf:
         if not found:  # no known encoder lets a name start inside another string, but the format allows it
             found.extend(self._occurrences(encoded + b"\0"))
         return found
+
+    def _flavoured(self, essential: str) -> list[int]:
+        """Offsets of the strings that are flavours of ``essential``; few types have any."""
+        if self._flavours is None and self._asked < _FEW:
+            self._asked += 1
+            longer = essential.encode("utf-8", "surrogateescape") + b"___"
+            offsets = [start + 1 for start in self._occurrences(b"\0" + longer)]
+            offsets += (owner._first_string for owner in self._owners() if owner._strings.startswith(longer))
+            return [offset for offset in offsets if essential_name(self.string(offset)) == essential]
+        if self._flavours is None:
+            self._flavours = {}
+            for start in self._occurrences(b"___"):
+                owner = next(each for each in self._owners() if start >= each._first_string)
+                name_start = owner._strings.rfind(b"\0", 0, start - owner._first_string) + 1
+                name = self.string(owner._first_string + name_start)
+                if essential_name(name) != name:
+                    offsets = self._flavours.setdefault(essential_name(name), [])
+                    if owner._first_string + name_start not in offsets:
+                        offsets.append(owner._first_string + name_start)
+        return self._flavours.get(essential, [])
 
     def _named(self, offsets: Iterable[int]) -> list[int]:
         """Ids of the types whose name is at one of the offsets."""

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 
 from beespace.errors import UsageError
 from beespace.kernel import RingBuffer
-from beespace.schema.kinds import LENGTH_SIZE
 from beespace.session.waiting import Reader, async_records, records
 from beespace.typed import TYPE_CHECKING, Any, Self
 
@@ -39,9 +38,12 @@ class Events:
         self.malformed = 0
         self._reader = reader
         self._codec = codec
-        field = layout.variable if layout is not None else None
         #: Bytes that every record has.
-        self._least = field.offset + LENGTH_SIZE if field is not None else codec.size if codec is not None else 0
+        self._least = codec.size if codec is not None else 0
+        if layout is not None and layout.variable is not None:
+            from beespace.schema.kinds import LENGTH_SIZE  # brings typing: who opens an object needs no schema
+
+            self._least = layout.variable.offset + LENGTH_SIZE
         self._layout = layout
         if isinstance(reader, RingBuffer) and codec is not None:
             reader.expect(codec.size)
