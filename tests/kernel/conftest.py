@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -25,10 +25,12 @@ from pace import patience
 from beespace.elf import read
 from beespace.errors import CompileError, KernelError, NotPermitted, NotSupported
 from beespace.kernel import vmlinux_btf
-from beespace.lang import Program
 from beespace.record import replace
 from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
+
+if TYPE_CHECKING:
+    from beespace.lang import Program  # slow in a guest, where many files need only a loader
 
 Result = TypeVar("Result")
 
