@@ -76,7 +76,7 @@ class Tracer:
 def traced() -> Iterator[Tracer]:
     """Trace what this process opens and closes.
 
-    What was there before is not searched for garbage at the end: that is a quarter of a second for each test in a guest.
+    What was there before is not searched for garbage at the end, which takes a quarter of a second in a guest.
     """
     gc.freeze()
     tracer = Tracer()
