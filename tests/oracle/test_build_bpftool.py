@@ -15,6 +15,7 @@ from beespace import bpf, lang
 from beespace import types as kinds
 from beespace.compiler import compile_program
 from beespace.errors import KernelError, NotSupported, RelocationError
+from beespace.isa import MapType
 from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Program, packet, verdicts
 from beespace.session.files import program_of
@@ -56,6 +57,9 @@ def check(program: type[Program], folder: Path) -> None:
     shown = subprocess.run([BPFTOOL, "struct_ops", "help"], capture_output=True, text=True)
     if spec.struct_ops and "LINK_DIR" not in shown.stderr:
         pytest.skip("this bpftool is older than .struct_ops.link (libbpf 1.2)")
+    known = subprocess.run([BPFTOOL, "map", "help"], capture_output=True, text=True)
+    if any(each.type == MapType.ARENA for each in spec.maps.values()) and "arena" not in known.stdout + known.stderr:
+        pytest.skip("this bpftool knows no arenas (libbpf 1.4)")
     try:
         load(spec).close()
     except (NotSupported, RelocationError) as error:

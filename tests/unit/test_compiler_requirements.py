@@ -11,7 +11,7 @@ from beespace.compiler import lower
 from beespace.compiler.requirements import minimum, requirements_of
 from beespace.isa import MapType
 from beespace.isa.map_releases import FIRST_KERNEL
-from beespace.lang import Counter, Hash, Program, Ring, bpf, cgroup_skb, function, raw_tracepoint
+from beespace.lang import Arena, Counter, Hash, Program, Ring, Struct, bpf, cgroup_skb, function, raw_tracepoint
 from beespace.schema import Event
 from beespace.types import Pid, u64
 
@@ -61,3 +61,26 @@ def test_releases_are_ordered_as_numbers() -> None:
         max(FIRST_KERNEL.values(), key=lambda since: tuple(map(int, since.split(".")))) == FIRST_KERNEL[MapType.RHASH]
     )
     assert set(FIRST_KERNEL) == {number for number in MapType if number}
+
+
+class Exits(Struct):
+    total: u64
+    last: Pid
+
+
+class InArena(Program):
+    exits = Arena(Exits)
+
+    @raw_tracepoint("sched_process_exit")
+    def on_exit(self, ctx):
+        self.exits.value.last = bpf.pid()
+
+    @raw_tracepoint("sched_process_exit")
+    def on_count(self, ctx):
+        self.exits.value.total += 1
+
+
+def test_arenas_and_atomic_operations_in_them(btf: Btf) -> None:
+    found = {each.what: (each.since, each.programs) for each in requirements_of(lower(InArena.declaration(), btf))}
+    assert found["a map of type arena"] == ("6.9", ("on_exit", "on_count"))
+    assert found["atomic operations in an arena"] == ("6.10", ("on_count",))

@@ -27,6 +27,7 @@ _PER_CPU = {
     MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH, MapType.PERCPU_CGROUP_STORAGE,
     MapType.PERF_EVENT_ARRAY,
 }  # fmt: skip
+_PAGE = 4096
 _RINGS = {MapType.RINGBUF, MapType.USER_RINGBUF}
 _PAGE = 4096
 _LIMIT = 512  # bytes of stack of a chain of calls
@@ -108,7 +109,7 @@ def report_of(compiled: Compiled) -> BuildReport:
         _function(spec, name, program.section, program.entry, chains[name]) for name, program in spec.programs.items()
     ]
     functions = [_function(spec, name, "", each, ()) for name, each in spec.subprograms.items()]
-    maps = tuple(_map(each) for name, each in spec.maps.items() if name not in spec.data)
+    maps = tuple(_map(each) for name, each in spec.maps.items() if name not in spec.data or _is_arena(each))
     return BuildReport(
         spec.name, spec.license, len(compiled.object), tuple(programs), tuple(functions), maps,
         (*compiled.module.notes, *_notes(programs, compiled.report.spills)),
@@ -153,11 +154,17 @@ def _map(spec: MapSpec) -> MapReport:
     type_ = MapType(spec.type)
     if type_ in _RINGS:
         taken = spec.max_entries
+    elif _is_arena(spec):
+        taken = spec.max_entries * _PAGE
     else:
         taken = table.max_entries * (_round(table.key_size) + _round(table.value_size))
     return MapReport(
         spec.name, type_.name.lower(), spec.key_size, spec.value_size, spec.max_entries, taken, type_ in _PER_CPU
     )
+
+
+def _is_arena(spec: MapSpec) -> bool:
+    return spec.type == MapType.ARENA
 
 
 def _round(size: int) -> int:

@@ -23,6 +23,8 @@ __all__ = ["Requirement", "minimum", "requirements_of"]
 
 _KERNEL_FUNCTIONS = "5.13"
 _FOLLOWED = "6.7"
+_ARENA = ir.PointerType(ir.Region.ARENA)
+_ARENA_ATOMICS = "6.10"  # commit d503a04f8bc0 (x86-64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ def _needs(
             elif isinstance(node, ir.MapAddress) and node.name in types and types[node.name] in FIRST_KERNEL:
                 number = types[node.name]
                 yield FIRST_KERNEL[number], f"a map of type {MapType(number).name.lower()}"
+            elif isinstance(node, ir.ArenaAddress):
+                yield FIRST_KERNEL[MapType.ARENA], "a map of type arena"
+            elif isinstance(node, ir.Atomic | ir.AtomicAdd) and node.pointer.type == _ARENA:
+                yield _ARENA_ATOMICS, "atomic operations in an arena"
 
 
 def _order(since: str) -> tuple[int, ...]:

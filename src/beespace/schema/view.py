@@ -16,6 +16,7 @@ from beespace.schema.struct import Struct
 
 __all__ = ["Shared", "View", "ViewArray", "address_of", "copy_of", "view_plain"]
 
+_LISTED = 64  # elements of an array that is listed whole
 _SHOWN = 8  # elements of an array that repr() shows
 
 
@@ -133,13 +134,18 @@ def _write(kind: Kind, shared: Shared, at: int, value: Any) -> None:
 
 
 def view_plain(value: Any) -> Any:
-    """What a view holds, as JSON has it; pointers as addresses, arrays up to their last element that is not zero."""
+    """What a view holds, as JSON has it; pointers as addresses, long arrays as their elements that are not zero."""
     if isinstance(value, View):
         return {field.name: _part(field.kind, getattr(value, field.name)) for field in value._struct.layout.fields}
     if isinstance(value, ViewArray):
         kind = value._kind.element
-        data = bytes(value._shared.memory[value._at : value._at + kind_size(value._kind)]).rstrip(b"\0")
-        return [_part(kind, value[index]) for index in range(-(-len(data) // kind_size(kind)))]
+        if len(value) <= _LISTED:
+            return [_part(kind, each) for each in value]
+        size = kind_size(kind)
+        data = bytes(value._shared.memory[value._at : value._at + size * len(value)])
+        zero = bytes(size)
+        there = (index for index in range(len(value)) if data[index * size : (index + 1) * size] != zero)
+        return {index: _part(kind, value[index]) for index in there}
     return value.hex() if isinstance(value, bytes) else value
 
 
