@@ -162,7 +162,7 @@ def test_what_is_refused() -> None:
         Mistakes.build("/dev/null")
     found = [type(diagnostic).__name__ for diagnostic in caught.value.diagnostics]
     assert found == [
-        "OtherSpelling", "OnlyInWith", "TypeMismatch", "ArgumentCount", "TypeMismatch", "OtherSpelling",
+        "OtherSpelling", "OnlyInWith", "TypeMismatch", "ArgumentCount", "TypeMismatch", "NotMemory",
         "OtherSpelling", "NoWord", "NoWord",
     ]  # fmt: skip
     message = str(caught.value)
