@@ -24,13 +24,14 @@ from beespace.compiler.types import (
     Socket,
     StructType,
     Text,
+    TextLiteral,
     is_memory,
     of_kind,
 )
 from beespace.compiler.values import Recipe, Value, offset
 from beespace.hooks import resolve
 from beespace.record import replace
-from beespace.schema import ArrayKind, Field, Kind, PointerKind, Struct
+from beespace.schema import ArrayKind, BytesKind, Field, Kind, PointerKind, Struct, VariableKind
 from beespace.schema.kinds import kind_size
 
 __all__ = ["assign", "assign_field", "check_writable", "construct", "display", "materialise", "zeroed"]
@@ -65,6 +66,11 @@ def construct(frame: Frame, cls: type[Struct], node: ast.Call) -> Value:
         prepare += before
         reads = reads or overlaps
         parts.append((field, value, keyword.value))
+
+    last = cls.layout.variable
+    if last is not None and all(field is not last for field, _, _ in parts):
+        assert isinstance(last.kind, VariableKind)
+        parts.append((last, Value(TextLiteral(b"", raw=isinstance(last.kind.of, BytesKind))), node))
 
     def fill(target: ir.Expression, size: int, align: int) -> ir.Block:
         block = _zero_holes(cls, {field.name for field, _, _ in parts}, target, align)

@@ -34,12 +34,14 @@ def fill_variable(
         size = len(type_.value)
         if size > capacity:
             raise frame.error(rules.TextTooLong, node, found=type_, size=capacity, length=size)
-        return (ir.Store(target, number(size, U32)), *write_constant(data, type_.value, LENGTH_SIZE))
+        return (
+            *_cleared(target, kind),
+            ir.Store(target, number(size, U32)),
+            *write_constant(data, type_.value, LENGTH_SIZE),
+        )
     if not isinstance(type_, Text if is_text else Bytes):
         raise frame.error(rules.TypeMismatch, node, place=place, expected=of_kind(kind), found=type_)
-    block: ir.Block = ()
-    if kind_size(kind) <= _ON_STACK:
-        block = (ir.Zero(target, kind.size, LENGTH_SIZE),)
+    block = _cleared(target, kind)
     if value.recipe is not None and value.recipe.measured is not None:
         filling, length = value.recipe.measured(data, capacity)
         return (*block, *value.recipe.prepare, *filling, ir.Store(target, length))
@@ -55,6 +57,10 @@ def fill_variable(
     if isinstance(type_, Bytes):
         return (*block, ir.Store(target, number(taken, U32)))
     return (*block, *_measured_text(frame, target, taken))
+
+
+def _cleared(target: ir.Expression, kind: VariableKind) -> ir.Block:
+    return (ir.Zero(target, kind.size, LENGTH_SIZE),) if kind_size(kind) <= _ON_STACK else ()
 
 
 def _measured_text(frame: Frame, target: ir.Expression, size: int) -> ir.Block:
