@@ -151,6 +151,38 @@ def test_bytes_of_all_fragments() -> None:
         assert [event.data for event in probe.sent.available()] == [b"", PACKET[14:15], PACKET[14:][:CAPACITY]]
 
 
+class Small(Event):
+    """One that stands on the stack, of which kernels before 6.3 give helpers only what was written."""
+
+    number: u32
+    line: Text = text(40, variable=True)
+
+
+class Smalls(Program):
+    lines = Ring(Small, size=4096)
+
+    @tc("ingress")
+    def on_packet(self, ctx):
+        name = text(16)
+        name = "a local"
+        self.lines.emit(Small(number=1, line="a literal"))
+        self.lines.emit(Small(number=2))
+        self.lines.emit(Small(number=3, line=name))
+        self.lines.emit(Small(number=4, line=name[2:5]))
+        kept = Small(number=5, line="kept")
+        self.lines.emit(kept)
+        return TC_ACT_OK
+
+
+def test_events_on_the_stack() -> None:
+    probe = Smalls()
+    probe.load()
+    with probe:
+        probe.test_run("on_packet", PACKET[:20])
+        found = {event.number: event.line for event in probe.lines.available()}
+        assert found == {1: "a literal", 2: "", 3: "a local", 4: "loc", 5: "kept"}
+
+
 class Ask(Struct):
     address: u64
     size: u32
