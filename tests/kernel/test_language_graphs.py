@@ -277,3 +277,39 @@ def test_a_list_that_is_drained(loaded_probe) -> None:
     assert probe.kept[17] == Point(x=17, y=2)
     probe.loaded.programs["outer"].test_run(bytes(64))
     assert probe.results[1] == 9
+
+
+class Peeks(Program):
+    """What a list shows and keeps (Linux 6.16)."""
+
+    queues = Array(Jobs, 1)
+    results = Array(u64, 4)
+
+    @tc("ingress")
+    def run(self, ctx):
+        queue = self.queues[0]
+        for number in range(3):
+            job = bpf.new(Job)
+            if job is None:
+                return
+            job.number = u64(number) + 10
+            with queue.lock:
+                queue.waiting.append(job)
+        ends: u64 = 0
+        with queue.lock:
+            first = queue.waiting.first()
+            last = queue.waiting.last()
+            if first is not None and last is not None:
+                ends = first.number * 100 + last.number
+                first.number = 5
+        self.results[0] = ends
+        with queue.lock:
+            job = queue.waiting.popleft()
+        if job is not None:
+            self.results[1] = job.number
+
+
+def test_the_ends_of_a_list(loaded_probe) -> None:
+    probe = loaded_probe(Peeks)
+    probe.loaded.programs["run"].test_run(PACKET)
+    assert [probe.results[0], probe.results[1]] == [1012, 5]

@@ -17,15 +17,16 @@ class State:
     """``names``: locals that are certainly assigned, with their type here.
 
     ``bounds`` is keyed by path: a local, a field of the context (``ctx.len``), an option (``self.limit``).
-    An unreachable state is what follows a return.
+    ``holding``: locals that may own an object.  An unreachable state is what follows a return.
     """
 
     names: dict[str, Type] = field(default_factory=dict)
     bounds: dict[str, Bounds] = field(default_factory=dict)
     reachable: bool = True
+    holding: frozenset[str] = frozenset()
 
     def copy(self) -> State:
-        return State(dict(self.names), dict(self.bounds), self.reachable)
+        return State(dict(self.names), dict(self.bounds), self.reachable, self.holding)
 
     def assign(self, name: str, type: Type, bounds: Bounds | None = None) -> None:
         """``name`` holds another value from here on."""
@@ -46,6 +47,8 @@ class State:
         if path and isinstance(known, Optional):
             # What is boxed stays so: the local still holds an address.
             result.names[path] = NONE if none else known.inner
+            if none:
+                result.holding -= {path}
         return result
 
     def bounded(self, path: str | None, bounds: Bounds) -> State:
@@ -63,7 +66,7 @@ class State:
             return self.copy()
         names = {name: join_types(type, other.names[name]) for name, type in self.names.items() if name in other.names}
         bounds = {path: known.union(other.bounds[path]) for path, known in self.bounds.items() if path in other.bounds}
-        return State(names, bounds)
+        return State(names, bounds, holding=self.holding | other.holding)
 
     def dead(self) -> State:
         """After a return, break or continue."""

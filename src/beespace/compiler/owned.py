@@ -13,7 +13,7 @@ from beespace.compiler import ir, rules
 from beespace.compiler.contexts.prototypes import prototype_of
 from beespace.compiler.frame import Frame
 from beespace.compiler.scope import Variable
-from beespace.compiler.types import NoneType, Optional, StructType
+from beespace.compiler.types import Optional, StructType
 from beespace.compiler.values import Value, not_null
 from beespace.schema import Struct
 
@@ -67,7 +67,6 @@ def take(frame: Frame, name: str, variable: Variable | None, value: Value, node:
     body, source = (code.body, code.value) if isinstance(code, ir.Sequence) else ((), code)
     if value.path is not None or not isinstance(source, ir.Local) or source.name not in frame.owned:
         raise frame.error(rules.OwnedTwice, node, name=name)
-    before = frame.state.names.get(name)
     freed: ir.Block = ()
     if variable is None:
         code_name = name if name not in frame.parameter_names else frame.scope.fresh(name)
@@ -79,11 +78,12 @@ def take(frame: Frame, name: str, variable: Variable | None, value: Value, node:
             rules.VariableType, node, name=name, declared=variable.type, found=value.type,
             suggestion="use another name",
         )  # fmt: skip
-    elif not isinstance(before, NoneType):
+    elif name in frame.state.holding:
         freed = _freed(frame, variable.code_name, node)
     frame.owned.setdefault(variable.code_name, inner.cls)
     frame.given.pop(name, None)
     frame.state.assign(name, value.type)
+    frame.state.holding |= {name}
     return (*body, *freed, ir.Assign(variable.code_name, source), ir.Assign(source.name, _NONE))
 
 
@@ -98,6 +98,7 @@ def given(frame: Frame, value: Value, word: str, cls: type[Struct], node: ast.ex
                           suggestion="do it where the object was made or taken")  # fmt: skip
     if value.path is not None:
         frame.state.names.pop(value.path, None)
+        frame.state.holding -= {value.path}
         frame.given[value.path] = f"{word} has taken it"
     return code, (ir.Assign(code.name, _NONE),)
 
@@ -108,6 +109,7 @@ def drop(frame: Frame, name: str, node: ast.AST) -> ir.Block:
     if variable is None or variable.code_name not in frame.owned:
         return ()
     frame.given[name] = "it was deleted"
+    frame.state.holding -= {name}
     return _freed(frame, variable.code_name, node)
 
 
@@ -144,6 +146,7 @@ def round_of(frame: Frame, body: list[ast.stmt]) -> ir.Block:
                 frame.given[variable.name] = "it was freed at the end of the round that it was made in"
                 for state in states:
                     state.names.pop(variable.name, None)
+                    state.holding -= {variable.name}
     return code
 
 

@@ -190,7 +190,7 @@ def _settled(frame: Frame, assigned: set[str], compile_round: Callable[[State], 
             back = back.join(state)
         again = head.join(_known_before(frame, back, head)) if back.reachable else head
         again.forget_bounds(assigned)
-        if again.names == head.names:
+        if again.names == head.names and again.holding == head.holding:
             return made, head, back
         # A round ends with less than it was begun with: begin it with that.
         head = again
