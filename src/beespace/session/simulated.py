@@ -13,7 +13,7 @@ from typing import Any
 from beespace.btf import Btf
 from beespace.elf import read
 from beespace.errors import KernelError, UsageError
-from beespace.hooks import resolve
+from beespace.hooks import Context, resolve
 from beespace.kernel import vmlinux_btf
 from beespace.kernel.contexts import Fields, decode_context, encode_context
 from beespace.kernel.kernel_program import Run
@@ -21,6 +21,7 @@ from beespace.kernel.swapped import is_swapped
 from beespace.lang import Declaration, Program
 from beespace.lang.log import RawLog
 from beespace.schema.codec import pack
+from beespace.session.fakes import Fakes
 from beespace.session.live_map import Losses
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
 from beespace.spec import VariableSpec
@@ -28,12 +29,19 @@ from beespace.vm import Inputs, Loaded, Machine, load
 from beespace.vm.errno import Errno, Refused
 from beespace.vm.maps import Map, PerfEventArray, Ring
 
+_FAKED = (Context.TRACEPOINT, Context.ARGUMENTS, Context.RAW_ARGUMENTS)
+
 __all__ = ["SimulatedMap", "SimulatedMethod", "SimulatedProgram", "simulate"]
 
 
 def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> SimulatedProgram:
-    """Put a compiled program into a machine; ``said`` has fields of :class:`~beespace.vm.Inputs`."""
+    """Put a compiled program into a machine.
+
+    ``said`` has fields of :class:`~beespace.vm.Inputs`, and as ``task`` those of the ``struct task_struct`` that runs.
+    """
     declaration = program.declaration()
+    task = said.get("task")
+    said = {name: value for name, value in said.items() if name != "task"}
     try:
         inputs = Inputs(**said)  # type: ignore[arg-type]  # checked by who looks at them
     except TypeError:
@@ -52,7 +60,11 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> Simul
     options = {name: pack(declaration.options[name].kind, value) for name, value in program.options.items()}
     needs_types = any(f.core for f in (*(p.entry for p in spec.programs.values()), *spec.subprograms.values()))
     types = vmlinux_btf() if needs_types else None
-    return SimulatedProgram(load(spec, types=types, inputs=inputs, variables=options, max_entries=sizes), declaration)
+    loaded = load(spec, types=types, inputs=inputs, variables=options, max_entries=sizes)
+    if isinstance(task, Mapping):
+        fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
+        loaded.machine.task = Fakes(loaded.machine.memory, vmlinux_btf()).object("task_struct", fields)
+    return SimulatedProgram(loaded, declaration)
 
 
 class SimulatedProgram:
@@ -118,11 +130,19 @@ class SimulatedMethod:
         return self._loaded.machine
 
     def test_run(self, data_in: bytes = b"", ctx_in: Fields = b"", repeat: int = 1) -> Run:
-        """As :meth:`beespace.kernel.KernelProgram.test_run`; no time is measured."""
-        hook = resolve(self._loaded.spec.programs[self.name].section).hook
+        """As :meth:`beespace.kernel.KernelProgram.test_run`; no time is measured.
+
+        ``ctx_in`` may be the fields of a tracepoint's record, too, or the arguments of a hook that has some, by name:
+        see :mod:`beespace.session.fakes`.
+        """
+        attachment = resolve(self._loaded.spec.programs[self.name].section)
+        hook = attachment.hook
         typed = not isinstance(ctx_in, bytes | bytearray | memoryview)
         own = Btf(self._loaded.spec.btf) if typed and self._loaded.spec.btf else None
-        context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name))
+        if hook.context in _FAKED and not isinstance(ctx_in, bytes | bytearray | memoryview):
+            context = Fakes(self.machine.memory, vmlinux_btf()).context(attachment, ctx_in)
+        else:
+            context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name))
         for _ in range(max(repeat, 1)):
             outcome = self._loaded.run(self.name, data_in, context)
         fields = None

@@ -37,7 +37,7 @@ class Machine:
     """Runs programs one after the other; ``max_steps`` instructions each, then it is a fault.
 
     ``printed`` are the lines that programs wrote to the kernel's trace (``bpf_trace_printk``); ``timers`` are those
-    that programs started.
+    that programs started.  ``task`` is the address of the ``struct task_struct`` that runs, if there is one.
 
     >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
     7
@@ -56,6 +56,7 @@ class Machine:
         self.max_steps = max_steps
         self.printed: list[str] = []
         self.timers = Timers(self)
+        self.task = 0
         self._maps: dict[int, tuple[Map, Region]] = {}
         self._functions: dict[int, tuple[Code, Region]] = {}
 

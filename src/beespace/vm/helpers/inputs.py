@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beespace.vm.errno import Errno
+from beespace.vm.memory import Violation
 
 if TYPE_CHECKING:
     from beespace.vm.run import Run
 
 __all__ = [
-    "get_current_cgroup_id", "get_current_comm", "get_current_pid_tgid", "get_current_uid_gid", "get_numa_node_id",
-    "get_prandom_u32", "get_smp_processor_id", "jiffies64", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_ns",
-    "ktime_get_tai_ns",
+    "get_current_cgroup_id", "get_current_comm", "get_current_pid_tgid", "get_current_task", "get_current_task_btf",
+    "get_current_uid_gid", "get_numa_node_id", "get_prandom_u32", "get_smp_processor_id", "jiffies64",
+    "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_ns", "ktime_get_tai_ns",
 ]  # fmt: skip
 
 _JIFFY = 4_000_000  # nanoseconds, with CONFIG_HZ=250
@@ -62,6 +63,16 @@ def get_numa_node_id(run: Run) -> int:
 def get_current_pid_tgid(run: Run) -> int:
     """Process in the upper half, thread in the lower."""
     return run.machine.inputs.tgid << 32 | run.machine.inputs.pid
+
+
+def get_current_task(run: Run) -> int:
+    """The address of the task that runs."""
+    if not run.machine.task:
+        raise Violation("asks for the current task, and nobody has made one")
+    return run.machine.task
+
+
+get_current_task_btf = get_current_task
 
 
 def get_current_uid_gid(run: Run) -> int:

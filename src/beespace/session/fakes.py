@@ -1,0 +1,153 @@
+"""Contexts and kernel objects that a test makes up, laid out as the kernel's types say.
+
+Fields are given by name; what is not given is zero.  Of a pointer, ``{...}`` makes the struct that it points to, a text
+or bytes the memory that it points to, and a number is the address itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from beespace.btf import Btf, Kind, Pointer, Struct
+from beespace.btf.codec import codec
+from beespace.errors import UsageError
+from beespace.hooks import Attachment, Context
+from beespace.hooks.syscalls import SYSCALLS
+from beespace.vm import Memory, Rights
+
+__all__ = ["Fakes"]
+
+_ENTERING = "syscalls/sys_enter_"
+_LOCATION = "__data_loc_"  # of a text at the end of a tracepoint's record: u32, its length above its place
+_WORD = 8
+
+
+class Fakes:
+    """Makes bytes for programs that run in ``memory``, with pointers to more that it puts there."""
+
+    def __init__(self, memory: Memory, types: Btf) -> None:
+        self._memory, self._types = memory, types
+
+    def context(self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any]) -> bytes:
+        """The context of a tracepoint (its record), or of a hook with arguments (a slot for each)."""
+        if attachment.hook.context is Context.TRACEPOINT:
+            if not isinstance(given, Mapping):
+                raise UsageError(f"the record of {attachment.target} has fields; give them by name")
+            return self._record(attachment.target, given)
+        return self._arguments(attachment, given)
+
+    def object(self, struct: str, fields: Mapping[str, Any]) -> int:
+        """The address of a kernel object."""
+        return self._object(self._find(struct, Kind.STRUCT), fields)
+
+    # -- contexts ------------------------------------------------------------------------------------------------
+
+    def _record(self, target: str, fields: Mapping[str, Any]) -> bytes:
+        from beespace.compiler.contexts.event_classes import records_of  # what a record is called is not said by BTF
+
+        event = target.rpartition("/")[2]
+        for kind in ("sys_enter", "sys_exit"):
+            event = kind if target.startswith(f"syscalls/{kind}_") else event
+        records = records_of(self._types, event)
+        if len(records) != 1:
+            raise UsageError(f"these types do not say what a record of {target} is", help="give the context as bytes")
+        struct = self._find(records[0], Kind.STRUCT)
+        if target.startswith(_ENTERING):
+            fields = self._of_system_call(target.removeprefix(_ENTERING), fields)
+        plain: dict[str, Any] = {}
+        texts: dict[str, bytes] = {}
+        for name, value in fields.items():
+            if isinstance(value, str | bytes) and self._has(struct, _LOCATION + name):
+                texts[name] = _text(value)
+            else:
+                plain[name] = value
+        size = len(self._struct(struct, {}))
+        for name, text in texts.items():
+            plain[_LOCATION + name] = len(text) << 16 | size + sum(len(texts[each]) for each in texts if each < name)
+        return bytes(self._struct(struct, plain)) + b"".join(texts[name] for name in sorted(texts))
+
+    def _of_system_call(self, call: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a system call by their names."""
+        names = [name for name, _ in SYSCALLS.get(call, ())]
+        slots = [0] * 6
+        for name in [name for name in fields if name in names]:
+            value = fields[name]
+            slots[names.index(name)] = self._text_address(value) if isinstance(value, str | bytes) else value
+        rest = {name: value for name, value in fields.items() if name not in names}
+        return ({"args": tuple(each % (1 << 64) for each in slots)} if any(slots) else {}) | rest
+
+    def _arguments(self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any]) -> bytes:
+        event = attachment.target.rpartition(":")[2].rpartition("/")[2]
+        if attachment.hook.section.partition(".")[0] in ("raw_tp", "tp_btf"):
+            calls = self._types.find_all(f"__traceiter_{event}", Kind.FUNC)  # has the names, which the typedef lacks
+            prototype = calls[0] if calls else self._find(f"btf_trace_{event}", Kind.TYPEDEF)
+            parameters = self._types.prototype(prototype).parameters[1:]
+        else:
+            parameters = self._types.prototype(self._find(event, Kind.FUNC)).parameters
+        names = [parameter.name for parameter in parameters]
+        if isinstance(given, Mapping):
+            for name in given:
+                if name not in names:
+                    raise UsageError(f"{event} has no argument {name!r}", help=f"its arguments: {', '.join(names)}")
+            given = [given.get(name, 0) for name in names]
+        values = [*given, *[0] * (len(names) - len(given))]
+        slots = (self._value(each.type, value) for each, value in zip(parameters, values, strict=False))
+        return b"".join(slot.ljust(_WORD, b"\0") for slot in slots)
+
+    # -- values --------------------------------------------------------------------------------------------------
+
+    def _value(self, type_id: int, value: Any) -> bytes:
+        kind = self._types.type(self._types.resolve(type_id))
+        if isinstance(kind, Pointer):
+            if isinstance(value, Mapping):
+                return self._object(kind.type, value).to_bytes(_WORD, "little")
+            if isinstance(value, str | bytes):
+                return self._text_address(value).to_bytes(_WORD, "little")
+            return int(value).to_bytes(_WORD, "little")
+        if isinstance(kind, Struct) and isinstance(value, Mapping):
+            return bytes(self._struct(type_id, value))
+        return codec(self._types, type_id, "little").encode(value)
+
+    def _struct(self, type_id: int, fields: Mapping[str, Any]) -> bytearray:
+        struct = self._types.type(self._types.resolve(type_id))
+        if not isinstance(struct, Struct):
+            raise UsageError(f"{self._types.describe(type_id)} has no fields")
+        out = bytearray(struct.size)
+        for name, value in fields.items():
+            try:
+                path = self._types.member(type_id, name)
+            except KeyError as error:
+                raise UsageError(f"{self._types.describe(type_id)} has no field {name!r}: {error}") from None
+            if path.bitfield_size:
+                whole = int.from_bytes(out, "little") & ~(((1 << path.bitfield_size) - 1) << path.bit_offset)
+                bits = (int(value) & (1 << path.bitfield_size) - 1) << path.bit_offset
+                out[:] = (whole | bits).to_bytes(len(out), "little")
+                continue
+            data = self._value(path.type_id, value)
+            out[path.byte_offset : path.byte_offset + len(data)] = data
+        return out
+
+    def _object(self, type_id: int, fields: Mapping[str, Any]) -> int:
+        return self._memory.add(self._types.describe(type_id), self._struct(type_id, fields), Rights.READ).base
+
+    def _text_address(self, value: str | bytes) -> int:
+        return self._memory.add("a text", bytearray(_text(value)), Rights.READ).base
+
+    def _has(self, struct: int, name: str) -> bool:
+        try:
+            self._types.member(struct, name)
+        except KeyError:
+            return False
+        return True
+
+    def _find(self, name: str, kind: Kind) -> int:
+        try:
+            return self._types.find(name, kind)
+        except KeyError:
+            raise UsageError(f"these types have no {kind.name.lower()} {name}") from None
+
+
+def _text(value: str | bytes) -> bytes:
+    """A text ends with 0; bytes are what they are."""
+    return value.encode() + b"\0" if isinstance(value, str) else value
