@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
 
 import pytest
 
+from beespace.errors import VerifierError
 from beespace.lang import (
     Array,
     Global,
@@ -240,7 +242,13 @@ def test_an_iterator_that_changes_sockets() -> None:
         socket.create_server(("127.0.0.7", 0)) as four,
         socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
     ):
-        with Tuning().load() as probe:
+        with contextlib.ExitStack() as running:
+            try:
+                probe = running.enter_context(Tuning().load())
+            except VerifierError as error:
+                if "setsockopt" not in str(error):
+                    raise
+                pytest.skip("no socket options in iterators (Linux 5.15)")
             probe.iterate("tune")
             assert {"127.0.0.7", "::1"} <= {str(address) for address in probe.addresses}
         for server in (four, six):
