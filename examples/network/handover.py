@@ -51,4 +51,4 @@ if __name__ == "__main__":
     with Handover().start(interface=sys.argv[1]) as probe:
         time.sleep(60)
         for name, kind in KINDS.items():
-            print(name, probe.packets.get(kind, 0))
+            print(name, probe.packets.get(kind) or 0)

@@ -142,7 +142,9 @@ def _imports(block: str) -> str:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound
     lines = []
     for home in HOMES:
-        names = sorted(used & {name for name in vars(import_module(home)) if not name.startswith("_")})
+        module = import_module(home)  # of which some names are imported when they are asked for
+        known = {*vars(module), *getattr(module, "__all__", ())}
+        names = sorted(used & {name for name in known if not name.startswith("_")})
         used -= set(names)
         lines += [f"from {home} import {', '.join(names)}"] * bool(names)
     return "\n".join([*lines, "", ""])
