@@ -22,7 +22,7 @@ class Writes(Program):
     deny: bool = False
     writes = Ring(Write)
 
-    @lsm("file_open", sleepable=True)
+    @lsm("file_open")
     def on_open(self, file):
         if file.f_mode & FMODE_WRITE == 0:
             return 0
