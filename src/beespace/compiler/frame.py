@@ -110,6 +110,7 @@ class Frame:
     result: Type | None = None
     result_code: ir.Type | None = None
     loops: list[Jumps] = field(default_factory=list)
+    nesting: int = 0  # blocks inside of each other
     keep_slots: bool = False  # this statement gave a local a reference to a temporary
     unused: ast.expr | None = None  # the call that is a statement of its own
     parameter_names: frozenset[str] = frozenset()  # names of the parameters in the IR

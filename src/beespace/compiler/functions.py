@@ -74,6 +74,8 @@ def _assigned(node: ast.FunctionDef) -> frozenset[str]:
             bound[id(found)] = found.id
         elif isinstance(found, ast.comprehension):
             own.update(map(id, nodes(found.target)))
+        elif isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and found is not node:
+            bound[id(found)] = found.name
     return frozenset(name for place, name in bound.items() if place not in own)
 
 

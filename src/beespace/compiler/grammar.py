@@ -24,7 +24,7 @@ class PythonGrammar:
     def value(self, frame: Frame, node: ast.expr, expected: Type | None) -> Value:
         try:
             return value(frame, node, expected)
-        except (Failure, BeespaceError, InternalError):
+        except (Failure, BeespaceError, InternalError, RecursionError):
             raise
         except Exception as error:
             raise _internal(frame, node, error) from error
@@ -36,7 +36,7 @@ class PythonGrammar:
         nodes = list(body)
         try:
             return block(frame, nodes)
-        except (Failure, BeespaceError, InternalError):
+        except (Failure, BeespaceError, InternalError, RecursionError):
             raise
         except Exception as error:
             raise _internal(frame, nodes[0], error) from error

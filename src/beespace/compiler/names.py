@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 from enum import EnumType, IntEnum, IntFlag
 from types import FunctionType, ModuleType
 from typing import Any
@@ -102,6 +103,9 @@ def read_name(frame: Frame, node: ast.Name) -> Value:
     if found is _MISSING:
         known = [*frame.locals, *frame.scope.variables, *frame.source.function.__globals__, *_BUILTINS]
         suggestion = import_of(node.id) or did_you_mean(node.id, known)
+        plain = node.id.removeprefix("_").partition("__")[2]
+        if f"__{plain}" in frame.source.function.__globals__:
+            suggestion = f"that is what Python makes of __{plain} in a class; begin its name with one underscore"
         raise frame.error(rules.UndefinedName, node, name=node.id, suggestion=suggestion)
     return captured(frame, found, node, node.id)
 
@@ -157,11 +161,21 @@ def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
         return Value(NONE)
     if isinstance(found, bool):
         return Value(BOOL, ir.Const(int(found), ir.BOOL))
+    if isinstance(found, int) and (changed := _changed(type(found))):  # type: ignore[arg-type]
+        raise frame.error(
+            rules.BadConstant, node, name=name, found=f"{type(found).__name__}, which has an {changed}() of its own",
+            suggestion="take its number, as `int(...)` in the module gives it",
+        )  # fmt: skip
     if isinstance(found, IntEnum | IntFlag):
         return Value(Literal(int(found), type(found)))
     if isinstance(found, int):
         return Value(Literal(int(found)))
     if isinstance(found, str):
+        if "\0" in found:
+            raise frame.error(
+                rules.NotSupported, node, what="a text with a zero byte in it",
+                suggestion='texts end at their first zero byte; raw bytes may have some: b"..."',
+            )  # fmt: skip
         return Value(TextLiteral(found.encode()))
     if isinstance(found, bytes):
         return Value(TextLiteral(found, raw=True))
@@ -173,6 +187,24 @@ def captured(frame: Frame, found: Any, node: ast.AST, name: str) -> Value:
         return Value(Static(found))
     what = type(found).__name__
     raise frame.error(rules.BadConstant, node, name=name, found=what, suggestion=_constant_help(found))
+
+
+_OPERATORS = frozenset(
+    f"__{prefix}{name}__" for prefix in ("", "r")
+    for name in ("add", "sub", "mul", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift", "divmod")
+) | {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__neg__", "__invert__"}  # fmt: skip
+
+
+@functools.cache
+def _changed(kind: type) -> str:
+    """An operator that a subclass of int has made its own, so that it counts otherwise than a number does."""
+    for base in kind.__mro__:
+        if base.__module__ in ("builtins", "enum"):
+            break
+        own = [name for name in _OPERATORS.intersection(vars(base)) if vars(base)[name].__module__ != "enum"]
+        if own:  # enumerations of flags get copies of IntFlag's
+            return min(own)
+    return ""
 
 
 def _constant_help(found: Any) -> str:

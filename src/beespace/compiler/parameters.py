@@ -65,6 +65,9 @@ def written(
     starred = next((argument for argument in node.args if isinstance(argument, ast.Starred)), None)
     if starred is not None:
         raise frame.error(rules.NotSupported, starred, what="`*` in a call", suggestion="write the arguments out")
+    spread = next((keyword for keyword in node.keywords if keyword.arg is None), None)
+    if spread is not None:
+        raise frame.error(rules.NotSupported, spread, what="`**` in a call", suggestion="write the arguments out")
     numbers = {parameter.arg: number for number, parameter in enumerate(parameters)}
     only_named = {parameter.arg for parameter in source.node.args.kwonlyargs}
     by_place = [parameter for parameter in parameters if parameter.arg not in only_named]
@@ -72,7 +75,8 @@ def written(
     for parameter, argument in zip(by_place, node.args, strict=False):
         found[parameter.arg] = argument
     for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg in found or keyword.arg not in numbers:
+        assert keyword.arg is not None
+        if keyword.arg in found or keyword.arg not in numbers:
             problem = f"has no parameter {keyword.arg}" if keyword.arg not in found else f"gets {keyword.arg} twice"
             raise frame.error(rules.ArgumentNames, keyword, function=f"{name}()", problem=problem)
         found[keyword.arg] = keyword.value

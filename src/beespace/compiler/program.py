@@ -12,6 +12,7 @@ from beespace.compiler import interfaces, ir, passes, rules
 from beespace.compiler.alternatives import is_absent, report_absent
 from beespace.compiler.contexts.usdt import FUNCTION as USDT_FUNCTION
 from beespace.compiler.contexts.usdt import MAPS as USDT_MAPS
+from beespace.compiler.depth import READING, WRITING, room
 from beespace.compiler.diagnostics import Diagnostic, Diagnostics
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
@@ -96,7 +97,8 @@ def compile_program(
     with Worker(process=process) as worker:  # LLVM loads while the types and the program are read
         types = btf() if callable(btf) else btf
         module = lower(declaration, types, modules)
-        build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
+        with room(WRITING):
+            build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
     report = Report(
         {name: each.section for name, each in declaration.programs.items()},
         {name: lost_index(declaration, name) for name in declaration.maps},
@@ -112,6 +114,15 @@ def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_M
 
     Who translates it (:meth:`Worker.build`) verifies it first.
     """
+    with room(READING):
+        unit, module = _lowered(declaration, btf, modules)
+    with room(WRITING):
+        check_followed(unit, module)
+    unit.diagnostics.raise_any()
+    return module
+
+
+def _lowered(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf]) -> tuple[Unit, ir.Module]:
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
     subprograms = unit.subprograms
     others: dict[str, CompiledFunction] = {}
@@ -147,9 +158,7 @@ def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_M
     module = _module(unit)
     if implementation is not None:
         module = replace(module, struct_ops=(implementation,))
-    check_followed(unit, module)
-    unit.diagnostics.raise_any()
-    return module
+    return unit, module
 
 
 def _check_all_called(unit: Unit) -> None:

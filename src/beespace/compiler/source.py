@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from types import FunctionType
 
+from beespace.compiler.private_names import spell_out
 from beespace.compiler.syntax import definitions
 from beespace.errors import CompileError
 from beespace.record import dataclass
@@ -46,9 +47,11 @@ class SourceFile:
     @cached_property
     def functions(self) -> dict[tuple[str, int], ast.FunctionDef]:
         """Every function by its name and first line, that of its first decorator."""
+        tree = ast.parse(self.text)
+        spell_out(tree, self.text)
         return {
             (node.name, node.decorator_list[0].lineno if node.decorator_list else node.lineno): node
-            for node in definitions(ast.parse(self.text))
+            for node in definitions(tree)
         }
 
 
@@ -59,6 +62,37 @@ class FunctionSource:
     function: FunctionType
     file: SourceFile
     node: ast.FunctionDef
+
+
+class _OtherFunction:
+    """Shaped like a diagnostic: what stands there is no plain function."""
+
+    def __init__(self, file: SourceFile, line: int, column: int, what: str, help: str) -> None:
+        self._at, self._source, self._column = f"{file.path}:{line}:{column}", file.line(line), column
+        self._line, self._what, self._help = line, what, help
+
+    def render(self) -> str:
+        width = max(4, len(str(self._line)) + 1)
+        pad = " " * width
+        return (
+            f"{self._at}: error: {self._what} can not be compiled\n{self._line:>{width}} | {self._source}\n"
+            f"{pad} | {' ' * (self._column - 1)}^ not in the language\n{pad} = help: {self._help}"
+        )
+
+
+def _no_function(function: FunctionType, file: SourceFile) -> _OtherFunction | None:
+    """What stands at the place of a function that is not written with `def`, if it is there."""
+    code = function.__code__
+    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        what, help = f"the async function {code.co_name}()", "the kernel side runs to its end at once: write `def`"
+    elif code.co_name == "<lambda>":
+        what, help = "a lambda", "write a method with `def`"
+    else:
+        return None
+    line = code.co_firstlineno
+    source = file.line(line)
+    found = max(source.find(each) for each in ("lambda", "async", "@")) if source.strip() else 0
+    return _OtherFunction(file, line, max(found, 0) + 1, what, help)
 
 
 class _NoSource:
@@ -92,7 +126,7 @@ class Sources:
         except SyntaxError:  # a notebook cell with magic commands in it
             node = None
         if node is None:
-            raise CompileError((_NoSource(function),))
+            raise CompileError((_no_function(function, file) or _NoSource(function),))
         return FunctionSource(function, file, node)
 
     def files(self) -> tuple[SourceFile, ...]:

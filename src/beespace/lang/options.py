@@ -9,12 +9,12 @@ from typing import Any, get_type_hints
 
 from beespace.errors import UsageError
 from beespace.lang.kernel_variables import KernelConfig
-from beespace.record import dataclass
+from beespace.record import dataclass, replace
 from beespace.schema import BytesKind, Kind, TextKind
 from beespace.schema.codec import pack, unpack
 from beespace.schema.kinds import as_kind, has_pointer, is_variable, kind_name, kind_size
 
-__all__ = ["Option", "check", "option", "options_of"]
+__all__ = ["Option", "check", "option", "options_of", "with_default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def check(owner: str, name: str, kind: Kind, value: Any) -> Any:
 def options_of(base: type) -> dict[str, Option]:
     """The options that one class declares."""
     options: dict[str, Option] = {}
-    resolved = get_type_hints(base) if base.__annotations__ else {}
+    resolved = _annotations(base)
     for name in base.__annotations__:
         value = base.__dict__.get(name)
         if name not in base.__dict__ or isinstance(value, KernelConfig):
@@ -75,3 +75,21 @@ def options_of(base: type) -> dict[str, Option]:
             raise TypeError(f"{base.__name__}.{name} has no size: write `{name}: ... = {example}`")
         options[name] = Option(name, kind, check(base.__name__, name, kind, value))
     return options
+
+
+def with_default(inherited: Option, owner: str, default: Any) -> Option:
+    """An option of a base class whose default a subclass has changed: ``limit = 9``."""
+    return replace(inherited, default=check(owner, inherited.name, inherited.kind, default))
+
+
+def _annotations(base: type) -> dict[str, Any]:
+    """The annotations of one class; texts are what they name."""
+    if not base.__annotations__:
+        return {}
+    try:
+        return get_type_hints(base)
+    except NameError as error:
+        raise UsageError(
+            f"the annotations of {base.__name__} name {error.name}, which is not there while the program runs",
+            help="import it outside of `if TYPE_CHECKING:`, at the top of the module",
+        ) from error

@@ -20,7 +20,8 @@ from beespace.hooks import resolve
 from beespace.lang.attach import OPTIONAL, SECTION, TAIL_CALL, VARIANTS, Variant
 from beespace.lang.log import Log, RawLog
 from beespace.lang.maps import Map, RawMap
-from beespace.lang.options import Option, check, options_of
+from beespace.lang.members import members
+from beespace.lang.options import Option, check
 from beespace.record import dataclass, replace
 from beespace.schema import Struct
 from beespace.schema.codec import pack, unpack
@@ -190,41 +191,22 @@ class Program:
     @classmethod
     def declaration(cls) -> Declaration:
         """Options, maps and kernel-side methods of this class, bases first."""
-        options: dict[str, Option] = {}
-        maps: dict[str, Map] = {}
-        functions: dict[str, FunctionType] = {}
-        sections: dict[str, str] = {}
-        optional: dict[str, str] = {}
-        variants: dict[str, tuple[Variant, ...]] = {}
-        jumped_to: set[str] = set()
-        for base in reversed(cls.__mro__):
-            if base is object or base is Program:
-                continue
-            options |= options_of(base)
-            for name, value in base.__dict__.items():
-                if isinstance(value, Map):
-                    maps[name] = value
-                elif isinstance(value, FunctionType) and hasattr(value, SECTION):
-                    functions[name] = value
-                    sections[name] = getattr(value, SECTION)
-                    variants[name] = getattr(value, VARIANTS, ())
-                    if hasattr(value, TAIL_CALL):
-                        jumped_to.add(name)
-                    if hasattr(value, OPTIONAL):
-                        optional[name] = getattr(value, OPTIONAL)
-        _check_names(cls, (*options, *maps, *functions))
+        found = members(cls, Program)
+        functions = found.functions
+        _check_names(cls, (*found.options, *found.maps, *functions))
+        _check_spelling(cls, (*found.options, *found.maps))
         return Declaration(
             cls.__name__,
             (cls.__doc__ or "").strip(),
             cls.license,
-            options,
-            maps,
+            found.options,
+            found.maps,
             functions,
-            sections,
-            optional,
+            {name: getattr(function, SECTION) for name, function in functions.items()},
+            {name: getattr(function, OPTIONAL) for name, function in functions.items() if hasattr(function, OPTIONAL)},
             cls,
-            _programs(variants),
-            jumped_to=frozenset(jumped_to),
+            _programs({name: getattr(function, VARIANTS, ()) for name, function in functions.items()}),
+            jumped_to=frozenset(name for name, function in functions.items() if hasattr(function, TAIL_CALL)),
         )
 
     @classmethod
@@ -364,6 +346,16 @@ def _check_names(cls: type[Program], names: Iterable[str]) -> None:
         if hasattr(Program, name) or name in ("options", "_running"):
             raise UsageError(
                 f"{cls.__name__} has a map, option or kernel-side method {name!r}, which every program has already",
+                help="give it another name",
+            )
+
+
+def _check_spelling(cls: type[Program], names: Iterable[str]) -> None:
+    """Maps and variables are symbols of the object, and the kernel takes plain letters in names only."""
+    for name in names:
+        if not name.isascii():
+            raise UsageError(
+                f"{cls.__name__} has a map or option {name!r}; the kernel takes names of ASCII letters, digits and _",
                 help="give it another name",
             )
 

@@ -1,8 +1,8 @@
 """Compiled objects on disk, so that the second start needs no compiler.
 
-The key covers all that the object depends on: the probe's source file, every constant and struct
-that its kernel-side methods mention from elsewhere, the maps and options, the language's and
-compiler's own sources, and the kernel's build.  A cache that cannot be written is no error.
+The key covers all that the object depends on: the probe's source file and the author's modules that it imports from,
+every constant and struct that its kernel-side methods mention from elsewhere, the maps and options, the language's
+and compiler's own sources, and the kernel's build.  A cache that cannot be written is no error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import beespace
 from beespace.lang import Declaration
 from beespace.lang.attach import SECTION
-from beespace.schema import Struct
+from beespace.schema import IntKind, Struct
 from beespace.syscall.small_files import read_bytes
 
 try:
@@ -37,7 +37,7 @@ def key(declaration: Declaration) -> str:
     """A text that changes whenever the compiled object could."""
     digest = blake2b(digest_size=32)
     for part in _parts(declaration):
-        digest.update(part.encode())
+        digest.update(part.encode("utf-8", "surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()
 
@@ -75,6 +75,12 @@ def _parts(declaration: Declaration) -> Iterator[str]:
     for base in declaration.source.__mro__:
         if base.__module__ != "builtins" and not base.__module__.startswith("beespace.lang"):
             yield _source(base)
+    for module in _imported(declaration):
+        yield _text(module) or ""
+    mentioned = {name for function in declaration.functions.values() for name in function.__code__.co_names}
+    for base in declaration.source.__mro__:
+        found = ((name, value) for name, value in vars(base).items() if name in mentioned)
+        yield from (f"{name}={_stable(value)}" for name, value in found if isinstance(value, _CONSTANTS))
     for name, declared_map in declaration.maps.items():
         yield f"{name} {type(declared_map).__name__} {sorted(map(_attribute, vars(declared_map).items()))}"
     for name, option in declaration.options.items():
@@ -92,13 +98,54 @@ def _attribute(item: tuple[str, Any]) -> str:
 
 def _source(cls: type) -> str:
     """The text that defines a class; its whole file where there is one."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    try:
-        return read_bytes(file or "").decode("utf-8", "replace")
-    except OSError:
+    text = _text(sys.modules.get(cls.__module__))
+    if text is None:
         from inspect import getsource
 
         return getsource(cls)
+    return text
+
+
+def _text(module: ModuleType | None) -> str | None:
+    """The file of a module, whatever its encoding; None if there is none."""
+    try:
+        return read_bytes(getattr(module, "__file__", None) or "").decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+
+
+_CONSTANTS = (int, str, bytes, tuple, Enum, Struct)
+_NOT_THE_AUTHORS = ("site-packages", "dist-packages")
+
+
+def _imported(declaration: Declaration) -> list[ModuleType]:
+    """The author's modules that names of the kernel-side methods' modules lead to, directly or not."""
+    waiting = [sys.modules.get(function.__module__) for function in declaration.functions.values()]
+    found: dict[str, ModuleType] = {}
+    while waiting:
+        module = waiting.pop()
+        if module is None or module.__name__ in found or not _is_the_authors(module):
+            continue
+        found[module.__name__] = module
+        for value in list(vars(module).values()):
+            if isinstance(value, ModuleType):
+                waiting.append(value)
+            else:
+                waiting.append(sys.modules.get(_module_of(value)))
+    return [found[name] for name in sorted(found)]
+
+
+def _module_of(value: Any) -> str:
+    name = getattr(value if isinstance(value, type | FunctionType) else type(value), "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _is_the_authors(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None) or ""
+    top = module.__name__.partition(".")[0]
+    if top == "beespace" or top in sys.stdlib_module_names or not file.endswith(".py"):
+        return False
+    return not any(f"/{each}/" in file for each in _NOT_THE_AUTHORS)
 
 
 def _captured(function: FunctionType, above: tuple[FunctionType, ...] = ()) -> Iterator[str]:
@@ -106,6 +153,9 @@ def _captured(function: FunctionType, above: tuple[FunctionType, ...] = ()) -> I
     code = function.__code__
     yield f"{function.__defaults__!r} {function.__kwdefaults__!r}"
     plain = [each for each in code.co_consts if not isinstance(each, CodeType)]
+    yield f"{sorted((name, _stable(kind)) for name, kind in function.__annotations__.items())}"
+    kinds = ((name, value) for name, value in sorted(function.__globals__.items()) if isinstance(value, IntKind))
+    yield f"{[(name, kind.name) for name, kind in kinds if kind.name != name]}"
     yield f"{code.co_code!r} {code.co_names} {code.co_varnames} {plain}"
     for name in sorted(function.__code__.co_names):
         if name in function.__globals__:

@@ -30,7 +30,7 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
         spec.loader.exec_module(module)
     except BeespaceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         missing = import_of(error.name or "") if isinstance(error, NameError) else ""
         raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}", help=missing) from error
     finally:
@@ -62,7 +62,7 @@ def _declared(program: type[Program], file: Path) -> type[Program]:
     return program
 
 
-def _last_lines(error: Exception, file: Path) -> str:
+def _last_lines(error: BaseException, file: Path) -> str:
     """The error, and the line of the user's file it came from; none of our own frames."""
     own = file.resolve()
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == own]

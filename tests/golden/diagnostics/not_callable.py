@@ -3,8 +3,9 @@ from beespace.types import u64
 
 
 class Probe(Program):
-    results = Array(u64, 1)
+    results = Array(u64, 4)
 
     @raw_tracepoint("sched_process_exit")
     def on_event(self, task):
-        self.results[0] = round(bpf.pid())
+        n = u64(bpf.random())
+        self.results[0] = self.results()

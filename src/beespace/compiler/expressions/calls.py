@@ -21,7 +21,7 @@ from beespace.compiler.functions import call_subprogram
 from beespace.compiler.kernel import externs
 from beespace.compiler.kernel.functions import KernelFunctionName
 from beespace.compiler.kernel.questions import QUESTIONS
-from beespace.compiler.names import kind_named
+from beespace.compiler.names import is_self, kind_named
 from beespace.compiler.statements.reservations import discard, is_discard
 from beespace.compiler.structs import construct, zeroed
 from beespace.compiler.types import (
@@ -101,6 +101,11 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
     if rule is not None:
         return rule(frame, node, expected)
     name = ast.unparse(node.func)
+    if isinstance(target, FunctionType) and hasattr(target, SECTION) and node.args and is_self(frame, node.args[0]):
+        raise frame.error(
+            rules.NotSupported, node, what=f"a call of {name}() by its class",
+            suggestion="give the method of the base class another name, and call that: `self.other(...)`",
+        )  # fmt: skip
     if isinstance(target, FunctionType) and getattr(target, SECTION, None) == "":
         return call_subprogram(frame, _free(frame, target), node)
     if isinstance(target, FunctionType):
@@ -108,7 +113,10 @@ def _static_call(frame: Frame, target: Any, node: ast.Call, expected: Type | Non
             rules.NotKernelSide, node, name=f"{name}()",
             suggestion="mark it with @function (it is a function of a module, or a method of the program)",
         )  # fmt: skip
-    raise frame.error(rules.NotCallable, node, found=name, suggestion=REFUSED.get(hashable, ""))
+    if callable(target):
+        suggestion = REFUSED.get(hashable, "what can be called are words of bpf, and functions marked with @function")
+        raise frame.error(rules.NotSupported, node, what=f"a call of {name}()", suggestion=suggestion)
+    raise frame.error(rules.NotCallable, node, found=name)
 
 
 def _free(frame: Frame, function: FunctionType) -> SubProgram:

@@ -7,17 +7,14 @@ and above a bound; and nothing else is ever assumed.
 from __future__ import annotations
 
 import ast
-from enum import IntFlag
 
 from beespace.compiler import ir, rules
 from beespace.compiler.diagnostics import Failure
+from beespace.compiler.expressions.membership import contained
 from beespace.compiler.expressions.numbers import default_type, fit, plain, present, unify
-from beespace.compiler.expressions.text_search import search
-from beespace.compiler.expressions.texts import as_text
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Condition, Frame
-from beespace.compiler.maps import contains
-from beespace.compiler.memory import ARENA, compared, in_memory, load
+from beespace.compiler.memory import ARENA, compared, load
 from beespace.compiler.types import (
     POISON,
     Address,
@@ -29,23 +26,18 @@ from beespace.compiler.types import (
     KernelObject,
     KernelPointer,
     Literal,
-    MapObject,
     NoneType,
     Optional,
     Poison,
     Socket,
-    Static,
     StructType,
     Text,
     TextLiteral,
     Tuple,
     Type,
-    of_int,
 )
 from beespace.compiler.values import Bounds, Value, is_null, not_null, sequence
 from beespace.record import replace
-from beespace.schema import AddressKind
-from beespace.schema.kinds import enum_kind, kind_size
 
 __all__ = ["condition", "truth"]
 
@@ -134,8 +126,8 @@ def truth(frame: Frame, value: Value, node: ast.AST) -> Condition:
         return Condition(ir.Compare(ir.CompareOp.NE, first, ir.Const(0, ir.U8)), state, state.copy())
     if isinstance(type_, (StructType, Tuple, Socket, Context, Address, Array)):
         raise frame.error(rules.NeverNone, node, what=ast.unparse(node), found=f"a {type_}")
-    raise frame.error(rules.Comparison, node, left=type_, right=True, operator="bool()",
-                      suggestion="compare it with something")  # fmt: skip
+    what = f"{type_} as a condition"
+    raise frame.error(rules.NotSupported, node, what=what, suggestion="compare it with something")
 
 
 def _optional_truth(frame: Frame, value: Value, type_: Optional, node: ast.AST) -> Condition:
@@ -199,7 +191,7 @@ def _single(frame: Frame, node: ast.Compare, op: ast.cmpop, left_node: ast.expr,
             return _is_same(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
         return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Is))
     if isinstance(op, (ast.In, ast.NotIn)):
-        return _in(frame, node, left_node, right_node, positive=isinstance(op, ast.In))
+        return contained(frame, node, left_node, right_node, positive=isinstance(op, ast.In))
     if isinstance(op, (ast.Eq, ast.NotEq)) and _is_none_literal(right_node):
         return _is_none(frame, node, left_node, right_node, positive=isinstance(op, ast.Eq))
     left = present(frame, frame.value(left_node), left_node)
@@ -339,90 +331,3 @@ def _is_same(
         )
     operator = ir.CompareOp.EQ if positive else ir.CompareOp.NE
     return Condition(ir.Compare(operator, left, right), frame.state, frame.state.copy())
-
-
-_MAX_SEARCHED = 64  # elements of an array that `in` compares one after another
-
-
-def _in(frame: Frame, node: ast.Compare, left_node: ast.expr, right_node: ast.expr, *, positive: bool) -> Condition:
-    """``key in self.m``, or a number in a tuple of constants."""
-    target: Value | None = None
-    elements = right_node.elts if isinstance(right_node, (ast.Tuple, ast.List, ast.Set)) else []
-    if not elements:
-        target = present(frame, frame.value(right_node), right_node)
-        if isinstance(target.type, Static) and isinstance(target.type.value, tuple):
-            elements = [_item(right_node, index) for index in range(len(target.type.value))]
-        if isinstance(target.type, Array) and target.type.kind.length <= _MAX_SEARCHED and target.recipe is None:
-            elements = [_item(right_node, index) for index in range(target.type.kind.length)]
-    if elements:
-        before, value = (), frame.value(left_node)
-        if isinstance(present(frame, value, left_node).type, Int):
-            before, code = frame.bind(value.expression)  # type: ignore[assignment]
-            value = replace(value, code=code)
-        elif isinstance((text := as_text(frame, value)).type, (Text, Bytes)):
-            size = text.type.size
-            if size is None:
-                raise frame.error(rules.TextUnsized, left_node, what="this text", name="name")
-            before, pointer, align = in_memory(frame, text, size)  # type: ignore[assignment]
-            value = Value(text.type, pointer, align=align)
-        elif isinstance(value.type, Address):
-            before, pointer, align = in_memory(frame, value, kind_size(AddressKind()))  # type: ignore[assignment]
-            value = Value(value.type, pointer, align=align)
-        result: ir.Expression | None = None
-        for element in elements:
-            other = present(frame, frame.value(element), element)
-            alike = isinstance(value.type, (Text, Bytes)) and isinstance(other.type, (Text, TextLiteral, Bytes))
-            if alike or (isinstance(value.type, Address) and isinstance(other.type, (Address, TextLiteral))):
-                equal = compared(frame, value, other, node, "==")
-                assert equal is not None
-                result = equal if result is None else ir.Or(result, equal)
-                continue
-            if not isinstance(value.type, (Int, Literal)) or not isinstance(other.type, (Int, Literal)):
-                raise frame.error(
-                    rules.Comparison, element, left=value.type, right=other.type, operator="in",
-                    suggestion="numbers, texts and addresses are looked for in a tuple; join comparisons with `or`",
-                )  # fmt: skip
-            left, right, _ = unify(frame, value, other, element)
-            same = ir.Compare(ir.CompareOp.EQ, left, right)
-            result = same if result is None else ir.Or(result, same)
-        assert result is not None
-        found = sequence(before, result)
-        return Condition(found if positive else ir.Not(found), frame.state, frame.state.copy())
-    assert target is not None
-    if isinstance(target.type, (Int, Literal)) and target.type.enum is not None:
-        code = _has_flags(frame, target, left_node, right_node)
-        return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
-    text = as_text(frame, target)
-    if isinstance(text.type, Text):
-        code = search(frame, text, left_node)
-        return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
-    if not isinstance(target.type, MapObject):
-        raise frame.error(
-            rules.NotSupported, node, what=f"`in` with {target.type}",
-            suggestion="it works with a map (`key in self.m`), a tuple (`x in (1, 2)`) and a text (`\"tmp\" in name`)",
-        )  # fmt: skip
-    code = contains(frame, target, left_node)
-    return Condition(code if positive else ir.Not(code), frame.state, frame.state.copy())
-
-
-def _item(node: ast.expr, index: int) -> ast.expr:
-    """``NAMES[index]``, at the place of ``NAMES``."""
-    return ast.copy_location(ast.Subscript(node, ast.copy_location(ast.Constant(index), node), ast.Load()), node)
-
-
-def _has_flags(frame: Frame, flags: Value, left_node: ast.expr, right_node: ast.expr) -> ir.Expression:
-    """``Access.READ in access``: all flags on the left are among those on the right."""
-    wanted = present(frame, frame.value(left_node), left_node)
-    assert isinstance(flags.type, (Int, Literal))
-    enum = flags.type.enum
-    same = isinstance(wanted.type, (Int, Literal)) and wanted.type.enum is enum
-    if enum is None or not issubclass(enum, IntFlag) or not same:
-        raise frame.error(
-            rules.Comparison, left_node, left=wanted.type, right=flags.type, operator="in",
-            suggestion="flags are looked for in flags of the same IntFlag",
-        )  # fmt: skip
-    type_ = of_int(enum_kind(enum))
-    first, asked = frame.bind(fit(frame, wanted, type_, left_node, ""))
-    second, given = frame.bind(fit(frame, flags, type_, right_node, ""))
-    common = ir.Binary(ir.BinaryOp.AND, given, asked)
-    return sequence(first + second, ir.Compare(ir.CompareOp.EQ, common, asked))

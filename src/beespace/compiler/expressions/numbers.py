@@ -87,6 +87,8 @@ def present(frame: Frame, value: Value, node: ast.AST) -> Value:
         text = ast.unparse(node)
         if value.path is None and isinstance(node, ast.Attribute):
             raise frame.error(rules.UncheckedField, node, what=text, name=node.attr)
+        if isinstance(node, ast.Constant):
+            raise frame.error(rules.TypeMismatch, node, place="this place", expected="a value", found="None")
         raise frame.error(rules.MayBeNone, node, what=text, found=value.type)
     if isinstance(value.type, (Resource, Manager)):
         raise not_a_value(frame, value.type, node)
@@ -281,6 +283,10 @@ def _joins_flags(op: ast.operator, enum: Enumeration) -> bool:
 
 def _power(frame: Frame, base: Value, exponent: Value, node: ast.AST) -> Value:
     """``x ** 5``: multiplied out by squaring; what wraps on the way is what wraps at the end."""
+    if isinstance(exponent.type, Literal) and exponent.type.value < 0:
+        raise frame.error(
+            rules.NotSupported, node, what="a negative power", suggestion="it is a fraction; divide with // instead"
+        )
     if not isinstance(exponent.type, Literal) or not 0 <= exponent.type.value <= _MAX_EXPONENT:
         raise frame.error(
             rules.NotConstant, node, what="the exponent of `**`",

@@ -106,6 +106,7 @@ from beespace.compiler.rules.syntax import (
     NotCallable,
     NotSupported,
     ParameterShape,
+    TooDeep,
     UncalledFunction,
     Unpacking,
 )
@@ -146,7 +147,7 @@ __all__ = [
     "NotSupported", "NothingHeld", "NumberAsBool", "ObjectEscapes", "OnlyInWith", "OtherSpelling", "OwnedTwice",
     "ParameterShape", "ParameterUntyped", "PlainSubscript", "ProgramHoldsNone", "Question", "ReadOnly", "Recursion",
     "ResourceCopied", "ResourceMap", "ResourceMaps", "ResourcePlace", "ResourceValue", "ReturnMismatch",
-    "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooManyArguments",
+    "SharedRecord", "ShiftMayBeNegative", "StackEscapes", "TextTooLong", "TextUnsized", "TooDeep", "TooManyArguments",
     "TypeMismatch", "UncalledFunction", "UncheckedField", "UndefinedName", "UnionFields", "UnknownAnnotation",
     "Unpacking", "Unreachable", "UnreadableField", "VariableType", "VerdictRange", "ViewField", "WrongEvent",
     "WrongMap", "WrongPointer", "WrongSign",

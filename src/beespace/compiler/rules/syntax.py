@@ -18,6 +18,13 @@ class NotSupported(Diagnostic):
 
 
 @dataclass(frozen=True)
+class TooDeep(Diagnostic):
+    title = "this is nested too deeply to be compiled"
+    label = "hundreds of levels"
+    help = "split it into statements or functions; a long `elif` is a `match`, or a Hash that is looked up"
+
+
+@dataclass(frozen=True)
 class NotCallable(Diagnostic):
     title = "{found} can not be called"
     label = "not a function"

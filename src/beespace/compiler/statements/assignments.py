@@ -126,7 +126,9 @@ def assign_local(frame: Frame, target: ast.Name, value: Value, node: ast.expr) -
             raise _cannot_become(frame, variable, value.type, node)
         kind = _native(value.type.kind)
         slot = frame.scope.own_slot(target.id, kind_size(kind))
-        code_name = _code_name(frame, target.id)
+        code_name = variable.code_name if variable is not None else _code_name(frame, target.id)
+        if variable is not None:
+            frame.scope.settled.add(code_name)  # it has been None so far
         variable = frame.scope.add(Variable(target.id, code_name, value.type.inner, _STACK, slot.name, box=kind))
         return _assign_boxed(frame, target.id, variable, value, node)
     into_address = variable is not None and isinstance(variable.type, Address) and isinstance(value.type, KernelObject)
@@ -170,7 +172,9 @@ def _is_char(frame: Frame, type_: KernelObject) -> bool:
 
 def _cannot_become(frame: Frame, variable: Variable, found: Type, node: ast.AST) -> Exception:
     suggestion = "use another name"
-    if isinstance(found, Optional) and isinstance(variable.type, Int):
+    if isinstance(variable.type, NoneType) and isinstance(found, (Int, Bool, Literal)):
+        suggestion = f"begin with a number that stands for None, as `{variable.name}: u64 = 0`"
+    elif isinstance(found, Optional) and isinstance(variable.type, Int):
         suggestion = "use another name, or give a number for None: `... or 0`"
     elif _trusts_more(variable.type, found.inner if isinstance(found, Optional) else found):
         struct = str(variable.type).removeprefix("struct ").removesuffix("*").strip()

@@ -13,6 +13,7 @@ from beespace.compiler.frame import Frame
 from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.types import Bool, NoneType, Optional, Static, StructType
 from beespace.record import dataclass, field
+from beespace.schema import Struct
 
 __all__ = ["match_statement"]
 
@@ -149,6 +150,11 @@ def _struct(frame: Frame, pattern: ast.MatchClass, subject: ast.expr) -> _Patter
     if isinstance(found, (Optional, NoneType)):
         result.test = ast.Compare(subject, [ast.IsNot()], [ast.Constant(None)])
     if not isinstance(inner, StructType) or not isinstance(wanted, Static) or inner.cls is not wanted.value:
+        if not isinstance(wanted, Static) or not (isinstance(wanted.value, type) and issubclass(wanted.value, Struct)):
+            raise frame.error(
+                rules.NotSupported, pattern, what=f"{ast.unparse(pattern.cls)}() as a pattern",
+                suggestion="types are known while compiling: write a name, or `_`",
+            )  # fmt: skip
         raise frame.error(
             rules.TypeMismatch, pattern.cls, place="what is matched", expected=ast.unparse(pattern.cls), found=found
         )

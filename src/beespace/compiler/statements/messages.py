@@ -7,14 +7,26 @@ Python's own ``format()``.
 from __future__ import annotations
 
 import ast
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from beespace.compiler import ir, rules
 from beespace.compiler.expressions.numbers import present
 from beespace.compiler.expressions.texts import as_bytes, as_text
 from beespace.compiler.frame import Frame
 from beespace.compiler.memory import SLOT_ALIGN, store
-from beespace.compiler.types import Address, Bool, Bytes, Int, KernelObject, KernelPointer, Literal, Text, TextLiteral
+from beespace.compiler.types import (
+    Address,
+    Bool,
+    Bytes,
+    Int,
+    KernelObject,
+    KernelPointer,
+    Literal,
+    NoneType,
+    Text,
+    TextLiteral,
+)
 from beespace.compiler.values import Value
 from beespace.record import dataclass
 from beespace.schema import AddressKind, BytesKind, Kind, TextKind
@@ -41,7 +53,10 @@ Part: TypeAlias = "str | Hole"
 def parts_of(frame: Frame, node: ast.expr) -> list[Part]:
     """The parts of an f-string, a plain text, or of a single value."""
     if not isinstance(node, ast.JoinedStr):
-        return _literal(frame.value(node), "", "") or [_hole(frame, node, "", "")]
+        value = frame.value(node)
+        if isinstance(value.type, NoneType):
+            return ["None"]
+        return _literal(value, "", "") or [_hole(frame, node, "", "")]
     parts: list[Part] = []
     for item in node.values:
         if isinstance(item, ast.Constant):
@@ -63,11 +78,14 @@ def _literal(value: Value, conversion: str, format: str) -> list[Part]:
     found: object = None
     if isinstance(value.type, Literal):
         found = value.type.value
-    elif isinstance(value.type, TextLiteral) and not value.type.raw:
-        found = value.type.value.decode()
+    elif isinstance(value.type, TextLiteral):
+        found = value.type.value if value.type.raw else value.type.value.decode()
     else:
         return []
-    return [f"{found!r:{format}}" if conversion == "r" else f"{found:{format}}"]
+    return [f"{_CONVERSIONS[conversion](found):{format}}"]
+
+
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {"": lambda found: found, "s": str, "r": repr, "a": ascii}
 
 
 _SAMPLES = {Int: 0, Literal: 0, Bool: False, Text: "", TextLiteral: "", Address: "", Bytes: b""}
@@ -86,7 +104,7 @@ def _hole(frame: Frame, node: ast.expr, conversion: str, format: str) -> Part:
         raise frame.error(rules.NotSupported, node, what=f"{value.type} in an f-string", suggestion=suggestion)
     sample = _SAMPLES[type(value.type)]
     try:
-        f"{repr(sample) if conversion == 'r' else str(sample) if conversion else sample:{format}}"
+        f"{_CONVERSIONS[conversion](sample):{format}}"
     except (ValueError, TypeError) as error:
         raise frame.error(rules.FormatMismatch, node, format=format, found=value.type, why=str(error)) from None
     known = _literal(value, conversion, format)

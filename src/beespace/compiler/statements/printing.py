@@ -89,6 +89,8 @@ def _argument(frame: Frame, hole: Hole) -> tuple[str, ir.Block, ir.Expression]:
     if isinstance(type_, Int):
         found = _FORMAT.fullmatch(hole.format)
         letter = found[2] if found else ""
+        if hole.conversion and hole.format:  # Python would pad a text, on its other side
+            raise _unprintable(frame, hole, "leave the conversion out")
         if found is None or (letter in ("x", "X") and type_.signed):
             raise _unprintable(frame, hole, "print a signed number in hexadecimal as u64(...)" if found else "")
         wide = ir.IntType(64, type_.signed)

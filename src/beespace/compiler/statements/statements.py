@@ -30,9 +30,11 @@ from beespace.compiler.statements.returns import return_statement
 from beespace.compiler.statements.with_blocks import with_block
 from beespace.compiler.structs import assign, assign_field, check_writable
 from beespace.compiler.types import (
+    NONE,
     POISON,
     Address,
     Array,
+    Bool,
     Bytes,
     Context,
     Int,
@@ -59,6 +61,7 @@ __all__ = ["block"]
 def block(frame: Frame, body: Iterable[ast.stmt]) -> ir.Block:
     """Lower statements; each mistake is noted, and the next statement goes on."""
     result: list[ir.Statement] = []
+    frame.nesting += 1
     for node in body:
         if not frame.state.reachable:
             if not _says_nothing(node):
@@ -74,8 +77,16 @@ def block(frame: Frame, body: Iterable[ast.stmt]) -> ir.Block:
                 _learn(frame, node, before)
             frame.state = before.dead() if isinstance(node, ast.Return) else before
             _poison(frame, node)
+        except RecursionError:
+            if frame.nesting > 1:
+                frame.nesting -= 1
+                raise  # the place is that of the whole statement: how far it was read is chance
+            frame.unit.diagnostics.add(frame.error(rules.TooDeep, node))
+            frame.state = before
+            _poison(frame, node)
         frame.scope.release(keep=frame.keep_slots)
         frame.keep_slots = False
+    frame.nesting -= 1
     return tuple(result)
 
 
@@ -97,6 +108,8 @@ def _poison(frame: Frame, node: ast.stmt) -> None:
     for found in ast.walk(node):
         if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store):
             frame.state.assign(found.id, POISON)
+        elif isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            frame.state.assign(found.name, POISON)
 
 
 def _statement(frame: Frame, node: ast.stmt) -> ir.Block:
@@ -310,6 +323,12 @@ def _annotated(frame: Frame, node: ast.AnnAssign) -> ir.Block:
     declared = annotation(frame, node.annotation)
     if node.value is None:
         raise frame.error(rules.NoEffect, node, suggestion=f"give it a value: `{ast.unparse(node)} = 0`")
+    before = frame.scope.variables.get(node.target.id)
+    if before is not None and isinstance(declared, (Int, Bool)) and before.type not in (declared, NONE):
+        raise frame.error(
+            rules.VariableType, node.annotation, name=node.target.id, declared=before.type, found=declared,
+            suggestion="use another name",
+        )  # fmt: skip
     value = frame.value(node.value, declared)
     return assign_local(frame, node.target, with_type(frame, value, declared, node.value, node.target.id), node.value)
 
@@ -438,6 +457,9 @@ def _continue(frame: Frame, node: ast.Continue) -> ir.Block:
 def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
     result: ir.Block = ()
     for target in node.targets:
+        if isinstance(target, ast.Tuple | ast.List):
+            result += _delete(frame, ast.copy_location(ast.Delete(target.elts), node))
+            continue
         if isinstance(target, ast.Name) and target.id in frame.scope.variables:
             frame.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
             result += drop(frame, target.id, target)
@@ -476,6 +498,7 @@ NODES: dict[type[ast.stmt], Callable[[Frame, Any], ir.Block]] = {
 
 _REFUSED: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Try: ("try", "nothing raises in the kernel: what may be missing is None, and is checked for it"),
+    ast.TryStar: ("try", "nothing raises in the kernel: what may be missing is None, and is checked for it"),
     ast.Raise: ("raise", "return early; count what went wrong in a Counter"),
     ast.FunctionDef: ("a function inside a function", "make it a method and mark it with @function"),
     ast.AsyncFunctionDef: ("an async function", "the kernel side runs to its end at once"),

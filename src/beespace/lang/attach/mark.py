@@ -7,7 +7,7 @@ with its section name in ``__beespace_section__`` (``""`` for a sub-program).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar
 
 from beespace.hooks import HOOKS, Attachment, by_name
@@ -51,11 +51,26 @@ class Decorator:
         return Decorator(*self.variants, *other.variants, optional=self.optional or other.optional)
 
     def __call__(self, method: _F) -> _F:
+        marked_once(method)
         setattr(method, SECTION, self.variants[0].section)
         setattr(method, VARIANTS, self.variants)
         if self.optional:
             setattr(method, OPTIONAL, "" if self.optional is True else self.optional)
         return method
+
+
+def marked_once(method: Callable[..., Any]) -> None:
+    """A method runs at one place: a second decorator would take the first one's without a word."""
+    if not isinstance(method, FunctionType):
+        raise TypeError(
+            f"a {type(method).__name__} cannot run in the kernel: put the decorator on a plain method, `def`"
+        )
+    if hasattr(method, SECTION):
+        name = getattr(method, "__name__", "the method")
+        raise TypeError(
+            f"{name}() has two decorators that say where it runs; write a method for each hook that calls one @function"
+            " for both, or @first.otherwise(second) for alternatives"
+        )
 
 
 def told(**where: Any) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from beespace.hooks import Attachment, by_name
-from beespace.lang.attach.mark import SECTION, Decorator, Variant, bare, plain, sleeping, targeted
+from beespace.lang.attach.mark import SECTION, Decorator, Variant, bare, marked_once, plain, sleeping, targeted
 
 __all__ = [
     "btf_tracepoint", "fentry", "fexit", "fmod_ret", "freplace", "fsession", "function", "iterator", "kprobe",
@@ -19,6 +19,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def function(method: _F) -> _F:
     """A sub-program: kernel code that the decorated methods of the same program call as ``self.name(...)``."""
+    marked_once(method)
     setattr(method, SECTION, "")
     return method
 

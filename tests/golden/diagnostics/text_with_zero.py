@@ -1,0 +1,10 @@
+from beespace.lang import Array, Program, bpf, raw_tracepoint
+from beespace.types import u64
+
+
+class Probe(Program):
+    results = Array(u64, 4)
+
+    @raw_tracepoint("sched_process_exit")
+    def on_event(self, task):
+        self.results[0] = u64(bpf.comm() == "a\0b")
