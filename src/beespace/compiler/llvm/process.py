@@ -23,6 +23,11 @@ class Process:
             [sys.executable, "-P", str(_SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors
         )
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self.child.pid
+
     def kill(self) -> None:
         """End it now."""
         self.child.kill()
