@@ -5,36 +5,49 @@ With ``UPDATE_GOLDEN=1`` what this kernel says is written to ``tests/golden/refu
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "golden"))  # tests are collected without packages
+
+from refusals_store import PYTHON, C, record, store, titles
+
+import beespace
 from beespace.errors import BeespaceError, CompileError, VerifierError
 from beespace.session.files import program_of
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
-FOLDER = Path(__file__).parent.parent / "golden" / "refusals"
-PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 KERNEL = ".".join(os.uname().release.split(".")[:2])
-_KEPT = 120  # lines of a log that a record keeps from its end
+PROGRAMS = sorted(path.stem for path in PYTHON.glob("*.py"))
+PROGRAMS_IN_C = {name: file.name for file in sorted(C.glob("*.bpf.c"))
+                 for name in re.findall(r'^SEC\("[^"]+"\) int (\w+)', file.read_text(), re.M)}  # fmt: skip
 
 
-def write_record(name: str, error: VerifierError) -> None:
-    lines = [[line.index, line.file, line.line, line.column] for line in error.lines]
-    log = "\n".join(error.log.splitlines()[-_KEPT:]) + "\n"
-    record = json.dumps({"program": error.program, "log": log, "lines": lines}, indent=1)
-    (FOLDER / f"{name}.{KERNEL}.json").write_text(record + "\n")
+def check(error: VerifierError, folder: Path, name: str, source: str) -> None:
+    if os.environ.get("UPDATE_GOLDEN"):
+        store(folder, name, KERNEL, record(error, source))
+        return
+    # Kernels stop at different instructions; what is said is of one of the recorded kinds.
+    said = str(error)
+    title = said.partition("error: ")[2].partition("\n")[0]
+    assert title in titles(folder, name), said
+    assert f"the kernel says: {error.reason}" in said
+    assert "    = help: " in said
+    assert "^" in said.splitlines()[2]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_refusal(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.chdir(FOLDER)
+    monkeypatch.chdir(PYTHON)
     try:
-        with program_of(FOLDER / f"{name}.py")() as running:
+        with program_of(PYTHON / f"{name}.py")().load() as running:
             assert running
         pytest.skip("this kernel takes it")
     except VerifierError as refused:
@@ -43,13 +56,19 @@ def test_refusal(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         raise
     except BeespaceError as other:
         pytest.skip(f"this kernel cannot be asked: {other}")
-    if os.environ.get("UPDATE_GOLDEN"):
-        write_record(name, error)
-    # Kernels stop at different instructions; what is said is of one of the recorded kinds.
-    titles = {path.read_text().partition("error: ")[2].partition("\n")[0] for path in FOLDER.glob(f"{name}.*.txt")}
-    said = str(error)
-    assert said.startswith(f"{name}.py:"), said
-    assert said.partition("error: ")[2].partition("\n")[0] in titles
-    assert f"the kernel says: {error.reason}" in said
-    assert "    = help: " in said
-    assert "^" in said.splitlines()[2]
+    assert str(error).startswith(f"{name}.py:")
+    check(error, PYTHON, name, f"{name}.py")
+
+
+@pytest.mark.parametrize("name", PROGRAMS_IN_C)
+def test_refusal_of_c(name: str, object_file: Callable[..., Path]) -> None:
+    object = object_file((C / PROGRAMS_IN_C[name]).read_text())
+    try:
+        beespace.open(object, programs=[name]).close()
+        pytest.skip("this kernel takes it")
+    except VerifierError as refused:
+        error = refused
+    except BeespaceError as other:
+        pytest.skip(f"this kernel cannot be asked: {other}")
+    assert ".c:" in str(error).splitlines()[0]
+    check(error, C, name, PROGRAMS_IN_C[name])

@@ -99,7 +99,8 @@ STRUCTURE = "unreachable insn 3\nprocessed 0 insns (limit 1000000) max_states_pe
     ],
 )
 def test_reason_and_instruction(log: str, reason: str, index: int | None) -> None:
-    assert read_log(log) == Verdict(reason, index, None)
+    words = "R0 !read_ok" if log is NEW else reason
+    assert read_log(log) == Verdict(reason, index, None, words)
 
 
 @pytest.mark.parametrize("words", ["invalid func unknown#195896080", "invalid func #195896080"])

@@ -17,7 +17,7 @@ from beespace.kernel.links import Link, Where
 from beespace.kernel.links.iterator import IteratorLink
 from beespace.session.events import follow
 from beespace.session.object_options import options_of
-from beespace.session.objects import Object, read_object
+from beespace.session.objects import Object, explained_at_its_source, read_object
 from beespace.session.records import Events
 from beespace.session.snapshot import snapshot
 from beespace.spec import ObjectSpec
@@ -37,7 +37,9 @@ def run(options: argparse.Namespace) -> int:
     structs = dict(pair(text, "--event", "RING=STRUCT") for text in options.event)
     as_json = options.output == "json"
     show = _print_json if as_json else _print_text
-    with load(spec, variables=values, programs=options.only or None, into=Object) as loaded:
+    with explained_at_its_source():
+        object = load(spec, variables=values, programs=options.only or None, into=Object)
+    with object as loaded:
         for ring in structs:
             if ring not in loaded.rings:
                 known = ", ".join(loaded.rings) or "none"

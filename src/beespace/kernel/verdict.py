@@ -32,34 +32,40 @@ _SHOWN = 3  # complaints come in one to three lines: what was done, then which b
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` in one line; ``index`` is the instruction; ``called`` the function that cannot be called there."""
+    """``reason`` in one line; ``index`` is the instruction; ``called`` the function that cannot be called there.
+
+    ``words`` are those that every kernel has for it; from Linux 7.3 on they stand before the report that is the reason.
+    """
 
     reason: str
     index: int | None
     called: int | None
+    words: str
 
 
 def read_log(log: str) -> Verdict:
     """The decisive part of a verifier log; the reason is empty if the log does not hold one."""
     lines = [line.rstrip() for line in log.splitlines() if not _STATISTICS.match(line.strip())]
-    reason, index = _report(lines) or _complaint(lines)
+    starts = [number for number, line in enumerate(lines) if _FAILED.match(line)]
+    words, index = _complaint(lines[: starts[-1]] if starts else lines)
+    reason = words
+    if starts:
+        reason, said = _report(lines[starts[-1] :])
+        index = index if said is None else said
     if index is None:
         traced = [found for line in lines if (found := _INSTRUCTION.match(line.lstrip()))]
         index = int(traced[-1][1]) if traced else None
     called = _UNKNOWN_CALL.search("\n".join(lines[-40:]))
-    return Verdict(reason, index, int(called[1] or called[2] or called[3]) if called else None)
+    return Verdict(reason, index, int(called[1] or called[2] or called[3]) if called else None, words)
 
 
-def _report(lines: list[str]) -> tuple[str, int | None] | None:
+def _report(lines: list[str]) -> tuple[str, int | None]:
     """The report of Linux 7.3: a title, sections of indented lines, each after a line that ends with a colon."""
-    starts = [number for number, line in enumerate(lines) if _FAILED.match(line)]
-    if not starts:
-        return None
-    title = _FAILED.match(lines[starts[-1]])
+    title = _FAILED.match(lines[0])
     assert title is not None
     sections: dict[str, list[str]] = {}
     name = ""
-    for line in lines[starts[-1] + 1 :]:
+    for line in lines[1:]:
         if line.endswith(":") and not line.startswith(" "):
             name = line[:-1]
         elif line.strip():

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from types import MappingProxyType
 
 from beespace.btf import Btf
 from beespace.btf.codec import codec as codec_of
 from beespace.elf import read
-from beespace.errors import UsageError
+from beespace.errors import UsageError, VerifierError
 from beespace.isa.constants import MapFlag, MapType
 from beespace.kernel import LoadedObject, RingBuffer, load
 from beespace.session.event_types import Choice, choose
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from beespace.kernel.program_targets import Target
     from beespace.syscall import HasFileno
 
-__all__ = ["Object", "open", "read_object"]
+__all__ = ["Object", "explained_at_its_source", "open", "read_object"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _READABLE = (MapType.RINGBUF, MapType.PERF_EVENT_ARRAY)
@@ -117,6 +117,18 @@ def read_object(path: str | os.PathLike[str]) -> ObjectSpec:
     return read(data, os.path.basename(file).partition(".")[0])
 
 
+@contextmanager
+def explained_at_its_source() -> Iterator[None]:
+    """A program that the kernel refuses in here is shown at the line of C that the verifier stopped at."""
+    try:
+        yield
+    except VerifierError as error:
+        from beespace.session.refusals import explain_object  # only who is refused needs it
+
+        error.explanation = explain_object(error)
+        raise
+
+
 def open(
     path: str | os.PathLike[str],
     *,
@@ -145,7 +157,9 @@ def open(
     sections say; ``events()`` reads rings.  Raises :class:`FormatError` for what is no object, and what
     :func:`beespace.kernel.load` does.  Linux 5.8; see docs/loader.md.
     """
-    return load(
-        read_object(path), variables=variables, max_entries=max_entries, programs=programs, either=either,
-        targets=targets, maps=maps, pin_path=pin_path, btf=btf, token=token, log_level=log_level, into=Object,
-    )  # fmt: skip
+    spec = read_object(path)
+    with explained_at_its_source():
+        return load(
+            spec, variables=variables, max_entries=max_entries, programs=programs, either=either,
+            targets=targets, maps=maps, pin_path=pin_path, btf=btf, token=token, log_level=log_level, into=Object,
+        )  # fmt: skip
