@@ -76,6 +76,9 @@ def written(
         found[parameter.arg] = argument
     for keyword in node.keywords:
         assert keyword.arg is not None
+        if keyword.arg in {parameter.arg for parameter in source.node.args.posonlyargs}:
+            problem = f"takes {keyword.arg} by its place, not by its name"
+            raise frame.error(rules.ArgumentNames, keyword, function=f"{name}()", problem=problem)
         if keyword.arg in found or keyword.arg not in numbers:
             problem = f"has no parameter {keyword.arg}" if keyword.arg not in found else f"gets {keyword.arg} twice"
             raise frame.error(rules.ArgumentNames, keyword, function=f"{name}()", problem=problem)
