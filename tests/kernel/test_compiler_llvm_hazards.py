@@ -395,19 +395,20 @@ def test_sub_programs(worker: Worker) -> None:
         Return(is_(GT, skb(LEN), Convert(Local("than", U8), U32))),
     ))  # fmt: skip
     twice = Function("twice", (Parameter("x", U16),), U16, (Return(add(Local("x", U16), Local("x", U16))),))
+    four_times = Call("twice", (Call("twice", (Convert(skb(LEN), U16),), U16),), U16)
     module = Module("m", (program(
         Store(StackSlot("pair"), n(1, U64)),
         Store(Offset(StackSlot("pair"), 8), n(2, U64)),
-        Evaluate(Call("swap", (StackSlot("pair"), n(0)), VOID)),
+        *(Evaluate(Call("swap", (StackSlot("pair"), n(0)), VOID)) for _ in range(3)),
         If(Call("long", (ctx, n(63, U8)), BOOL), (
             If(Not(Call("long", (ctx, n(64, U8)), BOOL)), (
-                put(add(Load(StackSlot("pair"), U64), Convert(Call("twice", (Convert(skb(LEN), U16),), U16), U64))),
+                put(add(Load(StackSlot("pair"), U64), Convert(four_times, U64))),
             )),
         )),
         passes(), slots=(Slot("pair", 16),),
     ), swap, long, twice), globals=(out(),))  # fmt: skip
     build = worker.build(module)
-    assert result(worker, module) == 2 + 128
+    assert result(worker, module) == 2 + 256
     assert set(read(build.object, "m").subprograms) == {"swap", "long", "twice"}
 
 

@@ -19,7 +19,7 @@ from beespace.schema import ArrayKind, BoolKind, BytesKind, IntKind, Kind, Struc
 from beespace.schema.codec import pack
 from beespace.schema.kinds import enum_kind, kind_align
 
-__all__ = ["constant_struct", "is_constant", "table"]
+__all__ = ["constant_struct", "is_constant", "table", "zeroes"]
 
 
 def is_constant(found: Any) -> bool:
@@ -43,8 +43,19 @@ def table(frame: Frame, values: tuple[Any, ...]) -> Value | None:
     if element is None:
         return None
     kind = ArrayKind(element, len(values))
-    name = frame.unit.constants.setdefault((kind, pack(kind, values)), f"beespace_table_{len(frame.unit.constants)}")
+    name = _constant(frame, kind, pack(kind, values))
     return Value(Array(kind), ir.GlobalAddress(name), align=kind_align(element))
+
+
+def zeroes(frame: Frame, size: int) -> ir.Expression:
+    """The address of at least ``size`` zero bytes in the object's constant data."""
+    kind = ArrayKind(IntKind("u64", 64), -(-size // 8))
+    return ir.GlobalAddress(_constant(frame, kind, bytes(kind.length * 8)))
+
+
+def _constant(frame: Frame, kind: ArrayKind, data: bytes) -> str:
+    """The name under which the object has ``data``."""
+    return frame.unit.constants.setdefault((kind, data), f"beespace_table_{len(frame.unit.constants)}")
 
 
 def _element(values: tuple[Any, ...]) -> Kind | None:

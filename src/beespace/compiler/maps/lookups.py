@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 
 from beespace.compiler import ir
+from beespace.compiler.constants import zeroes
 from beespace.compiler.expressions.numbers import check_index, fit, known
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.calls import call
@@ -90,6 +91,9 @@ def checked_index(frame: Frame, map: Map, node: ast.expr) -> tuple[ir.Block, ir.
     return (ir.Store(slot, _index(frame, value, node)),), slot
 
 
+_LARGE = 64  # bytes of a value: as many zeroes stand in the object, not on the stack
+
+
 # --- entries -------------------------------------------------------------------------------------
 
 
@@ -109,8 +113,11 @@ def found_or_created(
     size = kind_size(place.map.value_kind)
     before: ir.Block = ()
     if initial is None:
-        initial = frame.scope.slot(size)
-        before = (ir.Zero(initial, size, SLOT_ALIGN),)
+        if size < _LARGE:
+            initial = frame.scope.slot(size)
+            before = (ir.Zero(initial, size, SLOT_ALIGN),)
+        else:
+            initial = zeroes(frame, size)
     return (
         *before,
         ir.Evaluate(update(place.address, key, initial, NOEXIST)),

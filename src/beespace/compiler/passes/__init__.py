@@ -20,6 +20,7 @@ from beespace.compiler.passes.joined_bounds import joined_bounds
 from beespace.compiler.passes.late_values import late_values
 from beespace.compiler.passes.maybe_none import maybe_none
 from beespace.compiler.passes.off_stack import off_stack
+from beespace.compiler.passes.one_caller import one_caller
 from beespace.compiler.passes.outline import outline
 from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.compiler.passes.short_loops import short_loops
@@ -42,6 +43,7 @@ PASSES: tuple[Pass, ...] = (
     guards,
     packet_ends,
     joined_bounds,
+    one_caller,
 )
 
 #: The same for modules that need more than the stack has.
