@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ir_modules import LEAVE, NULL, PACKET, VALUE, after, missing, module, packet
+from ir_modules import CONTEXT, LEAVE, NULL, PACKET, VALUE, after, missing, module, packet
 
 from beespace.compiler import ir
 from beespace.compiler.ir import (
@@ -19,6 +19,7 @@ from beespace.compiler.ir import (
     Const,
     Declare,
     Evaluate,
+    Function,
     Helper,
     If,
     Load,
@@ -28,6 +29,7 @@ from beespace.compiler.ir import (
     Module,
     Offset,
     Or,
+    Parameter,
     Return,
     Select,
     Sequence,
@@ -35,10 +37,12 @@ from beespace.compiler.ir import (
     StackSlot,
     Store,
 )
+from beespace.compiler.ir.verify import verify
 from beespace.compiler.ir.walk import walk
 from beespace.compiler.passes.checked_packets import checked_packets
 from beespace.compiler.passes.common_ends import common_ends
 from beespace.compiler.passes.joined_bounds import joined_bounds
+from beespace.compiler.passes.one_caller import one_caller
 from beespace.compiler.passes.packet_ends import packet_ends
 from beespace.compiler.passes.short_loops import short_loops
 
@@ -190,3 +194,44 @@ def test_other_loops_stay_loops() -> None:
     plain = module(Declare("n", U32), Loop((Assign("n", Local("i", U32)),), 3, "i"))
     for made in (looping(17), looping(3, leaves), plain):
         assert short_loops(made) == made
+
+
+# --- one_caller ---
+
+
+def calling(*times: int, size: int = 8, exported: bool = False) -> Module:
+    """A program for each of ``times``, which calls the function ``g`` as often; its frame has ``size`` bytes."""
+    callee = Function("g", (), U64, (Return(Const(1, U64)),), None, (Slot("s", size, 8),), exported=exported)
+    programs = [
+        Function(
+            f"f{number}",
+            (Parameter("ctx", CONTEXT),),
+            ir.I32,
+            (*(Evaluate(ir.Call("g", (), U64)) for _ in range(often)), Return(Const(2, ir.I32))),
+            "xdp",
+            (Slot("own", 128, 8),),
+        )
+        for number, often in enumerate(times)
+    ]
+    return Module("m", (callee, *programs))
+
+
+def becomes_part(made: Module) -> bool:
+    changed = one_caller(made)
+    verify(changed)
+    return changed.functions[0].inlined
+
+
+def test_a_function_with_one_caller_becomes_part_of_it() -> None:
+    assert becomes_part(calling(1))
+    assert becomes_part(calling(1, 1))  # each program has its own copy anyway
+
+
+def test_functions_that_stay() -> None:
+    assert not becomes_part(calling(2))
+    assert not becomes_part(calling(1, 2))
+    assert not becomes_part(calling(1, size=200))  # of 512 bytes in all frames of a chain
+    assert not becomes_part(calling(1, exported=True))
+    address = Function("h", (), U64, (Evaluate(ir.FunctionAddress("g")), Return(Const(1, U64))), None)
+    made = calling(1)
+    assert not one_caller(Module("m", (*made.functions, address))).functions[0].inlined
