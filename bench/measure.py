@@ -70,6 +70,11 @@ def cpu(command: Sequence[str], **more: str) -> float:
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
 
 
+def cpu_of(pid: int | None) -> float:
+    """Seconds of CPU that another process has used (``schedstat`` counts nanoseconds, ``stat`` ticks)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def python(source: str, *arguments: str) -> list[str]:
     """A command that runs ``source`` in a fresh interpreter."""
     return [sys.executable, "-c", source, *arguments]

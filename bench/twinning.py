@@ -15,11 +15,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from measure import TWINS, Row, clang, cpu, least, twin
+from measure import TWINS, Row, clang, cpu, cpu_of, least, twin
 
 from beespace.compiler import compile_program, lower
 from beespace.compiler.worker import Worker
@@ -72,9 +71,9 @@ def rows() -> Iterator[Row]:
                 code = {each: length(loaded) for each, loaded in (("ours", ours), ("twin", theirs))}
 
             def build() -> float:
-                worker_began, began = _cpu_of(worker.pid), time.process_time()
+                worker_began, began = cpu_of(worker.pid), time.process_time()
                 worker.build(lower(declaration, types))  # noqa: B023
-                return (time.process_time() - began + _cpu_of(worker.pid) - worker_began) * 1e3
+                return (time.process_time() - began + cpu_of(worker.pid) - worker_began) * 1e3
 
             built = least(5, {"ours": build, "clang": lambda: cpu(clang(name))})  # noqa: B023
             ratios["instructions"].append(code["ours"] / code["twin"])
@@ -96,11 +95,6 @@ def rows() -> Iterator[Row]:
 def length(loaded: LoadedObject) -> int:
     """Instructions of all programs, after the verifier."""
     return sum(len(program.xlated()) // 8 for program in loaded.programs.values())
-
-
-def _cpu_of(pid: int | None) -> float:
-    """Seconds of CPU that another process has used (``schedstat``: in nanoseconds, not in ticks)."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def packet_ns(ours: LoadedObject, theirs: LoadedObject) -> dict[str, float]:

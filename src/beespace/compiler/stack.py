@@ -11,13 +11,14 @@ the last frame of each function: entries ``COPIES - 1``, ``2 * COPIES - 1``, ...
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite
 from beespace.errors import InternalError
-from beespace.isa import InsnClass, MapType, decode
+from beespace.isa import InsnClass, MapType
 from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, ObjectSpec, SymbolKind
 
@@ -186,6 +187,9 @@ def _bytes(chain: tuple[tuple[str, int], ...]) -> int:
     return sum(frame for _, frame in chain)
 
 
+_INSN = struct.Struct("<BBhi")  # struct bpf_insn
+_ST, _STX, _LDX = int(InsnClass.ST), int(InsnClass.STX), int(InsnClass.LDX)
+_COMPUTES = frozenset(map(int, (InsnClass.ALU, InsnClass.ALU64, InsnClass.LD, InsnClass.LDX)))
 _MOVE, _ADD, _FRAME_POINTER = 0xBF, 0x07, 10  # r1 = r2; r1 += constant; r10
 
 
@@ -193,16 +197,16 @@ def _frame(code: bytes) -> int:
     """Bytes below r10 that a function's instructions name."""
     lowest = 0
     addresses = {_FRAME_POINTER: 0}
-    for insn in decode(code):
-        kind = insn.opcode & 7
-        stores = kind in (InsnClass.ST, InsnClass.STX) and insn.dst == _FRAME_POINTER
-        if stores or (kind == InsnClass.LDX and insn.src == _FRAME_POINTER):
-            lowest = min(lowest, insn.off)
-        if insn.opcode == _MOVE and insn.src in addresses:
-            addresses[insn.dst] = addresses[insn.src]
-        elif insn.opcode == _ADD and insn.dst in addresses:
-            addresses[insn.dst] += insn.imm
-            lowest = min(lowest, addresses[insn.dst])
-        elif kind in (InsnClass.ALU, InsnClass.ALU64, InsnClass.LD, InsnClass.LDX):
-            addresses.pop(insn.dst, None)
+    for opcode, registers, off, imm in _INSN.iter_unpack(code):
+        kind, dst, src = opcode & 7, registers & 15, registers >> 4
+        stores = kind in (_ST, _STX) and dst == _FRAME_POINTER
+        if stores or (kind == _LDX and src == _FRAME_POINTER):
+            lowest = min(lowest, off)
+        if opcode == _MOVE and src in addresses:
+            addresses[dst] = addresses[src]
+        elif opcode == _ADD and dst in addresses:
+            addresses[dst] += imm
+            lowest = min(lowest, addresses[dst])
+        elif kind in _COMPUTES and opcode:  # 0: the second half of a 64-bit constant
+            addresses.pop(dst, None)
     return max(_ROUND, -(lowest // _ROUND) * _ROUND)

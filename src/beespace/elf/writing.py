@@ -50,10 +50,8 @@ class _Writer:
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
         self.image = Image(byteorder=spec.byteorder)
-        self.btf_bytes = spec.btf
+        self._types(spec.btf)
         self.definitions = self._definitions()
-        self.btf = Btf(self.btf_bytes) if self.btf_bytes else None
-        self.data_types = data_sections(self.btf) if self.btf is not None else {}
         self.sections: dict[str, int] = {}
         self.places: dict[str, tuple[str, int]] = {}  # function -> section, byte offset
 
@@ -75,6 +73,12 @@ class _Writer:
 
     # -- sections ------------------------------------------------------------------------------------------
 
+    def _types(self, data: bytes) -> None:
+        """What the file's BTF is."""
+        self.btf_bytes = data
+        self.btf = Btf(data) if data else None
+        self.data_types = data_sections(self.btf) if self.btf is not None else {}
+
     def _definitions(self) -> dict[str, MapDefinition]:
         """The maps as the BTF defines them, or as it has to be made to define them."""
         wanted = {
@@ -88,10 +92,8 @@ class _Writer:
                     f"map {spec.name!r} has initial contents of bytes, which an object file cannot hold",
                     help="put them into a `.rodata` array",
                 )
-        if self.btf_bytes:
-            btf = Btf(self.btf_bytes)
-            sections = data_sections(btf)
-            known = read_maps(btf, sections[MAPS][1]) if MAPS in sections else []
+        if self.btf is not None:
+            known = read_maps(self.btf, self.data_types[MAPS][1]) if MAPS in self.data_types else []
             found = {definition.spec.name: definition for definition in known}
             if found.keys() == wanted.keys() and all(
                 _defines(found[name], spec, self.spec.byteorder) for name, spec in wanted.items()
@@ -99,11 +101,11 @@ class _Writer:
                 return found
         elif not wanted:
             return {}
-        self.btf_bytes = with_maps(self.btf_bytes, list(wanted.values()), self.spec.byteorder)
+        self._types(with_maps(self.btf_bytes, list(wanted.values()), self.spec.byteorder))
         if not wanted:
             return {}
-        btf = Btf(self.btf_bytes)
-        return {definition.spec.name: definition for definition in read_maps(btf, data_sections(btf)[MAPS][1])}
+        assert self.btf is not None
+        return {definition.spec.name: definition for definition in read_maps(self.btf, self.data_types[MAPS][1])}
 
     def _code_sections(self) -> dict[str, list[FunctionSpec]]:
         code: dict[str, list[FunctionSpec]] = {}
