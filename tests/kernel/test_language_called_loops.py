@@ -15,7 +15,7 @@ from beespace.compiler import passes
 from beespace.compiler.kernel.calls import has_helper
 from beespace.errors import NotSupported, VerifierError
 from beespace.kernel import vmlinux_btf
-from beespace.lang import Array, Global, Program, bpf, function, raw_tracepoint, tc
+from beespace.lang import Array, Global, Program, ProgramArray, bpf, function, raw_tracepoint, tail_call, tc
 from beespace.lang.packet import Ethernet, IPv4
 from beespace.schema import Struct
 from beespace.types import Text, array, boolean, text, u8, u16, u32, u64
@@ -453,3 +453,35 @@ def test_kernel_pointers_are_followed_or_refused(zero, loaded_probe) -> None:
         probe.cells[index] = cell
     probe.loaded.programs["look"].test_run(ctx_in=bytes(24))
     assert probe.result.value == (1 if zero else os.getpid())
+
+
+# --- memory off the stack, and jumps that do not come back -----------------------------------------
+
+
+class Jumps(Program):
+    results = Array(u64, 3)
+    calls = ProgramArray(4, {1: "there"})
+
+    @hook
+    def here(self, ctx):
+        slots = array(u64, 8)
+        slots[bpf.random() % 8] = 1
+        self.results[0] += 1
+        self.calls.jump(ctx, 1)
+        self.results[2] += slots[0] + slots[1] + slots[2] + slots[3] + slots[4] + slots[5] + slots[6] + slots[7]
+
+    @tail_call
+    @hook
+    def there(self, ctx):
+        self.results[1] += 1
+
+
+def test_jumps_give_memory_back(no_leaks: None) -> None:
+    with Jumps().load() as probe:
+        for _ in range(10):
+            probe.test_run("here", context=bytes(24))
+        assert [probe.results[index] for index in range(3)] == [10, 10, 0]
+        del probe.calls[1]
+        for _ in range(10):
+            probe.test_run("here", context=bytes(24))
+        assert [probe.results[index] for index in range(3)] == [20, 10, 10]

@@ -305,14 +305,14 @@ def test_the_largest_slots_move() -> None:
     made, spills = stack.spill(module(slots(100, 300, 200), replace(slots(500), name="other")), 320)
     verify(made)
     assert spills == (
-        stack.Spill("f", ("s1",), 16 + 304, 0),
-        stack.Spill("other", ("s0",), 16 + 504, stack.COPIES),
+        stack.Spill("f", ("s1",), 24 + 304, 0),
+        stack.Spill("other", ("s0",), 24 + 504, stack.COPIES),
     )
     scratch = made.maps[-1]
-    assert (scratch.type, scratch.max_entries, scratch.value_size) == (MapType.PERCPU_ARRAY, 2 * stack.COPIES, 520)
+    assert (scratch.type, scratch.max_entries, scratch.value_size) == (MapType.PERCPU_ARRAY, 2 * stack.COPIES, 528)
     assert [slot.name for slot in made.functions[0].slots] == ["s0", "s2", ".entry"]
     text = module_text(made)
-    assert "u8[(*stack(.frame) + 16 bytes)] = 0:u8" in text
+    assert "u8[(*stack(.frame) + 24 bytes)] = 0:u8" in text
     assert text.count("atomic i64[.frame] += -1:i64") == 4  # given back at each of the returns
     assert "if (.frame == null):\n        return 9:i32" in text
 

@@ -7,6 +7,10 @@ once on a CPU (a softirq interrupts a task; a preempted task makes way for anoth
 has several frames, and takes one by an atomic add that must make its counter 1.  If all are taken, the
 function returns its fallback, and the frame's second word counts the loss (sum it over the CPUs of
 the last frame of each function: entries ``COPIES - 1``, ``2 * COPIES - 1``, ...).
+
+A jump to another program does not come back, so the frame is given back before it.  Where it comes back all the same
+(there is no program), the frame is taken again; the third word counts how often it was taken, and tells whether another
+run has had it meanwhile: then this one ends as if it had found none.
 """
 
 from __future__ import annotations
@@ -28,13 +32,14 @@ __all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "chains_of", "depth_of", "sp
 BUDGETS = (400, 320, 240, 160, 80, 0)
 SCRATCH = "scratch_memory"
 COPIES = 3
-_HEADER = 16  # frame in use (u64), how often it was found in use (u64)
+_HEADER = 24  # frame in use (u64), how often it was found in use (u64), how often it was taken (u64)
+_LOST, _TAKEN = 8, 16  # offsets in it
 _MAX_VALUE = 32 << 10  # PCPU_MIN_UNIT_SIZE
 _ROUND = 32  # the verifier rounds a frame up to this
 
 _FRAME, _ENTRY = ".frame", ".entry"
 _VALUE = ir.PointerType(ir.Region.MAP_VALUE)
-_LOOKUP = 1  # bpf_map_lookup_elem()
+_LOOKUP, _JUMP = 1, 12  # bpf_map_lookup_elem(), bpf_tail_call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ def _with_frame(function: ir.Function, offsets: dict[str, int], entry: int) -> i
             case ir.StackSlot() if node.name in offsets:
                 pointer = ir.Convert(frame, ir.PointerType(ir.Region.STACK), node.span)
                 return ir.Offset(pointer, offsets[node.name], node.span)
+            case ir.Evaluate(value=ir.Helper(number=number) as call) if number == _JUMP:
+                return tuple(_jump(function, call, next(results), node.span))
             case ir.Return(value=None):
                 return (_count(frame, -1), node)
             case ir.Return(value=value) if value is not None:
@@ -131,6 +138,21 @@ def _count(pointer: ir.Expression, change: int) -> ir.Statement:
     return ir.AtomicAdd(pointer, ir.Const(change, ir.I64))
 
 
+def _jump(function: ir.Function, call: ir.Helper, number: int, span: ir.Span | None) -> Iterator[ir.Statement]:
+    """Give the frame back, jump, and take it again if that has failed."""
+    frame, taken = ir.Local(_FRAME, _VALUE), ir.Local(f".taken{number}", ir.U64)
+    *others, index = call.arguments
+    yield ir.Declare(f".index{number}", index.type, index, span)
+    yield ir.Declare(taken.name, ir.U64, ir.Load(ir.Offset(frame, _TAKEN), ir.U64, volatile=True), span)
+    yield _count(frame, -1)
+    yield ir.Evaluate(replace(call, arguments=(*others, ir.Local(f".index{number}", index.type))), span)
+    yield _count(frame, 1)
+    again = ir.Compare(ir.CompareOp.NE, ir.Load(ir.Offset(frame, _TAKEN), ir.U64, volatile=True), taken)
+    busy = ir.Compare(ir.CompareOp.NE, ir.Load(frame, ir.U64, volatile=True), ir.Const(1, ir.U64))
+    lost = (_count(frame, -1), _count(ir.Offset(frame, _LOST), 1), ir.Return(_fallback(function)))
+    yield ir.If(ir.Or(busy, again), lost, span=span)
+
+
 def _take(function: ir.Function, entry: int) -> Iterator[ir.Statement]:
     """Take the first frame that is free, or return the fallback."""
     found = ir.Local(".found", _VALUE)
@@ -144,12 +166,15 @@ def _take(function: ir.Function, entry: int) -> Iterator[ir.Statement]:
         ir.Declare(".found", _VALUE, lookup),
         ir.If(ir.Compare(ir.CompareOp.EQ, found, null), (ir.Break(),)),
         _count(found, 1),
-        ir.If(mine, (ir.Assign(_FRAME, found), ir.Break())),
+        ir.If(mine, (ir.Assign(_FRAME, found), _count(ir.Offset(found, _TAKEN), 1), ir.Break())),
         _count(found, -1),
-        _count(ir.Offset(found, 8), 1),
+        _count(ir.Offset(found, _LOST), 1),
     ), limit=COPIES, index=".copy")  # fmt: skip
-    fallback = None if function.result == ir.VOID else ir.Const(_fitting(function), function.result)
-    yield ir.If(ir.Compare(ir.CompareOp.EQ, ir.Local(_FRAME, _VALUE), null), (ir.Return(fallback),))
+    yield ir.If(ir.Compare(ir.CompareOp.EQ, ir.Local(_FRAME, _VALUE), null), (ir.Return(_fallback(function)),))
+
+
+def _fallback(function: ir.Function) -> ir.Const | None:
+    return None if function.result == ir.VOID else ir.Const(_fitting(function), function.result)
 
 
 def _fitting(function: ir.Function) -> int:

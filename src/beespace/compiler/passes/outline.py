@@ -297,7 +297,17 @@ def _nullable(function: ir.Function) -> set[str]:
             case _:
                 continue
         found.update(each.name for each in asked if isinstance(each, ir.Local))
-    return found
+    return found - _of_slots(function)
+
+
+def _of_slots(function: ir.Function) -> set[str]:
+    """Locals that are addresses of slots, whatever is assigned to them, and so never null."""
+    values: dict[str, bool] = {}
+    for node in walk(function.body):
+        if isinstance(node, (ir.Declare, ir.Assign)) and node.value is not None:
+            place = node.value.value if isinstance(node.value, ir.Sequence) else node.value
+            values[node.name] = values.get(node.name, True) and isinstance(place, ir.StackSlot)
+    return {name for name, always in values.items() if always}
 
 
 def _left(body: ir.Block, kept: ir.Block) -> ir.Block:
