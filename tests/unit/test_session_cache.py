@@ -74,6 +74,16 @@ def test_a_class_that_is_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert keys[0] == keys[2] != keys[1]
 
 
+def test_text_that_is_not_there() -> None:
+    """``exec()``, ``python -c``: the key is made of the code, and the compiler says what is missing."""
+    keys = []
+    for value in ("1", "2", "1"):
+        scope = {"__name__": "not_a_module"}
+        exec(HEAD + PROBE.format(members="", value=value), scope)
+        keys.append(cache.key(scope["Probe"].declaration()))
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_any_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     text = "# -*- coding: latin-1 -*-\n# größe\n" + HEAD + PROBE.format(members="", value="1")

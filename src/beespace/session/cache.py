@@ -102,7 +102,10 @@ def _source(cls: type) -> str:
     if text is None:
         from inspect import getsource
 
-        return getsource(cls)
+        try:
+            return getsource(cls)
+        except (OSError, TypeError):
+            return ""  # python -c, standard input, exec(): who compiles it says that its text is not there
     return text
 
 
