@@ -1,7 +1,7 @@
 """Files below a folder that may be read and not be written, and who tries (as file monitoring of Tetragon)."""
 
 from beespace import Event, Program, Ring, bpf
-from beespace.lang import lsm, option
+from beespace.lang import exists, lsm, option
 from beespace.types import Pid, Text, text
 
 FMODE_WRITE = 2
@@ -31,11 +31,10 @@ class Writes(Program):
         if not path.startswith(self.prefix):
             return 0
         executable = text(256)
-        memory = bpf.task().mm
-        if memory is not None:
-            image = memory.exe_file
-            if image is not None:
-                executable = bpf.path(image.f_path)
+        if exists(bpf.get_task_exe_file):  # Linux 6.12
+            with bpf.get_task_exe_file(bpf.task()) as image:
+                if image is not None:
+                    executable = bpf.path(image.f_path)
         self.writes.emit(Write(pid=bpf.pid(), comm=bpf.comm(), executable=executable, path=path))
         return -EPERM if self.deny else 0
 

@@ -261,7 +261,7 @@ def writes(probe: Any, inside: Inside) -> None:
             (event,) = guard.writes.available()
         assert name.read_text() == "sweet"
     assert (event.pid, event.path) == (os.getpid(), str(name))
-    assert event.executable == str(Path("/proc/self/exe").readlink())
+    assert event.executable in (str(Path("/proc/self/exe").readlink()), "")  # "" before Linux 6.12
 
 
 CGROUPS: dict[str, Callable[[Any, Inside], None]] = {

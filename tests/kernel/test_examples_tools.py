@@ -198,8 +198,9 @@ def leaks(probe: Any, tmp_path: Path) -> None:
     code = "import ctypes\nc = ctypes.CDLL(None)\nc.malloc.restype = ctypes.c_void_p\n"
     code += "c.free.argtypes = [ctypes.c_void_p]\n"
     code += "places = [c.malloc(123457) for _ in range(100)]\nfor place in places[:60]: c.free(place)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert 40 * 123_457 in [size for _, size in probe.open.items()]
+    with type(probe)(least=100_000) as of_large_ones:  # stacks of others may fall into the same slot
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+        assert 40 * 123_457 in [size for _, size in of_large_ones.open.items()]
 
 
 def locks(probe: Any, tmp_path: Path) -> None:
