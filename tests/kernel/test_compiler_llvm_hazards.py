@@ -499,7 +499,7 @@ def test_what_does_not_fit_the_stack_moves_to_scratch_memory(worker: Worker) -> 
     build = worker.build(module)
     (spill,) = build.spills
     assert spill.function == "f"
-    assert spill.size == 16 + 4 * 256
+    assert spill.size == 24 + 4 * 256
     assert build.stack["f"] <= 512
     with load(read(build.object, "m")) as loaded:
         for _ in range(3):  # the frame is given back

@@ -22,6 +22,7 @@ from pace import patience
 from since import compiled_since
 from wires import Wire
 
+from beespace.errors import VerifierError
 from beespace.hooks import resolve
 from beespace.lang.verdicts import XDP_PASS, XDP_TX
 from beespace.session.files import program_of
@@ -586,7 +587,13 @@ def test_at_a_cgroup(file: Path, cgroup: Path) -> None:
     assert file.stem in CGROUPS, f"{file.name} has no test: add what it should do to CGROUPS or WIRES"
     program: Any = program_of(file)
     needs_cgroup = any(resolve(section).hook.link == "cgroup" for section in program.declaration().sections.values())
-    with program().start(**({"cgroup": cgroup} if needs_cgroup else {})) as probe:
+    with contextlib.ExitStack() as running:
+        try:
+            probe = running.enter_context(program().start(**({"cgroup": cgroup} if needs_cgroup else {})))
+        except VerifierError as error:
+            if "helper call is not allowed in probe" not in error.log:
+                raise
+            pytest.skip("bpf_d_path() is not for security programs here (Linux 5.11, 6f100640ca5b)")
         CGROUPS[file.stem](probe, Inside(cgroup))
 
 

@@ -45,7 +45,7 @@ def attributes(probe: Any, tmp_path: Path) -> None:
     file.write_text("honey")
     file.stat()
     events = [event for event in mine(probe.questions.available(), pid=os.getpid()) if event.path == str(file)]
-    assert {event.size for event in events} == {5}
+    assert 5 in {event.size for event in events}  # opening it may ask, too
 
 
 def block_io(probe: Any, tmp_path: Path) -> None:
@@ -429,7 +429,10 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
 FILES = sorted(TOOLS.glob("*.py"))
 
 
-SINCE = {"drops": "5.17"}  # the reason that kfree_skb gives
+SINCE = {
+    "drops": "5.17",  # the reason that kfree_skb gives
+    "escapes": "6.5",  # how many numbers a process has (b69f0aeb0689)
+}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
