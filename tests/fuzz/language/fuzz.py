@@ -25,7 +25,7 @@ from beespace import types as kinds
 from beespace.compiler import lower
 from beespace.compiler.worker import Worker
 from beespace.elf import read
-from beespace.errors import BeespaceError, InternalError, ProgramFault, VerifierError
+from beespace.errors import BeespaceError, InternalError, NotSupported, ProgramFault, VerifierError
 from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
 from beespace.session.running import RunningProgram
@@ -34,6 +34,7 @@ from beespace.session.simulated import SimulatedProgram, simulate
 CASES = FUNCTIONS * ROWS  # of one program
 PACKET = bytes(64)
 TOO_LARGE: list[int] = []  # seeds of programs that no kernel takes
+TOO_NEW: list[int] = []  # of those that this kernel is too old for
 # A million steps; and 8192 branches that wait to be looked at (BPF_COMPLEXITY_LIMIT_JMP_SEQ), which is EFAULT.
 _TOO_LARGE = ("E2BIG", "jumps is too complex")
 
@@ -119,6 +120,12 @@ def differences(seed: int, worker: Worker, kind: type[Writer] = Writer) -> Itera
         else:
             TOO_LARGE.append(seed)
         return
+    except NotSupported as error:
+        if error.since is None:
+            yield f"seed {seed}: {type(error).__name__}: {error}"
+        else:
+            TOO_NEW.append(seed)
+        return
     except BeespaceError as error:
         yield f"seed {seed}: {type(error).__name__}: {error}"
         return
@@ -148,7 +155,7 @@ def main() -> int:
     kind = CalledWriter if options.called else Writer
     with Worker() as worker:
         for seed in count(options.first):
-            if cases - len(TOO_LARGE) * CASES >= options.cases:
+            if cases - len(TOO_LARGE + TOO_NEW) * CASES >= options.cases:
                 break
             if options.show:
                 print(kind(seed).program())
@@ -157,8 +164,9 @@ def main() -> int:
             failed += bool(found)
             for line in found[:3]:
                 print(line, flush=True)
-    ran = f"{cases - len(TOO_LARGE) * CASES} cases, {failed} programs with a difference"
-    print(f"{ran}, {len(TOO_LARGE)} programs too large, {time.monotonic() - begun:.0f} s")
+    ran = f"{cases - len(TOO_LARGE + TOO_NEW) * CASES} cases, {failed} programs with a difference"
+    left_out = f"{len(TOO_LARGE)} programs too large, {len(TOO_NEW)} for a newer kernel"
+    print(f"{ran}, {left_out}, {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
 
 

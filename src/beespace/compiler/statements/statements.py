@@ -460,6 +460,9 @@ def _delete(frame: Frame, node: ast.Delete) -> ir.Block:
         if isinstance(target, ast.Tuple | ast.List):
             result += _delete(frame, ast.copy_location(ast.Delete(target.elts), node))
             continue
+        if isinstance(target, ast.Name) and frame.state.names.get(target.id) is POISON:
+            frame.state.names.pop(target.id)  # what was wrong where it was assigned is said there
+            continue
         if isinstance(target, ast.Name) and target.id in frame.scope.variables:
             frame.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
             result += drop(frame, target.id, target)
