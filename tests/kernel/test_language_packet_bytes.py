@@ -52,7 +52,8 @@ class Datagrams(Program):
 @contextlib.contextmanager
 def started(program: Program, since: str, **where: Any) -> Iterator[Any]:
     try:
-        running = program.start(**where)
+        with compiled_since(since):
+            running = program.start(**where)
     except NotSupported:
         raise
     except KernelError as error:

@@ -286,7 +286,10 @@ def test_the_command_line_prints_it(tmp_path: Path) -> None:
             )
             os.set_blocking(run.stdout.fileno(), False)
             line = run.stdout.readline()
-            assert run.poll() is None, run.stderr.read()
+            if run.poll() is not None:
+                said = run.stderr.read()
+                assert "needs Linux 5.11" in said, said
+                pytest.skip("bpf_get_current_task_btf() (Linux 5.11)")
         run.terminate()
         os.set_blocking(run.stdout.fileno(), True)
         run.communicate()

@@ -18,7 +18,7 @@ def test_numbers_are_the_kernels() -> None:
         found = btf.type(number)
         assert isinstance(found, Enum)
         for each in found.values:
-            fits = found.size == 8 or ours.get(each.name, 0) < 1 << 32  # ENUM64 is of Linux 6.0
+            fits = btf.kind(number) is Kind.ENUM64 or ours.get(each.name, 0) < 1 << 32  # ENUM64 is of Linux 6.0
             if each.name in ours and fits:
                 known[each.name] = each.value & 0xFFFFFFFFFFFFFFFF
     width = {name: 0xFFFFFFFF if value <= 0xFFFFFFFF else 0xFFFFFFFFFFFFFFFF for name, value in ours.items()}

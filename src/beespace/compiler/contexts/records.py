@@ -13,7 +13,7 @@ from beespace import hooks
 from beespace.compiler import ir, rules
 from beespace.compiler.contexts.arguments import tracepoints
 from beespace.compiler.contexts.event_classes import records_of
-from beespace.compiler.diagnostics import did_you_mean
+from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.expressions.texts import string_recipe
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.types import core_kind, element, member_names, read
@@ -39,10 +39,8 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
     name = hook.context_type.format(event=event, target=target)
     if hook.context is hooks.Context.TRACEPOINT:
         records = records_of(btf, event)
-        if len(records) > 1:
-            raise frame.error(
-                rules.SharedRecord, node, event=event, records=", ".join(records), suggestion=_other_hook(btf, event)
-            )
+        if len(records) != 1 and event in tracepoints(btf):
+            return Context(hook.context, "", event)  # that matters to who reads a field of it
         name = next(iter(records), name)
     try:
         btf.find(name, kernel.Kind.STRUCT)
@@ -61,6 +59,16 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
         return Context(hook.context, name, _walked_map(frame, attachment))
     system_call = target.removeprefix(_ENTERING) if target.startswith(_ENTERING) else ""
     return Context(hook.context, name, system_call)
+
+
+def _unknown_record(frame: Frame, event: str, node: ast.AST) -> Failure:
+    """An event is there, and which record it has cannot be told."""
+    btf = frame.unit.btf
+    suggestion = _other_hook(btf, event)
+    records = records_of(btf, event)
+    if records:
+        return frame.error(rules.SharedRecord, node, event=event, records=", ".join(records), suggestion=suggestion)
+    return frame.error(rules.NoRecord, node, event=event, struct=f"trace_event_raw_{event}", suggestion=suggestion)
 
 
 def _walked_map(frame: Frame, attachment: hooks.Attachment) -> str:
@@ -89,6 +97,8 @@ def field(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     type_ = value.type
     assert isinstance(type_, Context)
     btf = frame.unit.btf
+    if not type_.name:
+        raise _unknown_record(frame, type_.hook, node)
     struct = btf.find(type_.name, kernel.Kind.STRUCT)
     names = member_names(btf, struct)
     iterating = type_.reading is hooks.Context.ITERATOR
