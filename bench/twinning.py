@@ -66,7 +66,7 @@ def rows() -> Iterator[Row]:
             compiled = compile_program(declaration, types)
             traced = {"variables": {"only": os.getpid()}} if name in TRACING else {}
             with load(read(compiled.object, name), **traced) as ours, load(twin(name), **traced) as theirs:
-                (same_calls if traced else same)(name, ours, theirs)
+                same(name, ours, theirs)
                 took = (traced_ns if traced else packet_ns)(ours, theirs)
                 code = {each: length(loaded) for each, loaded in (("ours", ours), ("twin", theirs))}
 
@@ -140,7 +140,7 @@ def _call(loaded: LoadedObject) -> None:
             link.close()
 
 
-def same_calls(name: str, ours: LoadedObject, theirs: LoadedObject) -> None:
+def _same_calls(name: str, ours: LoadedObject, theirs: LoadedObject) -> None:
     """Raise if not both have seen all calls.  How long they take differs, and what else the interpreter calls."""
     for each in (ours, theirs):
         _call(each)
@@ -151,7 +151,10 @@ def same_calls(name: str, ours: LoadedObject, theirs: LoadedObject) -> None:
 
 
 def same(name: str, ours: LoadedObject, theirs: LoadedObject) -> None:
-    """Raise if verdicts or maps differ."""
+    """Raise if verdicts or maps differ, or what was seen of system calls."""
+    if name in TRACING:
+        _same_calls(name, ours, theirs)
+        return
     if name == "blocklist":
         for each in (ours, theirs):
             each.maps["blocked"][0xC0000203] = 1

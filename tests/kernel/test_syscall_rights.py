@@ -24,7 +24,7 @@ def environment() -> dict[str, str]:
 
 
 UNPRIVILEGED = """
-import os, sys
+import os, re, sys  # re is read by whom it concerns, who may not be able to read Python's files any more
 from beespace.errors import NotPermitted
 from beespace.syscall import bpf, mounts, perf
 os.setgroups([])
