@@ -64,8 +64,11 @@ def rows() -> Iterator[Row]:
         for name in PAIRS:
             declaration = program_of(TWINS / f"{name}.py").declaration()
             compiled = compile_program(declaration, types)
-            traced = {"variables": {"only": os.getpid()}} if name in TRACING else {}
-            with load(read(compiled.object, name), **traced) as ours, load(twin(name), **traced) as theirs:
+            traced = variables(name)
+            with (
+                load(read(compiled.object, name), variables=traced) as ours,
+                load(twin(name), variables=traced) as theirs,
+            ):
                 same(name, ours, theirs)
                 took = (traced_ns if traced else packet_ns)(ours, theirs)
                 code = {each: length(loaded) for each, loaded in (("ours", ours), ("twin", theirs))}
@@ -138,6 +141,11 @@ def _call(loaded: LoadedObject) -> None:
     finally:
         for link in links:
             link.close()
+
+
+def variables(name: str) -> dict[str, int]:
+    """What both are told before they are loaded: whose system calls to see."""
+    return {"only": os.getpid()} if name in TRACING else {}
 
 
 def _same_calls(name: str, ours: LoadedObject, theirs: LoadedObject) -> None:

@@ -39,7 +39,8 @@ def twinning() -> ModuleType:
 @pytest.mark.parametrize("name", PAIRS)
 def test_twins(name: str, twinning: ModuleType) -> None:
     compiled = compile_program(program_of(BENCH / "twins" / f"{name}.py").declaration(), vmlinux_btf)
-    with load(read(compiled.object, name)) as ours, load(twinning.twin(name)) as theirs:
+    told = twinning.variables(name)
+    with load(read(compiled.object, name), variables=told) as ours, load(twinning.twin(name), variables=told) as theirs:
         twinning.same(name, ours, theirs)
         assert twinning.length(ours) <= WORST * twinning.length(theirs)
 
