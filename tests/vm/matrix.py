@@ -217,6 +217,9 @@ class Matrix:
             with self._known:
                 self._guests.pop(kernel.name, None)
             names.unlink()
+        if run.started is not None:  # out of memory, or killed: the others have done nothing
+            self._put(kernel, run.started, Result("failed", f"pytest in the guest ended in this test:\n{run.text()}"))
+            return "pytest in the guest ended before its time"
         self._settle(kernel, wanted, "pytest in the guest did not run this test:\n" + run.text())
         return None
 

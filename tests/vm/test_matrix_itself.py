@@ -31,6 +31,10 @@ def test_fails():
 def test_skips():
     pytest.skip("no such thing (Linux 9.9)")
 
+def test_is_killed():
+    assert IN_GUEST
+    os.kill(os.getpid(), 9)
+
 def test_panics():
     assert IN_GUEST
     Path("/proc/sysrq-trigger").write_text("c")
@@ -71,6 +75,7 @@ def test_every_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "test_passes": "passed",
         "test_fails": "failed",
         "test_skips": "skipped",
+        "test_is_killed": "failed",
         "test_panics": "failed",
         "test_after_the_panic": "passed",
         "test_in_a_kernel_of_its_own": "passed",
@@ -80,6 +85,7 @@ def test_every_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "printed before" in results["test_fails"].text
     assert results["test_skips"].text == "no such thing (Linux 9.9)"
     assert "Kernel panic - not syncing: sysrq triggered crash" in results["test_panics"].text
+    assert "pytest in the guest ended in this test" in results["test_is_killed"].text
     assert "did not run this test" in results["test_that_is_not_there"].text
 
 
