@@ -207,7 +207,14 @@ class Sockets(Program):
 
 
 def test_sockets_out_of_maps_and_into_them() -> None:
-    with Sockets().load() as probe, socket.socket(type=socket.SOCK_DGRAM) as one:
+    with contextlib.ExitStack() as running:
+        try:
+            probe = running.enter_context(Sockets().load())
+        except VerifierError as error:
+            if "cannot update sockmap in this context" not in error.log:
+                raise
+            pytest.skip("this kernel lets no packet program put sockets into maps (7.3 and later)")
+        one = running.enter_context(socket.socket(type=socket.SOCK_DGRAM))
         one.bind(("127.0.0.1", 0))
         probe.test_run("look", bytes(64))
         assert dict(probe.found.items()) == {}

@@ -114,7 +114,8 @@ def test_inodes_remember(tmp_path: Path, own_cache: None) -> None:
         entry = probe.opened[str(file)]  # old kernels see the look itself, which opens the file
         assert entry.times in (3, 4) and entry.pid == os.getpid()
         del probe.opened[str(file)]
-        assert probe.opened.get(str(file)) is None
+        entry = probe.opened.get(str(file))
+        assert entry is None or entry.times == 1  # by this look
 
 
 class BothEnds(Program):
