@@ -105,6 +105,12 @@ class FunctionSpec:
     lines: tuple[LineInfo, ...] = ()
     jump_tables: tuple[JumpTable, ...] = ()
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The functions of the same object that it calls, or takes the address of, in order."""
+        kinds = (SymbolKind.CALL, SymbolKind.FUNCTION)
+        return tuple(each.symbol for each in self.symbols if each.kind in kinds)
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramSpec:
@@ -218,3 +224,14 @@ class ObjectSpec:
     kconfig: tuple[KconfigSpec, ...] = ()
     struct_ops: Mapping[str, StructOpsSpec] = field(default_factory=_empty)
     byteorder: Literal["little", "big"] = "little"
+
+    def reached(self, function: FunctionSpec) -> list[FunctionSpec]:
+        """``function`` and every function of the object that it calls, directly or not."""
+        found = {function.name: function}
+        waiting = [function]
+        while waiting:
+            for name in waiting.pop().calls:
+                if name not in found and name in self.subprograms:
+                    found[name] = self.subprograms[name]
+                    waiting.append(found[name])
+        return list(found.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from beespace.isa.opcodes import CALL, EXIT, InsnClass, JumpOp
 from beespace.record import replace
@@ -19,16 +19,18 @@ __all__ = ["without_falling_back"]
 
 _SIZE = 8
 _GOTO, _GOTO_LONG = InsnClass.JMP | JumpOp.JA, InsnClass.JMP32 | JumpOp.JA
-_NOTHING = struct.pack("=BBhi", _GOTO, 0, 0, 0)
+_INSN = struct.Struct("=BBhi")
+_NOTHING = _INSN.pack(_GOTO, 0, 0, 0)
 _ON_THE_WAY, _DONE = 1, 2
 
 
 def without_falling_back(function: FunctionSpec) -> FunctionSpec:
     """The same function, with a jump to the next instruction before each loop that its end falls into."""
     code = function.code
-    if not any(target <= at for at, target in _jumps(code)):
+    jumps = dict(_jumps(code))
+    if not any(target <= at for at, target in jumps.items()):
         return function
-    before = sorted(_falls_back(code))
+    before = sorted(_falls_back(code, jumps))
     if not before:
         return function
 
@@ -40,7 +42,7 @@ def without_falling_back(function: FunctionSpec) -> FunctionSpec:
         if at in before:
             done += _NOTHING
         done += code[_SIZE * at : _SIZE * (at + 1)]
-    for at, target in _jumps(code):
+    for at, target in jumps.items():
         offset = moved(target) - moved(at) - 1
         if code[_SIZE * at] == _GOTO_LONG:
             struct.pack_into("=i", done, _SIZE * moved(at) + 4, offset)
@@ -61,15 +63,13 @@ def without_falling_back(function: FunctionSpec) -> FunctionSpec:
 
 def _jumps(code: bytes) -> Iterator[tuple[int, int]]:
     """Every jump inside the function and where it goes, as indices of instructions."""
-    for at in range(len(code) // _SIZE):
-        opcode, _, offset, immediate = struct.unpack_from("=BBhi", code, _SIZE * at)
+    for at, (opcode, _, offset, immediate) in enumerate(_INSN.iter_unpack(code)):
         if opcode & 7 in (InsnClass.JMP, InsnClass.JMP32) and opcode not in (CALL, EXIT):
             yield at, at + 1 + (immediate if opcode == _GOTO_LONG else offset)
 
 
-def _falls_back(code: bytes) -> Iterator[int]:
+def _falls_back(code: bytes, jumps: Mapping[int, int]) -> Iterator[int]:
     """Where loops begin that the instruction before falls into, in the order in which the kernel walks."""
-    jumps = dict(_jumps(code))
     state = bytearray(len(code) // _SIZE)
 
     def following(at: int) -> Iterator[int]:

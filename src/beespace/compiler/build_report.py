@@ -123,24 +123,12 @@ def report_of(compiled: Compiled) -> BuildReport:
 def _function(
     spec: ObjectSpec, name: str, section: str, function: FunctionSpec, chain: tuple[tuple[str, int], ...]
 ) -> FunctionReport:
-    reached = _reached(spec, function)
+    reached = spec.reached(function)
     numbers = sorted({number for each in reached for number in _helpers(each.code)} - {NO_HELPER})
     known = ((f"bpf_{BY_NUMBER[n].name}", BY_NUMBER[n].since) if n in BY_NUMBER else (f"#{n}", "") for n in numbers)
     kfuncs = sorted({each.symbol for one in reached for each in one.symbols if each.kind is SymbolKind.KFUNC})
     since = resolve(section).hook.since if section else ""
     return FunctionReport(name, section, len(function.code) // 8, chain, tuple(known), tuple(kfuncs), since)
-
-
-def _reached(spec: ObjectSpec, function: FunctionSpec) -> list[FunctionSpec]:
-    """``function`` and everything that it calls."""
-    found = {function.name: function}
-    waiting = [function]
-    while waiting:
-        for symbol in waiting.pop().symbols:
-            if symbol.kind in (SymbolKind.CALL, SymbolKind.FUNCTION) and symbol.symbol not in found:
-                found[symbol.symbol] = spec.subprograms[symbol.symbol]
-                waiting.append(found[symbol.symbol])
-    return list(found.values())
 
 
 def _helpers(code: bytes) -> Iterator[int]:

@@ -24,7 +24,7 @@ from beespace.compiler.ir.walk import rewrite
 from beespace.errors import InternalError
 from beespace.isa import InsnClass, MapType
 from beespace.record import dataclass, replace
-from beespace.spec import FunctionSpec, ObjectSpec, SymbolKind
+from beespace.spec import FunctionSpec, ObjectSpec
 
 __all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "chains_of", "depth_of", "spill"]
 
@@ -193,7 +193,7 @@ def chains_of(spec: ObjectSpec) -> dict[str, tuple[tuple[str, int], ...]]:
     """The deepest chain of calls of each program: every function of it, and the bytes of its frame."""
     functions = dict(spec.subprograms)
     called = {
-        name: [reloc.symbol for reloc in function.symbols if reloc.kind in (SymbolKind.CALL, SymbolKind.FUNCTION)]
+        name: function.calls
         for name, function in (*functions.items(), *((name, item.entry) for name, item in spec.programs.items()))
     }
     known: dict[str, tuple[tuple[str, int], ...]] = {}

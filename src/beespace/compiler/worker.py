@@ -66,7 +66,7 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """The process, while there is one; what it uses is the compiler's, too."""
-        return None if self._process is None else self._process.child.pid
+        return None if self._process is None else self._process.pid
 
     def build(self, module: ir.Module) -> Build:
         """Verify, translate and compile ``module``.

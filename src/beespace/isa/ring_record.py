@@ -5,11 +5,16 @@ Source: ``BPF_RINGBUF_*`` in include/uapi/linux/bpf.h, kernel/bpf/ringbuf.c.
 
 from __future__ import annotations
 
-__all__ = ["BUSY", "DISCARD", "HEADER", "room"]
+__all__ = ["BUSY", "DISCARD", "HEADER", "ring_size", "room"]
 
 BUSY = 1 << 31  # somebody still writes the record
 DISCARD = 1 << 30  # it was given up
 HEADER = 8  # bytes
+
+
+def ring_size(asked: int, page: int) -> int:
+    """The bytes of the smallest ring that has as many as were ``asked`` for: a power of two, at least a ``page``."""
+    return max(page, 1 << max(asked - 1, 0).bit_length())
 
 
 def room(length: int) -> int:

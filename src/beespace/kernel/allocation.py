@@ -8,7 +8,7 @@ programs that used them.  There, tables of tracing programs get all of their mem
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from functools import cache
 from types import MappingProxyType
 
@@ -16,7 +16,7 @@ from beespace.errors import KernelError, VerifierError
 from beespace.isa import ProgramType
 from beespace.isa.constants import MapFlag, MapType
 from beespace.record import replace
-from beespace.spec import FunctionSpec, MapSpec, ObjectSpec, Pinning, SymbolKind
+from beespace.spec import MapSpec, ObjectSpec, Pinning, SymbolKind
 from beespace.syscall import bpf
 
 __all__ = ["allocated_early", "preallocated"]
@@ -41,7 +41,8 @@ def preallocated(spec: ObjectSpec, programs: Collection[str]) -> tuple[ObjectSpe
     tracing = [
         spec.programs[name] for name in programs if resolve(spec.programs[name].section).hook.program_type in _TRACING
     ]
-    used = {name for program in tracing for name in _maps(program.entry, spec.subprograms)}
+    functions = [function for program in tracing for function in spec.reached(program.entry)]
+    used = {each.symbol for function in functions for each in function.symbols if each.kind is SymbolKind.MAP}
     changed = tuple(name for name, each in spec.maps.items() if name in used and _late(each))
     if not changed or _allocates_anywhere():
         return spec, ()
@@ -62,18 +63,6 @@ def _late(spec: MapSpec) -> bool:
 def _early(spec: MapSpec) -> MapSpec:
     flags = spec.flags & ~MapFlag.NO_PREALLOC if spec.type in _TABLES else spec.flags
     return replace(spec, flags=flags, inner=None if spec.inner is None else _early(spec.inner))
-
-
-def _maps(function: FunctionSpec, subprograms: Mapping[str, FunctionSpec]) -> Iterator[str]:
-    """The maps that a function and all that it calls refer to."""
-    waiting, seen = [function], {function.name}
-    while waiting:
-        for each in waiting.pop().symbols:
-            if each.kind is SymbolKind.MAP:
-                yield each.symbol
-            elif each.symbol in subprograms and each.symbol not in seen:
-                seen.add(each.symbol)
-                waiting.append(subprograms[each.symbol])
 
 
 @cache

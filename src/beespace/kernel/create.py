@@ -12,6 +12,7 @@ from types import MappingProxyType
 from beespace.errors import FormatError, KernelError, NotPermitted, NotSupported, UsageError
 from beespace.isa.constants import MapFlag, MapType
 from beespace.isa.map_releases import FIRST_KERNEL
+from beespace.isa.ring_record import ring_size
 from beespace.kernel.maps import BPF_F_MMAPABLE, BPF_F_RDONLY_PROG, Map
 from beespace.kernel.object_types import ObjectTypes
 from beespace.kernel.pinning import DEFAULT_DIRECTORY, Directory, Pin, adopt
@@ -64,7 +65,7 @@ def _sized(spec: MapSpec) -> MapSpec:
             help=f"__uint(max_entries, 256 * 1024) in its definition, or load(..., max_entries={{{spec.name!r}: ...}})",
         )
     if spec.type in _RINGS:
-        return replace(spec, max_entries=max(PAGE, 1 << max(spec.max_entries - 1, 0).bit_length()))
+        return replace(spec, max_entries=ring_size(spec.max_entries, PAGE))
     return spec
 
 

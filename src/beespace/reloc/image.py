@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from beespace.btf import Btf, DeclTag, Kind
@@ -101,7 +101,7 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
         function = waiting.pop(0)
         placed.append(Placed(start, function))
         start += len(function.code) // 8
-        called = list(_called(function))
+        called = list(function.calls)
         if function is entry and entry.name in callbacks:
             called.append(callbacks[entry.name])
         for name in called:
@@ -112,10 +112,6 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
             seen.add(name)
             waiting.append(spec.subprograms[name])
     return placed
-
-
-def _called(function: FunctionSpec) -> Iterator[str]:
-    return (symbol.symbol for symbol in function.symbols if symbol.kind in _LOCAL)
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,10 @@ from beespace.importing import import_quickly
 from beespace.kernel import load, vmlinux_btf
 from beespace.kernel.kernel_types import KernelTypes
 from beespace.lang import Declaration, Program
-from beespace.schema.codec import pack
 from beespace.session.attaching import absence_notes, absent_hooks, replaced
+from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.running import RunningProgram
-from beespace.spec import MapSpec, ObjectSpec
+from beespace.spec import ObjectSpec
 from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,11 +58,6 @@ class KernelDriver:
                 help='decorate one, as in @tracepoint("sched:sched_process_exec")',
             )
         spec = self.spec(type(program))
-        sizes = {
-            name: live.max_entries
-            for name, live in program.live_maps()
-            if name in spec.maps and live.max_entries != _room(spec.maps[name])
-        }
         absent = absent_hooks(declaration)
         groups = [
             [name for name in names if name in spec.programs]
@@ -70,12 +65,11 @@ class KernelDriver:
             if len(names := declaration.variants(method)) > 1
         ]
         alternatives = {name for group in groups for name in group}
-        options = {name: pack(declaration.options[name].kind, value) for name, value in program.options.items()}
         try:
             loaded = load(
                 spec,
-                variables=options,
-                max_entries=sizes,
+                variables=packed_options(program, declaration),
+                max_entries=changed_sizes(program, spec),
                 programs=[
                     *(
                         name
@@ -135,11 +129,6 @@ def compile_here(declaration: Declaration) -> bytes:
     finally:
         if process is not None:
             process.close()
-
-
-def _room(spec: MapSpec) -> int:
-    """Entries of a map, or of the tables in it."""
-    return (spec.inner or spec).max_entries
 
 
 driver = KernelDriver()

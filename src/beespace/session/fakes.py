@@ -45,12 +45,10 @@ class Fakes:
     # -- contexts ------------------------------------------------------------------------------------------------
 
     def _record(self, target: str, fields: Mapping[str, Any]) -> bytes:
-        from beespace.compiler.contexts.event_classes import records_of  # what a record is called is not said by BTF
+        # What a record is called is not said by BTF.
+        from beespace.compiler.contexts.event_classes import event_of, records_of
 
-        event = target.rpartition("/")[2]
-        for kind in ("sys_enter", "sys_exit"):
-            event = kind if target.startswith(f"syscalls/{kind}_") else event
-        records = records_of(self._types, event)
+        records = records_of(self._types, event_of(target))
         if len(records) != 1 and not fields:
             return bytes(_HEADER)  # no program that could be compiled reads more of it
         if len(records) != 1:

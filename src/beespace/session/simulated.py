@@ -20,8 +20,8 @@ from beespace.kernel.kernel_program import Run
 from beespace.kernel.swapped import is_swapped
 from beespace.lang import Declaration, Program
 from beespace.lang.log import RawLog
-from beespace.schema.codec import pack
 from beespace.session.fakes import Fakes
+from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.live_map import Losses
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
 from beespace.spec import VariableSpec
@@ -52,15 +52,15 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> Simul
     for name, each in spec.maps.items():
         if is_swapped(each):
             raise UsageError(f"{declaration.name} cannot be simulated: map {name!r} is one that user space swaps")
-    sizes = {
-        name: live.max_entries
-        for name, live in program.live_maps()
-        if name in spec.maps and live.max_entries != (spec.maps[name].inner or spec.maps[name]).max_entries
-    }
-    options = {name: pack(declaration.options[name].kind, value) for name, value in program.options.items()}
     needs_types = any(f.core for f in (*(p.entry for p in spec.programs.values()), *spec.subprograms.values()))
     types = vmlinux_btf() if needs_types else None
-    loaded = load(spec, types=types, inputs=inputs, variables=options, max_entries=sizes)
+    loaded = load(
+        spec,
+        types=types,
+        inputs=inputs,
+        variables=packed_options(program, declaration),
+        max_entries=changed_sizes(program, spec),
+    )
     if isinstance(task, Mapping):
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
         loaded.machine.task = Fakes(loaded.machine.memory, vmlinux_btf()).object("task_struct", fields)

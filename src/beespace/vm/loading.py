@@ -9,6 +9,7 @@ from beespace.btf import Btf
 from beespace.errors import FormatError, RelocationError, UsageError
 from beespace.hooks import resolve
 from beespace.isa.constants import MapType
+from beespace.isa.ring_record import ring_size
 from beespace.record import replace
 from beespace.reloc import relocate
 from beespace.reloc.image import Image, assemble, set_source_register, write_immediate
@@ -100,7 +101,7 @@ def _map(spec: MapSpec, cpus: int, entries: int | None) -> Map:
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
         spec = replace(spec, max_entries=cpus)
     if spec.type == MapType.RINGBUF:
-        spec = replace(spec, max_entries=max(_PAGE, 1 << max(spec.max_entries - 1, 0).bit_length()))
+        spec = replace(spec, max_entries=ring_size(spec.max_entries, _PAGE))
     return make(spec, cpus)
 
 

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from beespace import btf as kernel
 
-__all__ = ["records_of"]
+__all__ = ["event_of", "records_of"]
 
 _RECORD = "trace_event_raw_"
 _FILLING = "event_"  # trace_event_raw_event_<class>(), which include/trace/trace_events.h defines
 _EVENT = "btf_trace_"
+
+
+def event_of(target: str) -> str:
+    """The event of a tracepoint ``category/event``; all system calls share two."""
+    event = target.rpartition("/")[2]
+    if target.startswith("syscalls/sys_"):
+        return "sys_enter" if event.startswith("sys_enter_") else "sys_exit"
+    return event
 
 
 def records_of(btf: kernel.Btf, event: str) -> list[str]:

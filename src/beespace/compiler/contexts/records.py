@@ -12,7 +12,7 @@ from beespace import btf as kernel
 from beespace import hooks
 from beespace.compiler import ir, rules
 from beespace.compiler.contexts.arguments import tracepoints
-from beespace.compiler.contexts.event_classes import records_of
+from beespace.compiler.contexts.event_classes import event_of, records_of
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.expressions.texts import string_recipe
 from beespace.compiler.frame import Frame
@@ -33,9 +33,7 @@ def context_of(frame: Frame, attachment: hooks.Attachment, node: ast.AST) -> Con
     """The record's struct; a mistake if the kernel has none of that name."""
     hook, target = attachment.hook, attachment.target
     btf = frame.unit.btf
-    event = target.rpartition("/")[2]
-    if target.startswith("syscalls/sys_"):
-        event = "sys_enter" if event.startswith("sys_enter_") else "sys_exit"
+    event = event_of(target)
     name = hook.context_type.format(event=event, target=target)
     if hook.context is hooks.Context.TRACEPOINT:
         records = records_of(btf, event)

@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import rewrite, walk
+from beespace.compiler.passes.blocks import each_function
 from beespace.record import replace
 
 __all__ = ["maybe_none"]
@@ -20,7 +21,7 @@ _NULL = ir.Const(0, _STACK)
 
 def maybe_none(module: ir.Module) -> ir.Module:
     """See the module."""
-    return replace(module, functions=tuple(_changed(function) for function in module.functions))
+    return each_function(module, _changed)
 
 
 def _changed(function: ir.Function) -> ir.Function:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from beespace.compiler import ir
 from beespace.compiler.ir.walk import children, walk
+from beespace.compiler.passes.blocks import each_function
 from beespace.isa.signatures import SIGNATURES
 from beespace.record import dataclass, field, replace
 
@@ -45,7 +46,7 @@ def off_stack(module: ir.Module) -> ir.Module:
                 if origin not in hidden[name] and any(at in hidden.get(callee, ()) for callee, at in use.passed):
                     hidden[name].add(origin)
                     changed = True
-    return replace(module, functions=tuple(_marked(function, hidden[function.name]) for function in module.functions))
+    return each_function(module, lambda function: _marked(function, hidden[function.name]))
 
 
 def _is_computed(node: Any) -> bool:
