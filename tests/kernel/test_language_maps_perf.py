@@ -45,12 +45,14 @@ class Calls(Program):
 
 def test_events_of_every_cpu() -> None:
     begin, go = os.pipe()
+    done, end = os.pipe()
     child = os.fork()
     if not child:
         for count in (5, 2000):
             os.read(begin, 1)
             for _ in range(count):
                 os.getppid()
+            os.write(end, b"1")
         signal.pause()
     try:
         with Calls(pid=child) as probe:
@@ -59,7 +61,9 @@ def test_events_of_every_cpu() -> None:
             assert 5 <= len(found) < 100
             assert {event.pid for event in found} == {child}
             assert len({event.name for event in found}) == 1
+            os.read(done, 1)
             os.write(go, b"2")
+            os.read(done, 1)  # nobody reads until all are written, so that two pages a CPU must overflow
             batch = next(iter(probe.calls.batches(5)))
             assert "number" in batch.records.schema.names
             assert probe.calls.lost > 0, "two pages have no room for so many"
@@ -67,8 +71,8 @@ def test_events_of_every_cpu() -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        os.close(begin)
-        os.close(go)
+        for descriptor in (begin, go, done, end):
+            os.close(descriptor)
 
 
 class Counting(Program):
