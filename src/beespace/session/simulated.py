@@ -24,6 +24,7 @@ from beespace.session.fakes import Fakes
 from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.live_map import Losses
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
+from beespace.session.simulated_interval import SimulatedInterval
 from beespace.spec import VariableSpec
 from beespace.vm import Inputs, Loaded, Machine, load
 from beespace.vm.errno import Errno, Refused
@@ -49,9 +50,6 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> Simul
         unknown = next(name for name in said if name not in Inputs.__annotations__)
         raise UsageError(f"a simulation has no input {unknown!r}", help=f"its inputs: {known}") from None
     spec = read(data, declaration.name)
-    for name, each in spec.maps.items():
-        if is_swapped(each):
-            raise UsageError(f"{declaration.name} cannot be simulated: map {name!r} is one that user space swaps")
     needs_types = any(f.core for f in (*(p.entry for p in spec.programs.values()), *spec.subprograms.values()))
     types = vmlinux_btf() if needs_types else None
     loaded = load(
@@ -78,9 +76,11 @@ class SimulatedProgram:
         self._declaration = declaration
         lost = loaded.maps.get(LOSS_MAP)
         losses = Losses(None if lost is None else SimulatedMap(lost, Losses(None), 0))  # type: ignore[arg-type]
-        self._adapters: dict[str, SimulatedMap | SimulatedVariable] = {}
+        self._adapters: dict[str, SimulatedMap | SimulatedInterval | SimulatedVariable] = {}
         for index, name in enumerate(declaration.maps):
-            if name in loaded.maps:
+            if name in loaded.maps and is_swapped(loaded.maps[name].spec):
+                self._adapters[name] = SimulatedInterval(loaded.maps[name], losses, index)
+            elif name in loaded.maps:
                 self._adapters[name] = SimulatedMap(loaded.maps[name], losses, index, loaded.maps)
             else:
                 self._adapters[name] = SimulatedVariable(loaded, loaded.spec.variables[name])

@@ -16,7 +16,8 @@ class Inputs:
     ``time`` is nanoseconds since boot (``bpf_ktime_get_ns``), and goes on by ``tick`` each time somebody
     looks; ``slept`` is what of the time since boot the machine was suspended, ``epoch`` the wall clock at boot, both
     in nanoseconds.  ``seed`` begins the row of random numbers.  ``cpu`` is where programs run, one of ``cpus``.
-    ``tgid`` is what user space calls a process id, ``pid`` a thread's; ``cgroup`` the cgroup v2's id.
+    ``tgid`` is what user space calls a process id, ``pid`` a thread's; ``cgroup`` the cgroup v2's id,
+    ``netns`` the cookie of the network namespace.
     """
 
     time: int = 1_000_000_000
@@ -33,6 +34,7 @@ class Inputs:
     gid: int = 1000
     comm: str = "program"
     cgroup: int = 1
+    netns: int = 1
     _random: Random | None = None
 
     def now(self) -> int:

@@ -19,6 +19,7 @@ from beespace.vm.contexts import is_packet
 from beespace.vm.inputs import Inputs
 from beespace.vm.machine import Machine, Outcome
 from beespace.vm.maps import Map, OfMaps, ProgramArray, make
+from beespace.vm.sockets import Socket, socket_place
 
 __all__ = ["Loaded", "load"]
 
@@ -44,8 +45,11 @@ class Loaded:
         self.programs: Mapping[str, Code] = MappingProxyType(programs)
         self._refused: Mapping[str, RelocationError] = refused
 
-    def run(self, name: str, packet: bytes = b"", context: bytes = b"") -> Outcome:
+    def run(self, name: str, packet: bytes = b"", context: bytes = b"", socket: Socket | None = None) -> Outcome:
         """Run a program: of the network on a packet, which begins with its Ethernet header; others on their context.
+
+        ``socket`` is whose packet or operation it is; the context that points to one gets its address, and of a context
+        that is a socket, what is not given.
 
         :class:`UsageError` for a program that there is not, :class:`RelocationError` for one that needs something of
         the kernel, :class:`~beespace.errors.ProgramFault` where it does what no program may.
@@ -55,10 +59,21 @@ class Loaded:
         if name not in self.programs:
             known = ", ".join(self.programs) or "none"
             raise UsageError(f"object {self.spec.name!r} has no program {name!r}", help=f"its programs: {known}")
-        program_type = resolve(self.spec.programs[name].section).hook.program_type
-        if is_packet(program_type):
-            return self.machine.run_on_packet(self.programs[name], program_type, packet, context)
-        return self.machine.run_on_context(self.programs[name], context)
+        hook = resolve(self.spec.programs[name].section).hook
+        if socket is not None:
+            context = self._with_socket(hook.context_type, context, socket)
+        if is_packet(hook.program_type):
+            return self.machine.run_on_packet(self.programs[name], hook.program_type, packet, context, socket)
+        return self.machine.run_on_context(self.programs[name], context, socket)
+
+    def _with_socket(self, kind: str, context: bytes, socket: Socket) -> bytes:
+        if kind == "bpf_sock":
+            return context or socket.view()
+        place = socket_place(kind)
+        if place is None:
+            return context
+        address = self.machine.sockets.address(socket).to_bytes(8, "little")
+        return context[:place].ljust(place, b"\0") + address + context[place + 8 :]
 
 
 def load(

@@ -15,6 +15,7 @@ from beespace.vm.maps.map import Element, Map
 from beespace.vm.memory import Memory, Region, Rights, Violation
 from beespace.vm.packet import Packet
 from beespace.vm.run import Run
+from beespace.vm.sockets import Socket, Sockets
 from beespace.vm.timers import Timers
 
 __all__ = ["Machine", "Outcome"]
@@ -37,7 +38,8 @@ class Machine:
     """Runs programs one after the other; ``max_steps`` instructions each, then it is a fault.
 
     ``printed`` are the lines that programs wrote to the kernel's trace (``bpf_trace_printk``); ``timers`` are those
-    that programs started.  ``task`` is the address of the ``struct task_struct`` that runs, if there is one.
+    that programs started; ``sockets`` are those that programs have seen.  ``task`` is the address of the
+    ``struct task_struct`` that runs, if there is one.
 
     >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
     7
@@ -56,6 +58,7 @@ class Machine:
         self.max_steps = max_steps
         self.printed: list[str] = []
         self.timers = Timers(self)
+        self.sockets = Sockets(self.memory)
         self.task = 0
         self._maps: dict[int, tuple[Map, Region]] = {}
         self._functions: dict[int, tuple[Code, Region]] = {}
@@ -68,15 +71,18 @@ class Machine:
         """
         return self._finished(Run(self, packet), code, arguments)
 
-    def run_on_packet(self, code: Code, program_type: int, frame: bytes, context: bytes = b"") -> Outcome:
+    def run_on_packet(
+        self, code: Code, program_type: int, frame: bytes, context: bytes = b"", socket: Socket | None = None
+    ) -> Outcome:
         """Run a network program on a frame, which begins with its link layer's header.
 
         ``context`` is its ``struct xdp_md`` or ``__sk_buff``; what follows from the packet is filled in.
+        ``socket`` is whose packet it is.
         """
         packet, rights = packet_of(program_type, frame)
         layout, visible = layout_of(program_type), bool(rights)
         region = self.memory.add("the context", bytearray(context.ljust(layout.size, b"\0")), Rights.BOTH)
-        run = Run(self, packet)
+        run = Run(self, packet, socket)
         run.refresh = lambda: layout.fill(region.data, packet, visible)
         if visible:
             packet.show(self.memory, rights)
@@ -88,13 +94,16 @@ class Machine:
             self.memory.remove(region)
         return replace(outcome, packet=packet.frame, context=bytes(region.data))
 
-    def run_on_context(self, code: Code, context: bytes) -> Outcome:
-        """Run a program on the bytes of its context."""
+    def run_on_context(self, code: Code, context: bytes, socket: Socket | None = None) -> Outcome:
+        """Run a program on the bytes of its context; ``socket`` is whose operation it sees."""
         region = self.memory.add("the context", bytearray(context), Rights.BOTH)
+        if socket is not None:
+            self.sockets.know(region.base, socket)
         try:
-            outcome = self._finished(Run(self, None), code, (region.base,))
+            outcome = self._finished(Run(self, None, socket), code, (region.base,))
         finally:
             self.memory.remove(region)
+            self.sockets.forget(region.base)
         return replace(outcome, context=bytes(region.data))
 
     def _finished(self, run: Run, code: Code, arguments: Sequence[int]) -> Outcome:

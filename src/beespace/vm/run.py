@@ -16,6 +16,7 @@ from beespace.vm.code import Code
 from beespace.vm.instructions import INSTRUCTIONS
 from beespace.vm.memory import Rights, Violation
 from beespace.vm.packet import Packet
+from beespace.vm.sockets import Socket
 
 if TYPE_CHECKING:
     from beespace.vm.machine import Machine
@@ -62,10 +63,10 @@ class Frame:
 
 
 class Run:
-    """What the functions of one run share: steps, frames, tail calls, the packet."""
+    """What the functions of one run share: steps, frames, tail calls, the packet and the socket."""
 
-    def __init__(self, machine: Machine, packet: Packet | None) -> None:
-        self.machine, self.memory, self.packet = machine, machine.memory, packet
+    def __init__(self, machine: Machine, packet: Packet | None, socket: Socket | None = None) -> None:
+        self.machine, self.memory, self.packet, self.socket = machine, machine.memory, packet, socket
         self.steps = 0
         self.refresh: Callable[[], None] = lambda: None  # the context follows a packet that moved
         self.tail_calls = 0

@@ -26,6 +26,12 @@ def _storage(run: Run, handle: int) -> Storage:
     return map
 
 
+def _key(run: Run, owner: int) -> int:
+    """What an object is known by: a socket has several addresses."""
+    socket = run.machine.sockets.find(owner)
+    return owner if socket is None else run.machine.sockets.address(socket)
+
+
 def task_storage_get(run: Run, map: int, owner: int, value: int, flags: int) -> int:
     """The address of an object's value, or 0; it is made where flags say so, from ``value`` or of zeros."""
     which = _storage(run, map)
@@ -34,7 +40,7 @@ def task_storage_get(run: Run, map: int, owner: int, value: int, flags: int) -> 
     initial = None
     if flags & _CREATE:
         initial = run.memory.read(value, which.spec.value_size) if value else bytes(which.spec.value_size)
-    element = which.get(owner, initial)
+    element = which.get(_key(run, owner), initial)
     return 0 if element is None else run.machine.address(which, element)
 
 
@@ -43,7 +49,7 @@ def task_storage_delete(run: Run, map: int, owner: int) -> int:
     which = _storage(run, map)
     if not owner:
         return -Errno.EINVAL
-    return 0 if which.drop(owner) else -Errno.ENOENT
+    return 0 if which.drop(_key(run, owner)) else -Errno.ENOENT
 
 
 sk_storage_get = inode_storage_get = cgrp_storage_get = task_storage_get

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from beespace.isa import helpers
-from beespace.vm.helpers import flow, inputs, maps, packets, printing, reading, rings, storages, timing
+from beespace.vm.helpers import flow, inputs, maps, packets, printing, reading, rings, sockets, storages, timing
 
 __all__ = ["HELPERS", "Helper"]
 
 Helper: TypeAlias = Callable[..., int | None]
 
-_MODULES = (flow, inputs, maps, packets, printing, reading, rings, storages, timing)
+_MODULES = (flow, inputs, maps, packets, printing, reading, rings, sockets, storages, timing)
 
 #: A module's functions are called as the kernel calls them, without ``bpf_``.
 HELPERS: Mapping[int, Helper] = {
