@@ -16,12 +16,13 @@ from pathlib import Path
 from beespace.btf import Btf, subset
 from beespace.compiler import compile_program
 from beespace.lang import Program
+from beespace.probes.cgroups import Cgroups
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows
 
 OBJECTS = Path(__file__).parent.parent / "src" / "beespace" / "probes" / "objects"
 TYPES = OBJECTS / "kernel.btf"
-PROBES: dict[str, type[Program]] = {"execs": Execs, "flows": Flows}
+PROBES: dict[str, type[Program]] = {"cgroups": Cgroups, "execs": Execs, "flows": Flows}
 
 # Kernel types that the probes mention, and of each the members (None: all of them).
 MENTIONED: dict[str, set[str] | None] = {
@@ -37,7 +38,8 @@ MENTIONED: dict[str, set[str] | None] = {
     "signal_struct": {"live"},
     "cred": {"uid"},
     "css_set": {"dfl_cgrp"},
-    "cgroup": {"kn"},
+    "cgroup": {"kn", "root", "level"},
+    "cgroup_root": {"hierarchy_id"},
     "kernfs_node": {"id"},
     "linux_binprm": {"filename"},
     "file": {"f_inode"},
@@ -45,6 +47,9 @@ MENTIONED: dict[str, set[str] | None] = {
     "sock": {"__sk_common", "sk_protocol"},
     "sock_common": {"skc_family", "skc_state", "skc_num", "skc_net"},
     "net": {"net_cookie"},
+    "__traceiter_cgroup_mkdir": None,
+    "__traceiter_cgroup_rmdir": None,
+    "__traceiter_cgroup_release": None,
     "__traceiter_sched_process_exec": None,
     "__traceiter_sched_process_exit": None,
     "__traceiter_sock_send_length": None,

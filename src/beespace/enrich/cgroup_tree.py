@@ -3,11 +3,15 @@
 A cgroup id is the inode number of the cgroup's folder in the v2 hierarchy (64-bit inodes: Linux 5.5, commit
 40430452fd5d), and is never given out again while the system runs.  So a folder that was seen once may be remembered
 after its removal, and an id that a whole walk did not find is not worth a second walk.
+
+Where the kernel's own events feed the tree (:meth:`CgroupTree.observe`), one walk at the start is all; without them,
+and after events were lost, it walks again when it is asked for an id that it does not know.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +56,7 @@ class CgroupTree:
     ``interval_s`` seconds and never for more than a twentieth of the time; remembers ``remembered`` removed cgroups.
 
     ``root`` is the hierarchy's folder; without it, the widest visible mount, else a detached one (CAP_SYS_ADMIN,
-    Linux 5.2).  A machine without cgroup v2 gives a tree that knows nothing.
+    Linux 5.2).  A machine without cgroup v2 gives a tree that knows nothing.  Events may come from another thread.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class CgroupTree:
         self._remembered = remembered
         self._clock = clock
         self._now_ns = now_ns
+        self._lock = threading.RLock()
         self._live: dict[int, Cgroup] = {}
         self._removed: OrderedDict[int, Cgroup] = OrderedDict()
         self._absent: OrderedDict[int, None] = OrderedDict()
@@ -128,43 +133,56 @@ class CgroupTree:
         while len(self._absent) > self._remembered:
             self._absent.popitem(last=False)
 
-    def observe(self, cgroup_id: int, path: str) -> None:
-        """A cgroup was made (tracepoint ``cgroup:cgroup_mkdir``, v2 hierarchy): known before any process runs in it."""
-        self._add(cgroup_id, path)
+    def observe(self, cgroup_id: int, path: str, at_ns: int | None = None) -> Cgroup:
+        """A cgroup was made (tracepoint ``cgroup:cgroup_mkdir``, v2 hierarchy): known before any process runs in it.
 
-    def observe_removed(self, cgroup_id: int) -> None:
+        ``at_ns``: when, ns since 1970; None: now.
+        """
+        with self._lock:
+            return self._add(cgroup_id, path, at_ns)
+
+    def observe_removed(self, cgroup_id: int, at_ns: int | None = None) -> None:
         """A cgroup was removed (tracepoint ``cgroup:cgroup_rmdir``)."""
-        self._remove(cgroup_id)
+        with self._lock:
+            self._remove(cgroup_id, at_ns)
+
+    def take_changes(self) -> list[Cgroup]:
+        """The cgroups that are new or gone since the last call."""
+        with self._lock:
+            return self.changes.take()
 
     def walk(self) -> None:
         """Read the whole hierarchy now."""
         if self._root is None:
             return
         began = time.perf_counter_ns()
-        seen = set()
-        for cgroup_id, path in _folders(str(self._root)):
-            seen.add(cgroup_id)
-            self._add(cgroup_id, path)
-        for cgroup_id in self._live.keys() - seen:
-            self._remove(cgroup_id)
+        with self._lock:  # or a cgroup that is made meanwhile, in a folder that was read already, would count as gone
+            seen = set()
+            for cgroup_id, path in _folders(str(self._root)):
+                seen.add(cgroup_id)
+                self._add(cgroup_id, path)
+            for cgroup_id in self._live.keys() - seen:
+                self._remove(cgroup_id)
         took = time.perf_counter_ns() - began
         self._walks += 1
         self._walk_ns += took
         self._next_walk = self._clock() + max(self._interval_s, 20 * took / 1e9)
 
-    def _add(self, cgroup_id: int, path: str) -> None:
-        if cgroup_id in self._live:
-            return
+    def _add(self, cgroup_id: int, path: str, at_ns: int | None = None) -> Cgroup:
+        known = self._live.get(cgroup_id)
+        if known is not None:
+            return known
         self._absent.pop(cgroup_id, None)
-        cgroup = Cgroup(cgroup_id, path, parse_path(path), self._now_ns())
+        cgroup = Cgroup(cgroup_id, path, parse_path(path), at_ns or self._now_ns())
         self._live[cgroup_id] = cgroup
         self.changes.note(cgroup_id, cgroup)
+        return cgroup
 
-    def _remove(self, cgroup_id: int) -> None:
+    def _remove(self, cgroup_id: int, at_ns: int | None = None) -> None:
         cgroup = self._live.pop(cgroup_id, None)
         if cgroup is None:
             return
-        cgroup = replace(cgroup, valid_to=self._now_ns())
+        cgroup = replace(cgroup, valid_to=at_ns or self._now_ns())
         self._removed[cgroup_id] = cgroup
         self.changes.note(cgroup_id, cgroup)
         while len(self._removed) > self._remembered:

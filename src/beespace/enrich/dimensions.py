@@ -102,7 +102,7 @@ class Dimensions:
         containers, pods = self._containers.changes()
         rows: Mapping[str, Iterable[tuple[Any, ...]]] = {
             "processes": map(_process, self._processes.changes.take()),
-            "cgroups": map(self._cgroup, self._cgroups.changes.take()),
+            "cgroups": map(self._cgroup, self._cgroups.take_changes()),
             "containers": map(self._container, containers),
             "pods": map(self._pod, pods),
         }

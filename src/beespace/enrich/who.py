@@ -97,6 +97,12 @@ class Who:
         self.containers.close()
         self.cgroups.close()
 
+    def cgroup_made(self, cgroup_id: int, path: str, at_ns: int) -> None:
+        """The kernel made a cgroup at ``at_ns`` (ns since 1970); if it is a container's, its runtime is asked now."""
+        made = self.cgroups.observe(cgroup_id, path, at_ns)
+        if made.membership.container_id is not None:
+            self.containers.get(made.membership.container_id)
+
     def resolve(
         self,
         pids: npt.NDArray[np.uint32],

@@ -17,6 +17,7 @@ from typing import Self
 from beespace.enrich import Who
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
+from beespace.session.cgroups import CgroupEvents
 from beespace.session.dimensions import DimensionRows
 from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
@@ -56,6 +57,7 @@ class Watch:
             self._exec_rows = ExecRows(self._who, booted)
             self._flow_rows = FlowRows(self._who, self._options.node, booted)
             self._dimensions = DimensionRows(self._who, booted)
+            self._cgroups = stack.enter_context(CgroupEvents(self._who, self._boot_offset))
             stack.callback(self._execs.close)
             self._execs.start()
             stack.callback(self._flows.close)
@@ -76,7 +78,7 @@ class Watch:
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked, in sentences."""
-        return (*self._execs.notes, *self._flows.notes)
+        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes)
 
     @property
     def who(self) -> Who:
@@ -87,6 +89,8 @@ class Watch:
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         taken = self._flows.flows.take()
+        # What is in the table now was sent from cgroups that exist by now: known before it is named.
+        self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
         moved = {event.cookie: event for event in self._moved()}
         batch, self.unattributed = self._flow_rows.batch(
@@ -112,6 +116,7 @@ class Watch:
         more = True
         while more:
             drained = ring.take()
+            self._cgroups.drain()
             lost = drained.malformed + self._since_last("execs ring", ring.lost())
             if drained.records.num_rows or lost:
                 batches.append(self._exec_rows.batch(drained.records, self._boot_offset(), lost))
@@ -126,6 +131,7 @@ class Watch:
             "table full": self._flows.lost_packets.value,
             "unparsed": self._flows.unparsed.value,
             "owner changes": self._flows.moved.lost,
+            "cgroup events": self._cgroups.lost,
         }
         return {stage: lost for stage, total in now.items() if (lost := self._since_last(stage, total))}
 
