@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from beespace.btf.builder import BtfBuilder
 from beespace.btf.kinds import Kind
@@ -41,15 +41,28 @@ def subset(btf: Btf, roots: Mapping[str, Collection[str] | None]) -> bytes:
     return _Cut(btf, roots).encode()
 
 
+_FEW = 200  # names that are looked for one by one
+
+
+def _index(btf: Btf) -> Callable[[str], list[int]]:
+    """What :meth:`Btf.find_all` answers, for many names: all of them are read once."""
+    numbers: dict[str, list[int]] = {}
+    for number in btf.ids():
+        numbers.setdefault(btf.name(number), []).append(number)
+    return lambda name: numbers.get(name, [])
+
+
 class _Cut:
     def __init__(self, btf: Btf, roots: Mapping[str, Collection[str] | None]) -> None:
         self.btf = btf
         self.kept: dict[int, bool] = {0: True}  # id -> is its content needed, or only its name
         self.members: dict[int, set[int]] = {}  # numbers of the members to keep, where not all are
         named: list[int] = []
+        search = btf.find_all if len(roots) < _FEW else _index(btf)
         for name, members in roots.items():
-            btf.find(name)  # for its error message
-            found = btf.find_all(name)
+            found = search(name)
+            if not found:
+                btf.find(name)  # for its error message
             whole = [i for i in found if btf.kind(i) is not Kind.FWD] or found
             if members is not None:
                 self._select(name, whole, members)

@@ -28,16 +28,19 @@ _SLOTS = (Context.RAW_ARGUMENTS, Context.ARGUMENTS)
 _TAKEN = {"bpf_nf_ctx": "nf_hook_state"}
 
 
-def encode_context(hook: Hook, context: Fields, packet: int, own: Btf | None, entry: str) -> bytearray:
+def encode_context(
+    hook: Hook, context: Fields, packet: int, own: Btf | None, entry: str, kernel: Btf | None = None
+) -> bytearray:
     """The bytes of ``context``, for a run of a program on ``packet`` bytes.
 
-    ``data_end`` of ``xdp_md``, which must be the packet's length, is filled in when it is not given.
+    ``data_end`` of ``xdp_md``, which must be the packet's length, is filled in when it is not given.  ``kernel`` are
+    the kernel's types, if not the running one's.
     :class:`UsageError` names what the struct does not have.
     """
     if isinstance(context, bytes | bytearray | memoryview):
         return context if isinstance(context, bytearray) else bytearray(context)
     if isinstance(context, Mapping | Record):
-        types, number = _struct(hook, own, entry)
+        types, number = _struct(hook, own, entry, kernel)
         if hook.context_type == "xdp_md" and isinstance(context, Mapping):
             context = {"data_end": packet} | dict(context)
         return bytearray(codec(types, number).encode(context))
@@ -49,16 +52,16 @@ def encode_context(hook: Hook, context: Fields, packet: int, own: Btf | None, en
     return bytearray(struct.pack(f"={len(context)}Q", *(number & 0xFFFF_FFFF_FFFF_FFFF for number in context)))
 
 
-def decode_context(hook: Hook, data: bytes, own: Btf | None, entry: str) -> Record:
+def decode_context(hook: Hook, data: bytes, own: Btf | None, entry: str, kernel: Btf | None = None) -> Record:
     """The fields of a context that came back."""
-    types, number = _struct(hook, own, entry)
+    types, number = _struct(hook, own, entry, kernel)
     coder = codec(types, number)
     record = coder.decode(data.ljust(coder.size, b"\0"))
     assert isinstance(record, Record)
     return record
 
 
-def _struct(hook: Hook, own: Btf | None, entry: str) -> tuple[Btf, int]:
+def _struct(hook: Hook, own: Btf | None, entry: str, kernel: Btf | None) -> tuple[Btf, int]:
     if hook.context is Context.CALLER:
         found = None if own is None else _argument(own, entry)
         if own is None or found is None:
@@ -70,7 +73,7 @@ def _struct(hook: Hook, own: Btf | None, entry: str) -> tuple[Btf, int]:
     if hook.context is not Context.STRUCT:
         raise UsageError(f"programs of hook {hook.name!r} have no struct that they could be run on; give bytes")
     name = _TAKEN.get(hook.context_type, hook.context_type)
-    for types in (_kernel(), own):
+    for types in (kernel or _kernel(), own):
         ids = types.find_all(name, Kind.STRUCT) if types is not None else []
         if types is not None and ids:
             return types, ids[0]

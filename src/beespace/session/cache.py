@@ -33,10 +33,10 @@ def directory() -> str:
     return os.path.join(root, "beespace", "objects")
 
 
-def key(declaration: Declaration) -> str:
-    """A text that changes whenever the compiled object could."""
+def key(declaration: Declaration, types: str = "") -> str:
+    """A text that changes whenever the compiled object could; ``types`` says which, if not the running kernel's."""
     digest = blake2b(digest_size=32)
-    for part in _parts(declaration):
+    for part in (types, *_parts(declaration)):
         digest.update(part.encode("utf-8", "surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()

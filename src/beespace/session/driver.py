@@ -6,7 +6,7 @@ compiler.  A hit in the first two needs no LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from beespace.elf import read
 from beespace.errors import UsageError, VerifierError
@@ -21,6 +21,7 @@ from beespace.spec import ObjectSpec
 from beespace.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from beespace.btf import Btf
     from beespace.compiler import Compiled
     from beespace.session.simulated import SimulatedProgram
 
@@ -99,9 +100,12 @@ class KernelDriver:
 
     def simulate(self, program: Program, inputs: Mapping[str, object]) -> SimulatedProgram:
         """Put ``program`` into a machine of our own."""
-        from beespace.session.simulated import simulate  # who runs in a kernel needs no machine
+        from beespace.session.simulated import build, simulate  # who runs in a kernel needs no machine
+        from beespace.session.simulated_types import simulated_types
 
-        return simulate(program, self.build(type(program)), inputs)
+        types = simulated_types(inputs.get("btf"))  # type: ignore[arg-type]  # checked by who looks at it
+        said = {name: value for name, value in inputs.items() if name != "btf"}
+        return simulate(program, build(type(program), types), said, types)
 
 
 def shipped_object(program: type[Program]) -> bytes | None:
@@ -115,16 +119,17 @@ def shipped_object(program: type[Program]) -> bytes | None:
     return resource.read_bytes() if resource.is_file() else None
 
 
-def compile_here(declaration: Declaration) -> bytes:
-    """Compile against the running kernel's types.  Needs LLVM: imported when nothing else has the object."""
+def compile_here(
+    declaration: Declaration, types: Callable[[], Btf] = vmlinux_btf, modules: Mapping[str, Btf] | None = None
+) -> bytes:
+    """Compile against the running kernel's types, or others.  Needs LLVM: imported when nothing else has the object."""
     from beespace.compiler.llvm.process import start
 
     process = start()  # LLVM loads while the rest of the compiler does
     try:
         compiler = import_quickly("beespace.compiler.program")
-        made: Compiled = compiler.compile_program(
-            declaration, vmlinux_btf, modules=KernelTypes().modules, process=process
-        )
+        near = KernelTypes().modules if modules is None else modules
+        made: Compiled = compiler.compile_program(declaration, types, modules=near, process=process)
         return made.object
     finally:
         if process is not None:

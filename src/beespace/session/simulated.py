@@ -12,19 +12,21 @@ from typing import Any
 
 from beespace.btf import Btf
 from beespace.elf import read
-from beespace.errors import KernelError, UsageError
+from beespace.errors import CompileError, KernelError, UsageError
 from beespace.hooks import Context, resolve
-from beespace.kernel import vmlinux_btf
 from beespace.kernel.contexts import Fields, decode_context, encode_context
 from beespace.kernel.kernel_program import Run
 from beespace.kernel.swapped import is_swapped
 from beespace.lang import Declaration, Program
 from beespace.lang.log import RawLog
+from beespace.session import cache
+from beespace.session.driver import compile_here, shipped_object
 from beespace.session.fakes import Fakes
 from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.live_map import Losses
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
 from beespace.session.simulated_interval import SimulatedInterval
+from beespace.session.simulated_types import SimulatedTypes
 from beespace.spec import VariableSpec
 from beespace.vm import Inputs, Loaded, Machine, load
 from beespace.vm.errno import Errno, Refused
@@ -32,10 +34,30 @@ from beespace.vm.maps import Map, PerfEventArray, Ring
 
 _FAKED = (Context.TRACEPOINT, Context.ARGUMENTS, Context.RAW_ARGUMENTS)
 
-__all__ = ["SimulatedMap", "SimulatedMethod", "SimulatedProgram", "simulate"]
+__all__ = ["SimulatedMap", "SimulatedMethod", "SimulatedProgram", "build", "simulate"]
 
 
-def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> SimulatedProgram:
+def build(program: type[Program], types: SimulatedTypes) -> bytes:
+    """The program's object, compiled for these types or found where it was kept.
+
+    :class:`~beespace.errors.CompileError` says whose types they were, if they do not have what it mentions.
+    """
+    found = shipped_object(program)
+    if found is not None:
+        return found
+    declaration = program.declaration()
+    name = cache.key(declaration, types.key())
+    data = cache.load(name)
+    if data is None:
+        try:
+            data = compile_here(declaration, lambda: types.btf, types.modules)
+        except CompileError as error:
+            raise types.explained(error) from None
+        cache.store(name, data)
+    return data
+
+
+def simulate(program: Program, data: bytes, said: Mapping[str, object], types: SimulatedTypes) -> SimulatedProgram:
     """Put a compiled program into a machine.
 
     ``said`` has fields of :class:`~beespace.vm.Inputs`, and as ``task`` those of the ``struct task_struct`` that runs.
@@ -51,18 +73,17 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object]) -> Simul
         raise UsageError(f"a simulation has no input {unknown!r}", help=f"its inputs: {known}") from None
     spec = read(data, declaration.name)
     needs_types = any(f.core for f in (*(p.entry for p in spec.programs.values()), *spec.subprograms.values()))
-    types = vmlinux_btf() if needs_types else None
     loaded = load(
         spec,
-        types=types,
+        types=types.btf if needs_types else None,
         inputs=inputs,
         variables=packed_options(program, declaration),
         max_entries=changed_sizes(program, spec),
     )
     if isinstance(task, Mapping):
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
-        loaded.machine.task = Fakes(loaded.machine.memory, vmlinux_btf()).object("task_struct", fields)
-    return SimulatedProgram(loaded, declaration)
+        loaded.machine.task = Fakes(loaded.machine.memory, types.btf).object("task_struct", fields)
+    return SimulatedProgram(loaded, declaration, types)
 
 
 class SimulatedProgram:
@@ -71,9 +92,9 @@ class SimulatedProgram:
     links: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def __init__(self, loaded: Loaded, declaration: Declaration) -> None:
+    def __init__(self, loaded: Loaded, declaration: Declaration, types: SimulatedTypes) -> None:
         self.loaded = loaded
-        self._declaration = declaration
+        self._declaration, self._types = declaration, types
         lost = loaded.maps.get(LOSS_MAP)
         losses = Losses(None if lost is None else SimulatedMap(lost, Losses(None), 0))  # type: ignore[arg-type]
         self._adapters: dict[str, SimulatedMap | SimulatedInterval | SimulatedVariable] = {}
@@ -97,7 +118,7 @@ class SimulatedProgram:
         """The program of a method; of several for different kernels, the first choice."""
         for name in (*self._declaration.variants(method), method):
             if name in self.loaded.spec.programs:
-                return SimulatedMethod(self.loaded, name)
+                return SimulatedMethod(self.loaded, name, self._types)
         known = ", ".join(self._declaration.programs) or "none"
         raise UsageError(f"{self._declaration.name} has no program {method!r}", help=f"its programs: {known}")
 
@@ -120,9 +141,9 @@ class SimulatedProgram:
 class SimulatedMethod:
     """One program in its machine."""
 
-    def __init__(self, loaded: Loaded, name: str) -> None:
+    def __init__(self, loaded: Loaded, name: str, types: SimulatedTypes) -> None:
         self.name = name
-        self._loaded = loaded
+        self._loaded, self._types = loaded, types
 
     @property
     def machine(self) -> Machine:
@@ -140,14 +161,15 @@ class SimulatedMethod:
         typed = not isinstance(ctx_in, bytes | bytearray | memoryview)
         own = Btf(self._loaded.spec.btf) if typed and self._loaded.spec.btf else None
         if hook.context in _FAKED and not isinstance(ctx_in, bytes | bytearray | memoryview):
-            context = Fakes(self.machine.memory, vmlinux_btf()).context(attachment, ctx_in)
+            context = Fakes(self.machine.memory, self._types.btf).context(attachment, ctx_in)
         else:
-            context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name))
+            kernel = self._types.btf if typed else None
+            context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name, kernel))
         for _ in range(max(repeat, 1)):
             outcome = self._loaded.run(self.name, data_in, context)
         fields = None
         if typed and hook.context.value in ("struct", "caller"):
-            fields = decode_context(hook, outcome.context, own, self.name)
+            fields = decode_context(hook, outcome.context, own, self.name, self._types.btf)
         return Run(outcome.result & 0xFFFFFFFF, outcome.packet, outcome.context, 0, fields)
 
 
