@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from beespace.btf import Btf
-from beespace.compiler import lower, rules
+from beespace.compiler import compile_program, lower, rules
 from beespace.errors import CompileError
+from beespace.lang import Declaration
 
 FOLDER = Path(__file__).parent / "diagnostics"
 TYPES = Path(__file__).parent / "kernel.btf"
@@ -38,12 +39,17 @@ def declaration_of(path: Path):
     return module.Probe.declaration()
 
 
+def refuse(declaration: Declaration, btf: Btf) -> None:
+    lower(declaration, btf)  # nearly all is found here
+    compile_program(declaration, btf)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_message(name: str, btf: Btf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FOLDER)
     declaration = declaration_of(FOLDER / f"{name}.py")
     with pytest.raises(CompileError) as caught:
-        lower(declaration, btf)
+        refuse(declaration, btf)
     found = f"{caught.value}\n"
     expected = FOLDER / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -60,6 +66,6 @@ def test_every_rule_is_broken_somewhere(btf: Btf, monkeypatch: pytest.MonkeyPatc
     broken = set()
     for name in CASES:
         with pytest.raises(CompileError) as caught:
-            lower(declaration_of(FOLDER / f"{name}.py"), btf)
+            refuse(declaration_of(FOLDER / f"{name}.py"), btf)
         broken |= {type(diagnostic).__name__ for diagnostic in caught.value.diagnostics}
     assert set(rules.__all__) - broken == set()

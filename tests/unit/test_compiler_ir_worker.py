@@ -18,7 +18,7 @@ from beespace.compiler import worker as worker_module
 from beespace.compiler.ir import I32, U32, U64, Const, Local, PointerType, Region
 from beespace.compiler.llvm import process as process_module
 from beespace.compiler.llvm.emit import emit
-from beespace.compiler.worker import Worker, compile_module
+from beespace.compiler.worker import StackOverflow, Worker, compile_module
 from beespace.elf import read
 from beespace.errors import BeespaceError, InternalError
 from beespace.isa import MapType
@@ -222,8 +222,9 @@ def test_a_frame_that_turns_out_too_large_is_made_smaller(worker: Worker, monkey
     build = worker.build(module)
     assert [spill.function for spill in build.spills] == ["on_exec"]
     monkeypatch.setattr(worker_module, "BUDGETS", (1000,))
-    with pytest.raises(InternalError, match="more than 512 bytes of stack"):
+    with pytest.raises(StackOverflow, match="stack limit") as caught:
         worker.build(module)
+    assert caught.value.function == "on_exec"
 
 
 def test_an_object_carries_no_dwarf(worker: Worker) -> None:

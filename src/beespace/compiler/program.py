@@ -13,7 +13,7 @@ from beespace.compiler.alternatives import is_absent, report_absent
 from beespace.compiler.contexts.usdt import FUNCTION as USDT_FUNCTION
 from beespace.compiler.contexts.usdt import MAPS as USDT_MAPS
 from beespace.compiler.depth import READING, WRITING, room
-from beespace.compiler.diagnostics import Diagnostic, Diagnostics
+from beespace.compiler.diagnostics import Diagnostic, Diagnostics, Span
 from beespace.compiler.frame import CompiledFunction, Frame, Unit
 from beespace.compiler.functions import compile_program as compile_function
 from beespace.compiler.grammar import PythonGrammar
@@ -26,11 +26,11 @@ from beespace.compiler.maps.arena import variables as arena_variables
 from beespace.compiler.passes.fold import fold
 from beespace.compiler.permitted import check_followed, check_permitted
 from beespace.compiler.requirements import Requirement, requirements_of
-from beespace.compiler.source import SourceFile, Sources
-from beespace.compiler.stack import Spill
+from beespace.compiler.source import FunctionSource, SourceFile, Sources
+from beespace.compiler.stack import KERNEL_STACK, Spill
 from beespace.compiler.statements.holding import check_holders
 from beespace.compiler.statements.logs import log_map, message_table
-from beespace.errors import UsageError
+from beespace.errors import CompileError, UsageError
 from beespace.hooks import resolve
 from beespace.lang import Declaration, Events, Global
 from beespace.record import dataclass, replace
@@ -92,13 +92,16 @@ def compile_program(
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
     """
-    from beespace.compiler.worker import Worker
+    from beespace.compiler.worker import StackOverflow, Worker
 
     with Worker(process=process) as worker:  # LLVM loads while the types and the program are read
         types = btf() if callable(btf) else btf
         module = lower(declaration, types, modules)
         with room(WRITING):
-            build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
+            try:
+                build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
+            except StackOverflow as error:
+                raise _too_much_at_once(declaration, error.function, error.needed) from error
     report = Report(
         {name: each.section for name, each in declaration.programs.items()},
         {name: lost_index(declaration, name) for name in declaration.maps},
@@ -167,10 +170,24 @@ def _check_all_called(unit: Unit) -> None:
         if section or name in unit.subprograms or unit.diagnostics:
             continue
         source = unit.sources.function(unit.declaration.functions[name])
-        place = ast.copy_location(ast.Name(name), source.node)
-        place.end_lineno, place.col_offset = source.node.lineno, source.node.col_offset + len("def ")
-        place.end_col_offset = place.col_offset + len(name)
-        unit.diagnostics.add(Frame(unit, source, None).error(rules.UncalledFunction, place, name=name))
+        unit.diagnostics.add(Frame(unit, source, None).error(rules.UncalledFunction, _name_of(source), name=name))
+
+
+def _name_of(source: FunctionSource) -> ast.expr:
+    """The name behind ``def``."""
+    place = ast.copy_location(ast.Name(source.node.name), source.node)
+    place.end_lineno, place.col_offset = source.node.lineno, source.node.col_offset + len("def ")
+    place.end_col_offset = place.col_offset + len(source.node.name)
+    return place
+
+
+def _too_much_at_once(declaration: Declaration, function: str, needed: int | None) -> CompileError:
+    """``function`` of the object, or the body of a loop in it, does not fit the stack."""
+    owners = [name for name in declaration.functions if function == name or function.startswith(f"{name}__")]
+    source = Sources().function(declaration.functions[max(owners, key=len)])
+    span = Span.of(source.file, _name_of(source))
+    bytes = f"more than {KERNEL_STACK}" if needed is None else str(needed)
+    return CompileError((rules.StackTooSmall(span, source.node.name, bytes, KERNEL_STACK),))
 
 
 def _module(unit: Unit) -> ir.Module:

@@ -26,10 +26,11 @@ from beespace.isa import InsnClass, MapType
 from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, ObjectSpec
 
-__all__ = ["BUDGETS", "COPIES", "SCRATCH", "Spill", "chains_of", "depth_of", "spill"]
+__all__ = ["BUDGETS", "COPIES", "KERNEL_STACK", "SCRATCH", "Spill", "chains_of", "depth_of", "spill"]
 
 #: Bytes of slots a function may keep, tried in turn; what is left of 512 is for registers and callees.
 BUDGETS = (400, 320, 240, 160, 80, 0)
+KERNEL_STACK = 512  # MAX_BPF_STACK, over a whole chain of calls
 SCRATCH = "scratch_memory"
 COPIES = 3
 _HEADER = 24  # frame in use (u64), how often it was found in use (u64), how often it was taken (u64)

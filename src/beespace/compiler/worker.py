@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 from collections.abc import Iterator
 from types import TracebackType
@@ -22,17 +23,16 @@ from beespace.compiler.ir.walk import walk
 from beespace.compiler.llvm.cache import from_environment
 from beespace.compiler.llvm.emit import emit
 from beespace.compiler.llvm.process import Process, start
-from beespace.compiler.stack import BUDGETS, Spill, depth_of, spill
+from beespace.compiler.stack import BUDGETS, KERNEL_STACK, Spill, depth_of, spill
 from beespace.elf import read, write
 from beespace.errors import BeespaceError, InternalError
 from beespace.record import dataclass, replace
 from beespace.spec import ObjectSpec
 
-__all__ = ["Build", "Worker", "compile_module"]
+__all__ = ["Build", "StackOverflow", "Worker", "compile_module"]
 
 CPU = "v3"  # instruction set level; Linux 5.10 runs all of it
-_STACK_WORDS = ("BPF stack limit", "stack limit of 512")
-_KERNEL_STACK = 512  # MAX_BPF_STACK, over a whole chain of calls
+_STACK_WORDS = re.compile(r"in function (\w+) .*BPF stack limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,28 @@ class Worker:
     def build(self, module: ir.Module) -> Build:
         """Verify, translate and compile ``module``.
 
-        Raises BeespaceError if llvmlite is not installed, InternalError for whatever else goes wrong:
-        the front half refuses every program that cannot be compiled.
+        Raises BeespaceError if llvmlite is not installed, StackOverflow for what does not fit the stack although
+        everything that can be elsewhere is, InternalError for whatever else goes wrong: the front half refuses
+        every other program that cannot be compiled.
         """
         verify(module)
-        needed: dict[str, int] = {}
+        overflow = None
         for fitted, spills in _fitted(module):
             text = emit(fitted)
             try:
                 code = self.compile(text, module.name)
-            except _StackOverflow:
+            except StackOverflow as error:
+                overflow = error
                 continue
             spec = read(code, module.name)
             needed = depth_of(spec)
-            if max(needed.values(), default=0) <= _KERNEL_STACK:
+            if max(needed.values(), default=0) <= KERNEL_STACK:
                 return Build(write(_fit_for_old_kernels(spec)), needed, spills, fitted, text)
-        raise InternalError(f"module {module.name!r} needs more than {_KERNEL_STACK} bytes of stack: {needed}")
+            deepest = max(needed, key=lambda name: needed[name])
+            what = f"{deepest!r} of module {module.name!r} needs {needed[deepest]} bytes of stack"
+            overflow = StackOverflow(what, deepest, needed[deepest])
+        assert overflow is not None
+        raise overflow
 
     def compile(self, text: str, name: str) -> bytes:
         """LLVM assembly to an object; ``name`` is for messages."""
@@ -168,13 +174,19 @@ def _fitted(module: ir.Module) -> Iterator[tuple[ir.Module, tuple[Spill, ...]]]:
             yield fitted, spills
 
 
-class _StackOverflow(InternalError):
-    """A function's frame is larger than the machine's stack."""
+class StackOverflow(InternalError):
+    """The frames of ``function`` and of what it calls are larger than the stack: ``needed`` bytes, if known."""
+
+    def __init__(self, message: str, function: str, needed: int | None = None) -> None:
+        super().__init__(message)
+        self.function = function
+        self.needed = needed
 
 
 def _explain(name: str, said: str) -> InternalError:
-    kind = _StackOverflow if any(words in said for words in _STACK_WORDS) else InternalError
-    return kind(f"LLVM does not take the code for module {name!r}:\n{said}")
+    message = f"LLVM does not take the code for module {name!r}:\n{said}"
+    function = _STACK_WORDS.search(said)
+    return InternalError(message) if function is None else StackOverflow(message, function[1])
 
 
 def compile_module(module: ir.Module, *, cpu: str = CPU) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -31,8 +32,7 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
     except BeespaceError:
         raise
     except (Exception, SystemExit) as error:
-        missing = import_of(error.name or "") if isinstance(error, NameError) else ""
-        raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}", help=missing) from error
+        raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}", help=_missing(error)) from error
     finally:
         sys.path.remove(str(file.parent.resolve()))
     programs = {
@@ -60,6 +60,15 @@ def _declared(program: type[Program], file: Path) -> type[Program]:
     except TypeError as error:
         raise UsageError(f"{file}: {error}") from error
     return program
+
+
+def _missing(error: BaseException) -> str | None:
+    """How to import the name that the file lacks, if it is one of the language's."""
+    name = error.name if isinstance(error, NameError) else None
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "beespace":
+        found = re.match(r"cannot import name '(\w+)'", error.msg)  # error.name_from came with Python 3.12
+        name = found and found[1]
+    return import_of(name or "") or None
 
 
 def _last_lines(error: BaseException, file: Path) -> str:

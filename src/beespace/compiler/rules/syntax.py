@@ -25,6 +25,17 @@ class TooDeep(Diagnostic):
 
 
 @dataclass(frozen=True)
+class StackTooSmall(Diagnostic):
+    title = "{name} keeps more at once than the stack holds"
+    label = "needs {needed} bytes with what it calls; the kernel has {allowed}"
+    note = "texts, structs and arrays are elsewhere: these are locals, and loops over maps copy them"
+    help = "keep locals that live long in a Struct, or split the function"
+    name: str
+    needed: str
+    allowed: int
+
+
+@dataclass(frozen=True)
 class NotCallable(Diagnostic):
     title = "{found} can not be called"
     label = "not a function"
