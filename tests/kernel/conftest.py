@@ -7,11 +7,12 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -21,6 +22,7 @@ import c_objects
 import fd_tracer
 import wires
 from pace import patience
+from watching import WATCH, Place, cgroup_root, environment, wait_until_attached
 
 from beespace.elf import read
 from beespace.errors import CompileError, KernelError, NotPermitted, NotSupported
@@ -237,3 +239,48 @@ def loaded_probe(no_leaks: None) -> Iterator[Callable[..., Program]]:
             return probe
 
         yield start
+
+
+# -- beespace watch ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    path = cgroup_root() / f"beespace-cli-{os.getpid()}"
+    path.mkdir()
+    place = Place(path)
+    try:
+        yield place
+    finally:
+        for process in place.processes:
+            process.kill()
+            process.communicate()
+        deadline = time.monotonic() + patience(5)
+        while path.exists():
+            try:
+                path.rmdir()
+            except OSError:
+                assert time.monotonic() < deadline, "the test's cgroup is not empty"
+                time.sleep(0.05)
+
+
+@pytest.fixture
+def watch(place: Place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts ``beespace watch`` on the test's cgroup, attached when the call returns."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, attached: bool = True, **more: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment(), **more}
+        process = subprocess.Popen([*WATCH, "--cgroup", str(place.path), *options], **pipes)
+        started.append(process)
+        if attached:
+            wait_until_attached(place.path, process, sum(each.poll() is None for each in started))
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()

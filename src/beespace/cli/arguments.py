@@ -39,6 +39,19 @@ def size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def speed(text: str) -> float | None:
+    """How many times as fast, or None for ``max``."""
+    if text == "max":
+        return None
+    try:
+        value = float(text.removesuffix("x"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed; write it as 1, 10, 0.5 or max")
+    return value
+
+
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; ports are 1 to 65535")
@@ -85,6 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"beespace {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _watch(commands.add_parser("watch", help="live: every flow of this host, or another table"))
+    _record(commands.add_parser("record", help="write what watch sees into a file, to be played later"))
+    _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
     _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
     _build(commands.add_parser("build", help="compile a probe into an object file"))
@@ -98,21 +113,62 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _watch(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    _shown(parser)
+    _watched(parser)
+    add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
+    _stored(parser)
+    add("--keep", type=duration, default=7 * 86400.0, metavar="TIME", help="age limit of the history (default: 7d)")
+    add("--keep-bytes", type=size, default=10 << 30, metavar="SIZE", help="size limit of the history (default: 10GiB)")
+    add("--record", type=Path, metavar="FILE", help="write all of it into a recording, too, for `beespace replay`")
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Watch, and write everything into FILE: rows with their keys, who these are (processes, containers), losses. "
+        "Nothing of what packets carry is in it.  Ctrl-C ends it; the file is then whole."
+    )
+    add = parser.add_argument
+    add("tables", nargs="*", metavar="TABLE", default=[], help="only these: flows, execs (default: both)")
+    add("-o", "--output", dest="record", type=Path, required=True, metavar="FILE", help="the recording")
+    _watched(parser)
+    add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Play what `beespace record` wrote: the rows that watch showed, through the same filters, tables and store."
+    )
+    add = parser.add_argument
+    add("file", type=Path, metavar="FILE", help="the recording")
+    _shown(parser)
+    add("--speed", type=speed, default=1.0, metavar="N",
+        help="1: as fast as it was (default); 10: ten times faster; max: at once")  # fmt: skip
+    _stored(parser)
+
+
+def _shown(parser: argparse.ArgumentParser) -> None:
+    """Which rows are shown, and how."""
+    add = parser.add_argument
     add("tables", nargs="*", metavar="TABLE", default=[], help="flows (default), execs")
     add("-o", "--output", choices=("table", "json", "arrow"), default="table", help="default: table")
-    add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long: 10s, 5m")
-    add("--interval", type=duration, default=1.0, metavar="TIME", help="one row a flow this often (default: 1s)")
     add("--pid", type=_pid, action="append", default=[], help="only this process; may be repeated")
     add("--port", type=_port, action="append", default=[], help="only this local or remote port; may be repeated")
     add("-n", "--namespace", metavar="NAME", help="only this Kubernetes namespace")
     add("-p", "--pod", metavar="NAME", help="only this pod")
-    add("--store", type=Path, nargs="?", const=default_store(), metavar="DIR",
-        help="keep the history, for `beespace query` (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
-    add("--keep", type=duration, default=7 * 86400.0, metavar="TIME", help="age limit of the history (default: 7d)")
-    add("--keep-bytes", type=size, default=10 << 30, metavar="SIZE", help="size limit of the history (default: 10GiB)")
+
+
+def _watched(parser: argparse.ArgumentParser) -> None:
+    """What the probes are told."""
+    add = parser.add_argument
+    add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long: 10s, 5m")
     add("--cgroup", metavar="DIR", help="only sockets of this cgroup v2 (default: the root, all of them)")
     add("--max-flows", type=int, default=65_536, metavar="N", help="flows an interval that the kernel can hold")
     add("--cri", metavar="SOCKET", help="container runtime socket (default: looked for)")
+
+
+def _stored(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, nargs="?", const=default_store(), metavar="DIR",
+        help="keep the history, for `beespace query` (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
 
 
 def _query(parser: argparse.ArgumentParser) -> None:

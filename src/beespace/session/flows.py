@@ -54,6 +54,11 @@ class Unattributed:
     def packets(self) -> int:
         return self.no_socket + self.no_owner
 
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """Packets by reason, in words."""
+        return {"no socket": self.no_socket, "no owner": self.no_owner}
+
 
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""

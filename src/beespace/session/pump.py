@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beespace.errors import StoreError
+from beespace.session.pace import Live, Pace
 from beespace.session.signals import stopped_by_signals
-from beespace.session.watch import Watch
 from beespace.sinks import Sink, Summary
 from beespace.stream import Batch, Stage, run
 from beespace.syscall.poll import Poller
 from beespace.syscall.process import usage
+
+
+class Source(Protocol):
+    """Where batches come from: :class:`~beespace.session.watch.Watch`, or what plays a recording."""
+
+    def collect(self) -> list[Batch]:
+        """What happened since the last call."""
+
+    @property
+    def unattributed_packets(self) -> Mapping[str, int]:
+        """Of the last :meth:`collect`: packets without an owner, by reason."""
+
 
 _SUMS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets")
 
@@ -27,8 +41,9 @@ _SUMS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets")
 class Tally:
     """Adds up what passed, for the summary of an interval and of the whole run."""
 
-    def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._began = self._last = pace.now()
         self._cpu_began = self._cpu_last = usage().cpu_seconds
         self._newest = 0
         self._sums: Counter[str] = Counter()
@@ -64,7 +79,7 @@ class Tally:
 
     def interval(self) -> Summary:
         """Since the last call."""
-        now, used = time.monotonic(), usage()
+        now, used = self._pace.now(), usage()
         seconds = now - self._last
         summary = self._summary(self._interval, seconds, self._interval["flows"], used.cpu_seconds - self._cpu_last)
         self._last, self._cpu_last = now, used.cpu_seconds
@@ -74,7 +89,7 @@ class Tally:
     def final(self) -> Summary:
         """Since the start."""
         used = usage()
-        seconds = time.monotonic() - self._began
+        seconds = self._pace.now() - self._began
         return self._summary(
             self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True
         )
@@ -86,58 +101,67 @@ class Tally:
             execs=self._sums["execs"],
             lost=dict(self._lost),
             unattributed=dict(self._unattributed),
-            cpu=cpu / max(seconds, 1e-9),
-            memory=usage().rss_bytes,
+            cpu=cpu / max(seconds, 1e-9) if self._pace.measures else None,
+            memory=usage().rss_bytes if self._pace.measures else None,
             final=final,
             **{name: sums[name] for name in _SUMS},
         )
 
 
 def pump(
-    watch: Watch,
+    source: Source,
     sinks: Sequence[Sink],
     *,
     tables: Sequence[str],
     stages: Sequence[Stage] = (),
-    interval: float = 1.0,
-    duration: float | None = None,
-    recorder: Sink | None = None,
+    pace: Pace | None = None,
+    recorders: Sequence[Sink] = (),
+    collected: Callable[[], None] = lambda: None,
     trouble: Callable[[StoreError], None] = lambda error: None,
     show: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
-    """Run ``watch`` into ``sinks`` for ``duration`` seconds (None: until a signal); returns the final summary.
+    """Run ``source`` into ``sinks`` at ``pace`` (None: live, until a signal); returns the final summary.
 
-    ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorder``
-    gets every batch of every table, dimensions too, before any stage; its failures go to
-    ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``show`` is
-    called with the summary of each interval.
+    ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorders``
+    get every batch of every table, dimensions too, before any stage; their failures go to
+    ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``collected`` is called when the
+    batches of an interval have been written, ``show`` with its summary.
     """
-    tally = Tally()
+    pace = pace or Live()
     with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
-        began = due = time.monotonic()
-        end = None if duration is None else began + duration
+        pace.begin()
+        tally = Tally(pace)
         while True:
-            due = max(due + interval, time.monotonic())
-            poller.wait(max(0.0, min(due, end or due) - time.monotonic()))
-            last = bool(stopped) or (end is not None and time.monotonic() >= end)
-            if not last and time.monotonic() < due:
-                continue  # woken for another reason than the time
+            due = pace.due()
+            while not stopped and (wait := due - time.monotonic()) > 0:
+                poller.wait(wait)
+            if stopped and not pace.collects_when_stopped:
+                break
+            last = bool(stopped) or pace.last
             try:
-                for batch in watch.collect():
-                    if recorder is not None:
-                        try:
+                for batch in source.collect():
+                    for recorder in recorders:
+                        with _reported(trouble):  # it counts what it could not keep
                             recorder.write(batch)
-                        except StoreError as error:  # it counts what it could not keep
-                            trouble(error)
                     _deliver(batch, sinks, tables, stages, tally)
             except BrokenPipeError:
                 break
-            tally.unattributed("no socket", watch.unattributed.no_socket)
-            tally.unattributed("no owner", watch.unattributed.no_owner)
+            with _reported(trouble):
+                collected()
+            for reason, packets in source.unattributed_packets.items():
+                tally.unattributed(reason, packets)
             show(tally.interval())
             if last:
                 break
     return tally.final()
+
+
+@contextmanager
+def _reported(trouble: Callable[[StoreError], None]) -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        trouble(error)
 
 
 def _deliver(batch: Batch, sinks: Sequence[Sink], tables: Sequence[str], stages: Sequence[Stage], tally: Tally) -> None:

@@ -49,10 +49,12 @@ class Watch:
         self._execs = Execs()
         self._lost: dict[str, int] = {}
         self.unattributed = Unattributed()
+        self.interval = 0.0  # length of the last interval in seconds
+        self.collected_at = 0  # and its end, ns since 1970
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._offset = booted = boottime_offset_ns()
+            self._offset = self._booted = booted = boottime_offset_ns()
             self._who = stack.enter_context(Who.open(endpoint=self._options.cri))
             self._exec_rows = ExecRows(self._who, booted)
             self._flow_rows = FlowRows(self._who, self._options.node, booted)
@@ -84,10 +86,26 @@ class Watch:
     def who(self) -> Who:
         return self._who
 
+    @property
+    def unattributed_packets(self) -> Mapping[str, int]:
+        """Packets of the last interval without an owner, by reason."""
+        return self.unattributed.reasons
+
+    @property
+    def node(self) -> str:
+        """The name of the host in the rows."""
+        return self._options.node
+
+    @property
+    def booted(self) -> int:
+        """When the system booted, ns since 1970, by the wall clock as it was when watching began."""
+        return self._booted
+
     def collect(self) -> list[Batch]:
         """A batch of ``execs`` and of each dimension, if there was anything new, and one of ``flows``."""
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
+        self.interval, self.collected_at = now - before, time.time_ns()
         taken = self._flows.flows.take()
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
@@ -96,9 +114,9 @@ class Watch:
         batch, self.unattributed = self._flow_rows.batch(
             taken,
             moved,
-            now=time.time_ns(),
+            now=self.collected_at,
             boot_offset=self._boot_offset(),
-            interval=now - before,
+            interval=self.interval,
             lost=self._flow_losses(),
         )
         return [*batches, batch, *self._dimensions.batches()]

@@ -58,12 +58,22 @@ def json_lines(records: pa.RecordBatch) -> memoryview:
 
 
 def losses_of(batch: Batch, now: int | None = None) -> pa.RecordBatch:
-    """What ``batch`` says was lost, as rows of the ``losses`` table (``now`` in ns since 1970)."""
+    """What ``batch`` says was lost, as rows of the ``losses`` table.
+
+    ``now`` (ns since 1970) is when; by default the newest time in the batch, or the time of day if it has no rows.
+    """
+    if now is None:
+        newest = pc.max(batch.records.column("time").cast(pa.int64())).as_py() if _timed(batch) else None
+        now = time.time_ns() if newest is None else newest
     stages = [(stage, rows) for stage, rows in batch.lost.items() if rows]
     columns = {
-        "time": pa.array([time.time_ns() if now is None else now] * len(stages), LOSSES.column("time").type),
+        "time": pa.array([now] * len(stages), LOSSES.column("time").type),
         "stage": [stage for stage, _rows in stages],
         "table": [batch.table] * len(stages),
         "rows": [rows for _stage, rows in stages],
     }
     return LOSSES.conform(pa.RecordBatch.from_pydict(columns))
+
+
+def _timed(batch: Batch) -> bool:
+    return len(batch) > 0 and "time" in batch.records.schema.names

@@ -1,0 +1,45 @@
+"""A recording, played: the batches of each interval as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from beespace.sinks.recording import Interval, Recording
+from beespace.stream import Batch
+
+__all__ = ["Replay"]
+
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+class Replay:
+    """Gives for each :meth:`collect` what :class:`~beespace.session.watch.Watch` gave when it was recorded."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._intervals = recording.intervals()
+        self._next: Interval | None = next(self._intervals, None)
+        self._after: Interval | None = next(self._intervals, None)
+        first = self._next
+        self.began_at = recording.manifest.started if first is None else first.time - int(first.seconds * 1e9)
+        self.position = self.began_at
+        self.unattributed_packets: Mapping[str, int] = _NONE
+
+    @property
+    def ends_at(self) -> int | None:
+        """When the interval that comes next ended, in ns since 1970; None if there is none."""
+        return None if self._next is None else self._next.time
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no interval comes after the next one."""
+        return self._after is None
+
+    def collect(self) -> list[Batch]:
+        """The batches of the next interval."""
+        interval = self._next
+        if interval is None:
+            return []
+        self._next, self._after = self._after, None if self._after is None else next(self._intervals, None)
+        self.position, self.unattributed_packets = interval.time, interval.unattributed
+        return list(interval.batches)
