@@ -28,7 +28,7 @@ check: $(VENV)/.developer
 test: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(MAKE) check
-	BEESPACE_OBJECT_CACHE=$(OBJECTS) BEESPACE_LLVM_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kernel tests/pods
+	BEESPACE_OBJECT_CACHE=$(OBJECTS) BEESPACE_LLVM_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kubernetes tests/kernel tests/pods
 	$(BIN)/pytest -q tests/vm
 
 ## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (about an hour)

@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from beespace.enrich.address_book import AddressBook, Holder
 from beespace.enrich.addresses import Addresses, canonical, host_addresses
 from beespace.enrich.container import Pod
 
 SECOND = 1_000_000_000
 
 
-class FakeContainers:
-    """What Addresses asks of Containers."""
-
-    def __init__(self, *pods: Pod) -> None:
-        self.pods_version = 0
-        self._pods: Sequence[Pod] = pods
-
-    def pods(self) -> list[Pod]:
-        return list(self._pods)
-
-    def put(self, *pods: Pod) -> None:
-        self._pods = pods
-        self.pods_version += 1
-
-
-def make(containers: FakeContainers, *host: str, now_ns: int = 1000 * SECOND) -> Addresses:
-    ours = frozenset(address for text in host if (address := canonical(text)) is not None)
-    return Addresses(containers, host=lambda: ours, now_ns=lambda: now_ns)  # type: ignore[arg-type]
-
-
 WEB = Pod("u1", "web-1", "shop", addresses=("10.85.0.2", "fd85::2"))
-DB = Pod("u2", "db-0", "data", addresses=("10.85.0.3",))
+DB = Pod("u2", "db-0", "data", "db", addresses=("10.85.0.3",), workload_kind="StatefulSet")
+
+
+class Clock:
+    now = 1000 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def make(*pods: Pod, host: tuple[str, ...] = (), clock: Clock | None = None) -> Addresses:
+    ours = frozenset(address for text in host if (address := canonical(text)) is not None)
+    made = Addresses(host=lambda: ours, now_ns=clock or Clock())
+    for pod in pods:
+        made.pod_changed(None, pod)
+    return made
+
+
+def name(addresses: Addresses, address: str, at: int | None = None) -> str | None:
+    found = addresses.pod(address, at)
+    return None if found is None else found.name
 
 
 def test_text_columns() -> None:
-    addresses = make(FakeContainers(WEB, DB))
+    addresses = make(WEB, DB)
     column = pa.array(["10.85.0.3", "fd85:0::2", "8.8.8.8", None, "10.85.0.3", "::ffff:10.85.0.2", "nonsense"])
     found = addresses.columns(column)
     assert found["remote_pod"].to_pylist() == ["db-0", "web-1", None, None, "db-0", "web-1", None]
     assert found["remote_namespace"].to_pylist() == ["data", "shop", None, None, "data", "shop", None]
+    assert found["remote_workload"].to_pylist() == ["db", None, None, None, "db", None, None]
+    assert found["remote_workload_kind"].to_pylist() == ["StatefulSet", None, None, None, "StatefulSet", None, None]
     chunked = addresses.columns(pa.chunked_array([["10.85.0.3"], ["8.8.8.8"]]))
     assert chunked["remote_pod"].to_pylist() == ["db-0", None]
 
@@ -59,44 +62,80 @@ def test_columns_of_16_bytes(kind: str) -> None:
         "arrow": pa.array(packed, pa.binary(16)),
         "strided": np.repeat(rows, 2, axis=0)[::2],
     }[kind]
-    found = make(FakeContainers(WEB)).columns(column)
+    found = make(WEB).columns(column)
     assert found["remote_pod"].to_pylist() == ["web-1", None, "web-1"]
 
 
 def test_an_empty_column() -> None:
-    found = make(FakeContainers(WEB)).columns(pa.array([], pa.string()))
+    found = make(WEB).columns(pa.array([], pa.string()))
     assert len(found["remote_pod"]) == 0 and found["remote_pod"].type == pa.string()
 
 
 def test_host_network_pods_and_host_addresses_name_no_pod() -> None:
     agent = Pod("u3", "agent", "kube-system", addresses=("192.168.0.10",), host_network=True)
     odd = Pod("u4", "odd", "default", addresses=("192.168.0.10", "10.85.0.9"))
-    addresses = make(FakeContainers(agent, odd), "192.168.0.10")
-    assert addresses.pod("192.168.0.10") is None
-    assert (pod := addresses.pod("10.85.0.9")) is not None and pod.name == "odd"
+    addresses = make(agent, odd, host=("192.168.0.10",))
+    assert name(addresses, "192.168.0.10") is None
+    assert name(addresses, "10.85.0.9") == "odd"
 
 
-def test_a_pod_that_just_ended_still_has_its_last_packets() -> None:
-    ended = Pod("u1", "old", "shop", addresses=("10.85.0.2",), valid_to=990 * SECOND)
-    long_ended = Pod("u2", "older", "shop", addresses=("10.85.0.3",), valid_to=900 * SECOND)
-    addresses = make(FakeContainers(ended, long_ended))
-    assert addresses.pod("10.85.0.2") == ended
-    assert addresses.pod("10.85.0.3") is None
+def test_an_address_has_the_name_of_its_time() -> None:
+    clock = Clock()
+    addresses = make(clock=clock)
+    first = replace(WEB, created_ns=1001 * SECOND)
+    heir = replace(WEB, uid="u9", name="web-9", created_ns=1012 * SECOND)
+    clock.now = 1002 * SECOND
+    addresses.pod_changed(None, first)
+    clock.now = 1010 * SECOND
+    addresses.pod_changed(first, replace(first, valid_to=1010 * SECOND))
+    clock.now = 1013 * SECOND
+    addresses.pod_changed(None, heir)
+    times = np.array([1000, 1001, 1009, 1010, 1011, 1012, 1013, 2000], np.int64) * SECOND
+    found = addresses.columns(pa.array(["10.85.0.2"] * len(times)), at=times)
+    assert found["remote_pod"].to_pylist() == [None, "web-1", "web-1", None, None, "web-9", "web-9", "web-9"]
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_an_address_that_was_given_out_again_is_the_new_pods(order: int) -> None:
-    ended = Pod("u1", "old", "shop", addresses=("10.85.0.2",), valid_to=999 * SECOND)
-    heir = Pod("u2", "new", "shop", addresses=("10.85.0.2",))
-    assert make(FakeContainers(*(ended, heir)[::order])).pod("10.85.0.2") == heir
+def test_where_two_may_have_had_it_nobody_is_named() -> None:
+    """The end of the first was noticed late; the second was there before that."""
+    clock = Clock()
+    first, heir = replace(WEB, created_ns=1001 * SECOND), replace(WEB, uid="u9", name="web-9", created_ns=1008 * SECOND)
+    addresses = make(first, heir, clock=clock)
+    addresses.pod_changed(first, replace(first, valid_to=1010 * SECOND))
+    seen = [name(addresses, "10.85.0.2", at * SECOND) for at in (1007, 1008, 1009, 1010)]
+    assert seen == ["web-1", None, None, "web-9"]
 
 
-def test_changes_are_seen_at_once() -> None:
-    containers = FakeContainers()
-    addresses = make(containers)
-    assert addresses.pod("10.85.0.2") is None
-    containers.put(WEB)
-    assert addresses.pod("10.85.0.2") == WEB
+def test_an_exact_end_settles_it() -> None:
+    """The kernel saw the last cgroup of the first go: nobody else had the address before."""
+    first, heir = replace(WEB, created_ns=1001 * SECOND), replace(WEB, uid="u9", name="web-9", created_ns=1008 * SECOND)
+    addresses = make(first, heir)
+    addresses.pod_ended(first, 1009 * SECOND)
+    addresses.pod_changed(first, replace(first, valid_to=1011 * SECOND))
+    seen = [name(addresses, "10.85.0.2", at * SECOND) for at in (1007, 1008, 1009, 1010)]
+    assert seen == ["web-1", "web-1", "web-9", "web-9"]
+    later = make(first)
+    later.pod_ended(first, 1009 * SECOND)
+    later.pod_changed(None, heir)
+    assert [name(later, "10.85.0.2", at * SECOND) for at in (1008, 1009)] == ["web-1", "web-9"]
+
+
+def test_a_pod_that_lost_an_address_keeps_the_others() -> None:
+    addresses = make(WEB)
+    addresses.pod_changed(WEB, replace(WEB, addresses=("fd85::2",)))
+    assert (name(addresses, "10.85.0.2"), name(addresses, "fd85::2")) == (None, "web-1")
+
+
+def test_what_a_book_remembers_is_bounded() -> None:
+    book = AddressBook(capacity=100)
+    for number in range(300):
+        book.hold(f"10.0.{number // 250}.{number % 250}", Holder("pod", f"u{number}", f"p{number}"), number)
+    assert (len(book), book.forgotten) == (100, 200)
+    assert book.at("10.0.0.0", 1000) is None and book.at("10.0.1.49", 1000) == Holder("pod", "u299", "p299")
+    for number in range(50):
+        book.release("10.0.1.49", f"u{299 + number}", SECOND + number * 1000)
+        book.hold("10.0.1.49", Holder("pod", f"u{300 + number}", "again"), SECOND + number * 1000)
+    assert len(book.spans("10.0.1.49")) == 8
+    assert [span.holder.uid for span in book.of_pods(["u299", "u349"])] == ["u349"]
 
 
 def test_canonical() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -170,17 +171,19 @@ def test_an_outage_ends_nobody(source: FakeSource) -> None:
 
 
 def test_pods_come_change_and_go(source: FakeSource) -> None:
+    told: list[tuple[Pod | None, Pod]] = []
     with Containers([source], poll_s=3600, now_ns=lambda: 99) as containers:
+        containers.pod_changed = lambda old, new: told.append((old, new))
         source.present = [Pod("u1", "pod", "ns")]
         assert containers.settle()
         source.present = [Pod("u1", "pod", "ns", addresses=("10.0.0.1",))]
-        version = containers.pods_version
         assert containers.settle()
-        assert containers.pods_version > version
         source.present = []
         assert containers.settle()
         assert containers.pod("u1") == Pod("u1", "pod", "ns", addresses=("10.0.0.1",), valid_to=99)
         assert containers.changes()[1] == [Pod("u1", "pod", "ns", addresses=("10.0.0.1",), valid_to=99)]
+        bare, addressed = Pod("u1", "pod", "ns"), Pod("u1", "pod", "ns", addresses=("10.0.0.1",))
+        assert told == [(None, bare), (bare, addressed), (addressed, replace(addressed, valid_to=99))]
 
 
 def test_the_better_source_keeps_the_word_while_it_is_silent() -> None:

@@ -331,8 +331,9 @@ def test_cri_container(runtime: Runtime, cri: CriSource) -> None:
     runtime.add_pod(pod_template_hash="6f7d9c8b5")
     runtime.add_container("registry.example/web:1")
     expected = Container(
-        A, "containerd", "web", "registry.example/web:1", "web-6f7d9c8b5-x2k4p", UID, "shop", "web", created_ns=66
-    )
+        A, "containerd", "web", "registry.example/web:1", "web-6f7d9c8b5-x2k4p", UID, "shop", "web", created_ns=66,
+        workload_kind="Deployment", service_name="web",
+    )  # fmt: skip
     assert cri.find(A) == expected
     assert cri.find(A[:12]) is None  # a prefix is not an id
     assert cri.find(B) is None

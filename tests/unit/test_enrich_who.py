@@ -99,6 +99,8 @@ def test_a_pods_process(who: Who) -> None:
         "pod_uid": UID,
         "namespace": "shop",
         "workload": "web",
+        "workload_kind": None,
+        "service_name": None,
     }
 
 
@@ -235,7 +237,7 @@ def test_distinct() -> None:
 def test_dimensions_hand_out_what_is_new(who: Who) -> None:
     resolve(who, (42, 5 * SECOND, 101, "httpd"))
     tables = who.dimensions.take()
-    assert set(tables) == {"processes", "cgroups", "containers", "pods"}
+    assert set(tables) == {"processes", "cgroups", "containers", "pods", "addresses"}
     for name, batch in tables.items():
         assert batch.schema.equals(TABLES[name], check_metadata=True)
         assert batch.schema.field(0).metadata[b"doc"]
@@ -245,6 +247,9 @@ def test_dimensions_hand_out_what_is_new(who: Who) -> None:
     assert {row["cgroup_id"]: row["container_id"] for row in rows_of(tables["cgroups"])}[101] == A
     (pod,) = rows_of(tables["pods"])
     assert (pod["pod_uid"], pod["addresses"], pod["valid_to"]) == (UID, ["10.85.0.2"], None)
+    (address,) = rows_of(tables["addresses"])
+    assert (address["address"], address["kind"], address["pod_name"]) == ("10.85.0.2", "pod", "web-1")
+    assert (address["holder_uid"], address["workload"], address["valid_to"]) == (UID, "web", None)
     assert who.dimensions.take() == {}
 
 

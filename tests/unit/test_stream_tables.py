@@ -14,13 +14,15 @@ from beespace.types import Raw, Text, Timestamp, raw, text, u8, u32, u64
 
 FLOWS = (
     "time, interval_s, node, process_pid, process_start_time, process_name, process_executable, process_uid, "
-    "cgroup_id, container_id, container_name, container_image, pod_name, pod_uid, namespace, workload, local_address, "
-    "local_port, remote_address, remote_port, remote_name, remote_pod, remote_namespace, remote_service, transport, "
+    "cgroup_id, container_id, container_name, container_image, pod_name, pod_uid, namespace, workload, workload_kind, "
+    "service_name, local_address, local_port, remote_address, remote_port, remote_name, remote_pod, remote_namespace, "
+    "remote_workload, remote_workload_kind, remote_node, remote_service, target_address, target_port, transport, "
     "network_type, role, state, tx_bytes, tx_packets, rx_bytes, rx_packets, retransmits, rtt_us, first_seen, last_seen"
 )
 EXECS = (
     "time, process_pid, process_start_time, parent_pid, process_uid, process_name, process_executable, process_args, "
-    "cgroup_id, container_id, container_name, pod_name, namespace, exit_code, duration_s"
+    "cgroup_id, container_id, container_name, pod_name, namespace, workload, workload_kind, service_name, "
+    "exit_code, duration_s"
 )
 
 

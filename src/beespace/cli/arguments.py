@@ -164,6 +164,17 @@ def _watched(parser: argparse.ArgumentParser) -> None:
     add("--cgroup", metavar="DIR", help="only sockets of this cgroup v2 (default: the root, all of them)")
     add("--max-flows", type=int, default=65_536, metavar="N", help="flows an interval that the kernel can hold")
     add("--cri", metavar="SOCKET", help="container runtime socket (default: looked for)")
+    _kubernetes(parser)
+
+
+def _kubernetes(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--kubeconfig", type=Path, metavar="FILE",
+        help="the Kubernetes API of this machine's cluster (default: the service account's, in a pod)")  # fmt: skip
+    add("--no-kubernetes", action="store_true", help="do not ask the Kubernetes API")
+    add("--node", metavar="NAME", help="this machine's name in the cluster (default: $NODE_NAME, the host name)")
+    add("--service-labels", action="store_true",
+        help="service_name may come from the labels app.kubernetes.io/instance and /name")  # fmt: skip
 
 
 def _stored(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from beespace.cli.kubernetes import kubernetes_access
 from beespace.cli.showing import checked_tables, show, store_of
 from beespace.errors import UsageError
 from beespace.session.pace import Live
@@ -46,6 +47,9 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
         cgroup=Path(options.cgroup) if options.cgroup else None,
         max_flows=options.max_flows,
         cri=options.cri,
+        access=kubernetes_access(options),
+        labels=options.service_labels,
+        **({"node": options.node} if options.node else {}),
     )
 
 

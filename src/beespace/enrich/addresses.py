@@ -1,45 +1,57 @@
-"""Which pod of this node has an address.
+"""Who is behind remote addresses: pods, Services, nodes, by the time at which they had the address.
 
-Pods that use the host's network have none of their own, and an address of the host itself never names a pod.  An
-address is given out again after its pod is gone; until then, and for ``grace_s`` seconds at most, the last packets
-of the old pod still carry its name.
+A TCP connection ends with its pod, so whoever had the address when the connection's first packet was seen has it for
+as long as the connection lives; other packets are their own proof.  The caller gives that time for each row.
+
+Pods that use the host's network have no address of their own, and an address of this host never names a pod.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from ipaddress import IPv6Address
 from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from beespace.enrich.container import Containers, Pod
+from beespace.enrich.address_book import AddressBook, Holder
+from beespace.enrich.canonical import canonical
+from beespace.enrich.container import Pod
+from beespace.enrich.kubernetes.cluster import Cluster
 
-__all__ = ["Addresses", "canonical", "host_addresses"]
+__all__ = ["REMOTE_COLUMNS", "Addresses", "Remote", "canonical", "host_addresses"]
 
-REFRESH_S = 5.0
+LOCAL_PODS = 16_384  # of this node, those that are gone included
+HOST_S = 5.0  # how often the host's own addresses are read
+
+REMOTE_COLUMNS = (
+    "remote_pod",
+    "remote_namespace",
+    "remote_workload",
+    "remote_workload_kind",
+    "remote_node",
+    "remote_service",
+)
 
 
-def canonical(address: str | bytes) -> bytes | None:
-    """An address as its 16 bytes, IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2); None if it is none."""
-    if isinstance(address, bytes):
-        return address if len(address) == 16 else None
-    return _parsed(address)
+class Remote(NamedTuple):
+    """What is known of the other end; fields in the order of :data:`REMOTE_COLUMNS`."""
+
+    pod: str | None = None
+    namespace: str | None = None
+    workload: str | None = None
+    workload_kind: str | None = None
+    node: str | None = None
+    service: str | None = None
 
 
-@lru_cache(maxsize=16_384)
-def _parsed(address: str) -> bytes | None:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    return parsed.packed if parsed.version == 6 else b"\0" * 10 + b"\xff\xff" + parsed.packed
+NOBODY = Remote()
+Keys: TypeAlias = "pa.Array | npt.NDArray[np.uint8] | npt.NDArray[np.void]"
 
 
 def host_addresses(proc: Path = Path("/proc")) -> frozenset[bytes]:
@@ -60,91 +72,165 @@ def _host_address_texts(proc: Path) -> Iterator[str]:
             before = line
     with suppress(OSError):
         for line in (proc / "1/net/if_inet6").read_text().splitlines():
-            yield str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0])))
+            yield str(IPv6Address(bytes.fromhex(line.split()[0])))
 
 
 class Addresses:
-    """Pods by address, as ``containers`` knows them; columns for whole batches."""
+    """Names for columns of addresses, from what ``book`` and ``cluster`` know.
+
+    Pods of this node come from their runtime (:meth:`pod_changed`), all else from the cluster.
+    """
 
     def __init__(
         self,
-        containers: Containers,
+        book: AddressBook | None = None,
+        cluster: Cluster | None = None,
         *,
         host: Callable[[], frozenset[bytes]] = host_addresses,
-        grace_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._containers = containers
+        self.book = book if book is not None else AddressBook()
+        self.cluster = cluster
         self._host = host
-        self._grace_ns = int(grace_s * 1e9)
         self._clock = clock
         self._now_ns = now_ns
-        self._pods: dict[bytes, Pod] = {}
-        self._version = -1
-        self._due = 0.0
+        self._host_known: frozenset[bytes] = frozenset()
+        self._host_due = 0.0
+        self._started = now_ns()
+        self._workloads: dict[str, tuple[str | None, str | None]] = {}  # of this node's pods, as their labels say it
 
-    def pod(self, address: str | bytes) -> Pod | None:
-        """The pod of this node that has ``address`` (text, or 16 bytes), if one has."""
-        self._refresh()
-        key = canonical(address)
-        return None if key is None else self._pods.get(key)
+    # What runtimes tell
 
-    def columns(self, addresses: pa.Array | npt.NDArray[np.uint8] | npt.NDArray[np.void]) -> dict[str, pa.Array]:
-        """``remote_pod`` and ``remote_namespace`` for a column of addresses.
+    def pod_changed(self, old: Pod | None, pod: Pod, began_ns: int | None = None) -> None:
+        """A pod of this node is new, has changed, or is gone; ``began_ns``: when its first container's cgroup was made.
 
-        ``addresses``: an Arrow array of text or of 16 bytes, or a NumPy array of shape (n, 16) or dtype ``V16``.
+        Where nobody says since when it has an address, it is since anybody else was last known to have it.
         """
-        self._refresh()
-        values = _as_arrow(addresses)
-        if not self._pods:
-            nothing = pa.nulls(len(values), pa.string())
-            return {"remote_pod": nothing, "remote_namespace": nothing}
-        if not pa.types.is_string(values.type):
-            indices = pc.index_in(values, value_set=self._keys)
-            return {"remote_pod": self._names.take(indices), "remote_namespace": self._namespaces.take(indices)}
-        encoded = values.dictionary_encode()
-        pods = [None if text is None else self._at(text) for text in encoded.dictionary.to_pylist()]
-        names = pa.array([pod.name if pod else None for pod in pods], pa.string())
-        namespaces = pa.array([pod.namespace if pod else None for pod in pods], pa.string())
-        return {
-            "remote_pod": names.take(encoded.indices),
-            "remote_namespace": namespaces.take(encoded.indices),
-        }
-
-    def _at(self, address: str | bytes) -> Pod | None:
-        key = canonical(address)
-        return None if key is None else self._pods.get(key)
-
-    def _refresh(self) -> None:
-        now = self._clock()
-        version = self._containers.pods_version
-        if version == self._version and now < self._due:
-            return
-        self._version, self._due = version, now + REFRESH_S
-        oldest = self._now_ns() - self._grace_ns
-        pods: dict[bytes, Pod] = {}
-        host = self._host()
-        # Pods that are gone come first, so that one that exists has the last word.
-        known = [pod for pod in self._containers.pods() if not pod.host_network]
-        for pod in sorted(known, key=lambda pod: pod.valid_to or _NEVER):
-            if pod.valid_to is not None and pod.valid_to < oldest:
+        had = set(old.addresses) if old is not None and old.valid_to is None and not old.host_network else set()
+        has = set() if pod.host_network or pod.valid_to is not None else set(pod.addresses)
+        for address in had - has:
+            self.book.release(address, pod.uid, pod.valid_to or self._now_ns())
+        self._workloads[pod.uid] = pod.workload, pod.workload_kind
+        while len(self._workloads) > LOCAL_PODS:
+            del self._workloads[next(iter(self._workloads))]
+        host = self._host_addresses()
+        for address in has:
+            if canonical(address) in host:
                 continue
-            for text in pod.addresses:
-                key = canonical(text)
-                if key is not None and key not in host:
-                    pods[key] = pod
-        self._pods = pods
-        self._keys = pa.array(list(pods), pa.binary(16))
-        self._names = pa.array([pod.name for pod in pods.values()], pa.string())
-        self._namespaces = pa.array([pod.namespace for pod in pods.values()], pa.string())
+            holder = Holder("pod", pod.uid, pod.name, pod.namespace, self.cluster.node if self.cluster else None)
+            freed = (span.until for span in self.book.spans(address) if span.until is not None)
+            since = pod.created_ns or began_ns or max((self._started, *freed))
+            self.book.hold(address, holder, since)
+
+    def pod_ended(self, pod: Pod, at_ns: int) -> None:
+        """The last container of a pod of this node ended at ``at_ns``: nothing is sent from its addresses any more."""
+        for address in () if pod.host_network else pod.addresses:
+            self.book.release(address, pod.uid, at_ns, exact=True)
+
+    # What is asked
+
+    def pod(self, address: str | bytes, at: int | None = None) -> Holder | None:
+        """The pod that had ``address`` (text, or 16 bytes) at ``at`` (ns since 1970; None: now)."""
+        holder = self.book.at(address, self._now_ns() if at is None else at)
+        return holder if holder is not None and holder.kind == "pod" else None
+
+    def columns(
+        self,
+        addresses: Keys,
+        *,
+        at: npt.NDArray[np.int64] | None = None,
+        ports: npt.NDArray[Any] | None = None,
+        protocols: npt.NDArray[Any] | None = None,
+        targets: npt.NDArray[np.uint8] | None = None,
+        target_ports: npt.NDArray[Any] | None = None,
+    ) -> dict[str, pa.Array]:
+        """:data:`REMOTE_COLUMNS` for a column of addresses, null where unknown.
+
+        ``addresses``: an Arrow array of text or of 16 bytes, or a NumPy array of shape (n, 16) or dtype ``V16``;
+        ``targets`` likewise, zero where the connection went to the address itself.  ``at``: when, ns since 1970;
+        without it, now.  ``protocols`` are IPPROTO_*; with ``ports`` they tell Services apart.
+        """
+        keys = _keys(addresses)
+        count = len(keys)
+        now = self._now_ns()
+        times = [now] * count if at is None else at.tolist()
+        port_list = [0] * count if ports is None else ports.tolist()
+        protocol_list = [0] * count if protocols is None else protocols.tolist()
+        target_list = [None] * count if targets is None else _keys(targets)
+        target_port_list = port_list if target_ports is None else target_ports.tolist()
+        held = {key: bool(self.book.spans(key)) if key is not None else False for key in set(keys)}
+        rows = [
+            self._row(key, time, port, protocol, target, target_port, held[key])
+            for key, time, port, protocol, target, target_port in zip(
+                keys, times, port_list, protocol_list, target_list, target_port_list, strict=True
+            )
+        ]
+        columns = zip(*rows, strict=True) if rows else ([] for _ in REMOTE_COLUMNS)
+        return {name: pa.array(values, pa.string()) for name, values in zip(REMOTE_COLUMNS, columns, strict=True)}
+
+    def _row(
+        self,
+        key: bytes | None,
+        at: int,
+        port: int,
+        protocol: int,
+        target: bytes | None,
+        target_port: int,
+        known: bool,
+    ) -> Remote:
+        if key is None:
+            return NOBODY
+        cluster = self.cluster if self.cluster is not None and self.cluster.trusted else None
+        holder = self.book.at(key, at) if known else None
+        if holder is None and cluster is not None:
+            cluster.want(key, at)
+        if holder is not None and holder.kind != "service" and not self._believed(holder):
+            holder = None
+        word = PROTOCOLS.get(protocol, "")
+        service = None
+        if cluster is not None:
+            fronted = target is not None and target != UNSPECIFIED
+            if fronted and target is not None:
+                service = cluster.services.front(target, word, target_port)
+            else:
+                service = cluster.services.front(key, word, port) or cluster.services.behind(key, word, port)
+        if holder is None or holder.kind == "service":
+            return Remote(namespace=service.namespace, service=service.name) if service else NOBODY
+        if holder.kind == "node":
+            return Remote(
+                node=holder.name,
+                namespace=service.namespace if service else None,
+                service=service.name if service else None,
+            )
+        workload, kind = self._workload(holder)
+        return Remote(holder.name, holder.namespace, workload, kind, holder.node, service.name if service else None)
+
+    def _workload(self, holder: Holder) -> tuple[str | None, str | None]:
+        if self.cluster is not None and (pod := self.cluster.remote_pod(holder)) is not None:
+            return self.cluster.workload(pod) or (None, None)
+        return self._workloads.get(holder.uid, (None, None))
+
+    def _believed(self, holder: Holder) -> bool:
+        """What this node's runtime says holds; what the API said, while we hear from it."""
+        if self.cluster is None or holder.kind == "node" or holder.uid in self._workloads:
+            return True
+        return self.cluster.current("endpointslices")
+
+    def _host_addresses(self) -> frozenset[bytes]:
+        now = self._clock()
+        if now >= self._host_due:
+            self._host_known, self._host_due = self._host(), now + HOST_S
+        return self._host_known
 
 
-_NEVER = 1 << 63
+UNSPECIFIED = bytes(16)
+PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
-def _as_arrow(addresses: pa.Array | npt.NDArray[np.uint8] | npt.NDArray[np.void]) -> pa.Array:
+def _keys(addresses: Keys) -> list[bytes | None]:
+    """Each address as its 16 bytes."""
     if isinstance(addresses, np.ndarray):
-        plain = np.ascontiguousarray(addresses)
-        return pa.Array.from_buffers(pa.binary(16), len(plain), [None, pa.py_buffer(plain)])
-    return addresses.combine_chunks() if isinstance(addresses, pa.ChunkedArray) else addresses
+        plain = np.ascontiguousarray(addresses).tobytes()
+        return [plain[at : at + 16] for at in range(0, len(plain), 16)]
+    return [None if value is None else canonical(value) for value in addresses.to_pylist()]

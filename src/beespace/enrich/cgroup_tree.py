@@ -76,6 +76,8 @@ class CgroupTree:
         self._now_ns = now_ns
         self._lock = threading.RLock()
         self._live: dict[int, Cgroup] = {}
+        self._pod_containers: dict[str, int] = {}  # cgroups of containers that exist, by pod
+        self._pod_began: OrderedDict[str, int] = OrderedDict()
         self._removed: OrderedDict[int, Cgroup] = OrderedDict()
         self._absent: OrderedDict[int, None] = OrderedDict()
         self._next_walk = 0.0
@@ -141,10 +143,14 @@ class CgroupTree:
         with self._lock:
             return self._add(cgroup_id, path, at_ns)
 
-    def observe_removed(self, cgroup_id: int, at_ns: int | None = None) -> None:
-        """A cgroup was removed (tracepoint ``cgroup:cgroup_rmdir``)."""
+    def observe_removed(self, cgroup_id: int, at_ns: int | None = None) -> str | None:
+        """A cgroup was removed (tracepoint ``cgroup:cgroup_rmdir``); the pod whose last container it was, if any."""
         with self._lock:
-            self._remove(cgroup_id, at_ns)
+            return self._remove(cgroup_id, at_ns)
+
+    def pod_began(self, pod_uid: str) -> int | None:
+        """When the first cgroup of a container of that pod was seen to be made; None if it was there before."""
+        return self._pod_began.get(pod_uid)
 
     def take_changes(self) -> list[Cgroup]:
         """The cgroups that are new or gone since the last call."""
@@ -176,17 +182,32 @@ class CgroupTree:
         cgroup = Cgroup(cgroup_id, path, parse_path(path), at_ns or self._now_ns())
         self._live[cgroup_id] = cgroup
         self.changes.note(cgroup_id, cgroup)
+        if (uid := _pod_of(cgroup)) is not None:
+            self._pod_containers[uid] = self._pod_containers.get(uid, 0) + 1
+            if at_ns is not None:
+                self._pod_began.setdefault(uid, at_ns)
+                while len(self._pod_began) > self._remembered:
+                    self._pod_began.popitem(last=False)
         return cgroup
 
-    def _remove(self, cgroup_id: int, at_ns: int | None = None) -> None:
+    def _remove(self, cgroup_id: int, at_ns: int | None = None) -> str | None:
         cgroup = self._live.pop(cgroup_id, None)
         if cgroup is None:
-            return
+            return None
         cgroup = replace(cgroup, valid_to=at_ns or self._now_ns())
         self._removed[cgroup_id] = cgroup
         self.changes.note(cgroup_id, cgroup)
         while len(self._removed) > self._remembered:
             self._removed.popitem(last=False)
+        uid = _pod_of(cgroup)
+        if uid is None:
+            return None
+        left = self._pod_containers.get(uid, 1) - 1
+        if left:
+            self._pod_containers[uid] = left
+            return None
+        self._pod_containers.pop(uid, None)
+        return uid
 
     def statistics(self) -> dict[str, int]:
         """Cgroups known, removed and remembered, not found; walks and their time; look-ups put off to a later walk."""
@@ -198,6 +219,12 @@ class CgroupTree:
             "walk_us": self._walk_ns // 1000,
             "deferred": self._deferred,
         }
+
+
+def _pod_of(cgroup: Cgroup) -> str | None:
+    """The pod of a container's cgroup; folders inside of a container count, too."""
+    member = cgroup.membership
+    return member.pod_uid if member.container_id is not None else None
 
 
 def _folders(root: str) -> Iterator[tuple[int, str]]:

@@ -41,11 +41,16 @@ class Container:
     sandbox: bool = False
     created_ns: int | None = None
     valid_to: int | None = None
+    workload_kind: str | None = None
+    service_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod of this node.  ``addresses`` are its own (none if it uses the host's network)."""
+    """A pod of this node.  ``addresses`` are its own (none if it uses the host's network).
+
+    ``service_name`` is OpenTelemetry's ``service.name``, where the pod's annotations are known.
+    """
 
     uid: str
     name: str
@@ -55,6 +60,8 @@ class Pod:
     host_network: bool = False
     created_ns: int | None = None
     valid_to: int | None = None
+    workload_kind: str | None = None
+    service_name: str | None = None
 
 
 class SourceError(Exception):
@@ -97,6 +104,8 @@ class Containers:
         pending_max: int = 1024,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        #: Told of each pod that is new, changed or gone: what was known of it, and what is.
+        self.pod_changed: Callable[[Pod | None, Pod], None] = lambda old, new: None
         self._sources = tuple(sources)
         self._poll_s = poll_s
         self._capacity = capacity
@@ -106,7 +115,6 @@ class Containers:
         self._found_by: dict[str, ContainerSource] = {}
         self._pods: OrderedDict[str, Pod] = OrderedDict()
         self._pod_found_by: dict[str, str] = {}
-        self.pods_version = 0  # grows whenever a pod is new, changed or gone
         self._waiting: list[tuple[float, int, str]] = []  # heap: when due, attempt, id
         self._pending: set[str] = set()
         self._given_up: OrderedDict[str, float] = OrderedDict()
@@ -159,6 +167,12 @@ class Containers:
         """The pod of that uid on this node, gone or not; None if it is not known."""
         with self._changed:
             return self._pods.get(uid)
+
+    def of_pods(self, uids: Collection[str]) -> list[Container]:
+        """The containers of those pods, gone or not, without sandboxes."""
+        with self._changed:
+            known = list(self._known.values())
+        return [each for each in known if not each.sandbox and each.pod_uid in uids]
 
     def pods(self) -> list[Pod]:
         """Every pod that is known, those that are gone too."""
@@ -325,10 +339,11 @@ class Containers:
             del self._found_by[forgotten]
 
     def _keep_pod(self, pod: Pod, source: str) -> None:
+        old = self._pods.get(pod.uid)
         self._pods[pod.uid] = pod
         self._pod_found_by[pod.uid] = source
         self._pod_changes.note(pod.uid, pod)
-        self.pods_version += 1
+        self.pod_changed(old, pod)
         while len(self._pods) > self._capacity:
             forgotten, _ = self._pods.popitem(last=False)
             del self._pod_found_by[forgotten]

@@ -14,8 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from beespace.enrich.address_book import AddressBook, Span
+from beespace.enrich.canonical import written
 from beespace.enrich.cgroup_tree import Cgroup, CgroupTree
 from beespace.enrich.container import Container, Containers, Pod
+from beespace.enrich.labels import Labels, PodNames
 from beespace.enrich.process import Process, Processes
 
 __all__ = ["TABLES", "Dimensions"]
@@ -63,7 +66,9 @@ TABLES: Mapping[str, pa.Schema] = {
         ("pod_name", pa.string(), "pod it belongs to"),
         ("pod_uid", pa.string(), "that pod's uid"),
         ("namespace", pa.string(), "that pod's namespace"),
-        ("workload", pa.string(), "Deployment, StatefulSet, DaemonSet or Job of that pod"),
+        ("workload", pa.string(), "Deployment, StatefulSet, DaemonSet, CronJob or Job of that pod"),
+        ("workload_kind", pa.string(), "which of these"),
+        ("service_name", pa.string(), "service.name of that pod"),
     ),
     "pods": _schema(
         ("pod_uid", pa.string(), "uid that the API server gave; key"),
@@ -72,6 +77,17 @@ TABLES: Mapping[str, pa.Schema] = {
         ("workload", pa.string(), "Deployment, StatefulSet, DaemonSet or Job it belongs to"),
         ("addresses", pa.list_(pa.string()), "its own addresses; empty if it uses the host's network"),
         ("host_network", pa.bool_(), "whether it uses the host's network"),
+    ),
+    "addresses": _schema(
+        ("address", pa.string(), "the address; key"),
+        ("kind", pa.string(), "pod, service or node"),
+        ("holder_uid", pa.string(), "uid of who had it"),
+        ("pod_name", pa.string(), "the pod"),
+        ("service", pa.string(), "the service"),
+        ("node", pa.string(), "the node, of the pod if it is one's"),
+        ("namespace", pa.string(), "namespace of the pod or service"),
+        ("workload", pa.string(), "Deployment, StatefulSet, DaemonSet, CronJob or Job of the pod"),
+        ("workload_kind", pa.string(), "which of these"),
     ),
 }
 
@@ -84,6 +100,8 @@ class Dimensions:
         processes: Processes,
         cgroups: CgroupTree,
         containers: Containers,
+        labels: Labels,
+        book: AddressBook,
         *,
         now_ns: Callable[[], int] = time.time_ns,
         boot_ns: Callable[[], int] | None = None,
@@ -91,6 +109,8 @@ class Dimensions:
         self._processes = processes
         self._cgroups = cgroups
         self._containers = containers
+        self._labels = labels
+        self._book = book
         self._now_ns = now_ns
         # Of what we found existing, we know only that it did not exist before the system did.
         self._booted = boot_ns() if boot_ns else now_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -100,11 +120,17 @@ class Dimensions:
         self._processes.sweep()
         now = self._now_ns()
         containers, pods = self._containers.changes()
+        spans = self._book.take_changes()
+        if told := set(self._labels.changed_pods()):  # of these the API says something new
+            again = {container.id: container for container in self._containers.of_pods(told)}
+            containers = [*{**again, **{container.id: container for container in containers}}.values()]
+            spans = [*spans, *self._book.of_pods(told - {span.holder.uid for span in spans})]
         rows: Mapping[str, Iterable[tuple[Any, ...]]] = {
             "processes": map(_process, self._processes.changes.take()),
             "cgroups": map(self._cgroup, self._cgroups.take_changes()),
             "containers": map(self._container, containers),
             "pods": map(self._pod, pods),
+            "addresses": map(self._address, spans),
         }
         batches = ((table, _batch(TABLES[table], values, now)) for table, values in rows.items())
         return {table: batch for table, batch in batches if batch.num_rows}
@@ -115,18 +141,28 @@ class Dimensions:
         return (*key, self._booted, cgroup.valid_to)  # an id has one meaning from boot on
 
     def _container(self, container: Container) -> tuple[Any, ...]:
+        names = self._labels.of(container, container.pod_uid)
         return (
             container.id,
             container.name,
             container.image,
             container.runtime,
-            container.pod_name,
+            names.name,
             container.pod_uid,
-            container.namespace,
-            container.workload,
+            names.namespace,
+            names.workload,
+            names.workload_kind,
+            names.service_name,
             container.created_ns or self._booted,
             container.valid_to,
         )
+
+    def _address(self, span: Span) -> tuple[Any, ...]:
+        holder = span.holder
+        names = self._labels.of(None, holder.uid) if holder.kind == "pod" else PodNames()
+        pod, service = (holder.name if holder.kind == kind else None for kind in ("pod", "service"))
+        place = (pod, service, holder.node, holder.namespace, names.workload, names.workload_kind)
+        return (written(span.address), holder.kind, holder.uid, *place, span.since, span.until)
 
     def _pod(self, pod: Pod) -> tuple[Any, ...]:
         return (

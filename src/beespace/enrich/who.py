@@ -15,13 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beespace.enrich.addresses import Addresses, host_addresses
+from beespace.enrich.address_book import AddressBook
+from beespace.enrich.addresses import Addresses, Keys, host_addresses
 from beespace.enrich.cgroup import NOTHING, Membership
 from beespace.enrich.cgroup_tree import CgroupTree
-from beespace.enrich.container import Containers
+from beespace.enrich.container import Containers, Pod
 from beespace.enrich.dimensions import Dimensions
+from beespace.enrich.kubernetes import Access, Client, Cluster
+from beespace.enrich.labels import Labels
 from beespace.enrich.process import Process, Processes
 from beespace.enrich.sources import standard_sources
+from beespace.enrich.sources.kubernetes import KubernetesSource
 
 __all__ = ["COLUMNS", "Who"]
 
@@ -35,6 +39,8 @@ COLUMNS = (
     "pod_uid",
     "namespace",
     "workload",
+    "workload_kind",
+    "service_name",
 )
 
 Names: TypeAlias = "pa.Array | npt.NDArray[Any] | Sequence[str | bytes]"
@@ -63,28 +69,47 @@ class Who:
         self.processes = processes
         self.cgroups = cgroups
         self.containers = containers
-        self.addresses = addresses or Addresses(containers)
-        self.dimensions = Dimensions(processes, cgroups, containers)
+        self.addresses = addresses or Addresses()
+        self.cluster = self.addresses.cluster
+        self.labels = Labels(containers, self.cluster)
+        self.dimensions = Dimensions(processes, cgroups, containers, self.labels, self.addresses.book)
+        containers.pod_changed = self._pod_changed
         self._budget_s = budget_s
         self._clock = clock
         self._deferred = self._owners = 0
 
     @classmethod
-    def open(cls, *, root: Path = Path("/"), endpoint: str | None = None) -> Self:
+    def open(
+        cls,
+        *,
+        root: Path = Path("/"),
+        endpoint: str | None = None,
+        access: Access | None = None,
+        node: str = "",
+        labels: bool = False,
+    ) -> Self:
         """``root``: the host's root as we see it (``/host`` in a pod); ``endpoint``: one CRI socket to use.
 
         ``root`` is for a runtime's sockets and state; processes come from ``root/proc`` if that is a procfs.
+        ``access``: the Kubernetes API, of which this is ``node``; ``labels``: ``service.name`` may come from labels.
         Raises UsageError for an endpoint that is none.
         """
         proc = root / "proc" if (root / "proc/self").exists() else Path("/proc")
-        containers = Containers(standard_sources(root, endpoint))
-        containers.start()
-        return cls(
+        sources = standard_sources(root, endpoint)
+        book = AddressBook()
+        cluster = Cluster(Client(access), node, book, labels=labels) if access is not None else None
+        if cluster is not None:
+            sources.append(KubernetesSource(cluster))
+        who = cls(
             Processes(proc),
             CgroupTree(),
-            containers,
-            addresses=Addresses(containers, host=lambda: host_addresses(proc)),
+            Containers(sources),
+            addresses=Addresses(book, cluster, host=lambda: host_addresses(proc)),
         )
+        who.containers.start()
+        if cluster is not None:
+            cluster.start()
+        return who
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +118,9 @@ class Who:
         self.close()
 
     def close(self) -> None:
-        """End the look-up thread and give up descriptors."""
+        """End the threads and give up descriptors."""
+        if self.cluster is not None:
+            self.cluster.close()
         self.containers.close()
         self.cgroups.close()
 
@@ -102,6 +129,15 @@ class Who:
         made = self.cgroups.observe(cgroup_id, path, at_ns)
         if made.membership.container_id is not None:
             self.containers.get(made.membership.container_id)
+
+    def cgroup_removed(self, cgroup_id: int, at_ns: int) -> None:
+        """The kernel removed a cgroup; with the last of a pod's containers, the pod's address ends."""
+        uid = self.cgroups.observe_removed(cgroup_id, at_ns)
+        if uid is not None and (pod := self.containers.pod(uid)) is not None:
+            self.addresses.pod_ended(pod, at_ns)
+
+    def _pod_changed(self, old: Pod | None, pod: Pod) -> None:
+        self.addresses.pod_changed(old, pod, self.cgroups.pod_began(pod.uid))
 
     def resolve(
         self,
@@ -134,9 +170,13 @@ class Who:
             for column, values in zip(COLUMNS, zip(*(rows or [NOBODY]), strict=True), strict=True)
         }
 
-    def remote(self, addresses: pa.Array | npt.NDArray[np.uint8] | npt.NDArray[np.void]) -> dict[str, pa.Array]:
-        """``remote_pod`` and ``remote_namespace`` of a column of addresses; see :meth:`Addresses.columns`."""
-        return self.addresses.columns(addresses)
+    def remote(self, addresses: Keys, **facts: Any) -> dict[str, pa.Array]:
+        """Who is behind a column of addresses; see :meth:`Addresses.columns`, which takes ``facts``."""
+        return self.addresses.columns(addresses, **facts)
+
+    def lacks(self) -> list[str]:
+        """What names are missing for which reason, in sentences."""
+        return self.cluster.lacks() if self.cluster is not None else []
 
     def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         """Counters by part; ``who.deferred`` are owners whose ``/proc`` look-up was put off."""
@@ -148,6 +188,7 @@ class Who:
             "processes": processes,
             "cgroups": dict(self.cgroups.statistics()),
             "containers": self.containers.statistics(),
+            **({"kubernetes": self.cluster.statistics()} if self.cluster is not None else {}),
         }
 
     def _process(
@@ -171,18 +212,20 @@ class Who:
             pod_uid = container.pod_uid or pod_uid
             if container.sandbox:  # it holds the pod's namespaces; to a user it is the pod itself
                 container_id = None
-        pod = self.containers.pod(pod_uid) if pod_uid else None
         shown = container if container is not None and not container.sandbox else None
+        pod = self.labels.of(container, pod_uid)
         return (
             (process.name if process else None) or name or None,
             process.executable if process else None,
             container_id,
             shown.name if shown else None,
             shown.image if shown else None,
-            (container.pod_name if container else None) or (pod.name if pod else None),
+            pod.name,
             pod_uid,
-            (container.namespace if container else None) or (pod.namespace if pod else None),
-            (container.workload if container else None) or (pod.workload if pod else None),
+            pod.namespace,
+            pod.workload,
+            pod.workload_kind,
+            pod.service_name,
         )
 
     def _membership(self, process: Process | None, cgroup_id: int) -> Membership:

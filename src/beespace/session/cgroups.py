@@ -110,4 +110,4 @@ class CgroupEvents:
         if what == Happened.MADE and len(path.encode()) < PATH_MAX - 1:  # a longer one may have been cut
             self._who.cgroup_made(cgroup_id, path, at)
         elif what == Happened.REMOVED:
-            self._who.cgroups.observe_removed(cgroup_id, at)
+            self._who.cgroup_removed(cgroup_id, at)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from beespace.enrich import Who
 from beespace.stream import Batch
 from beespace.stream.dtype import TIME
-from beespace.stream.tables import CONTAINERS, PROCESSES
+from beespace.stream.tables import ADDRESSES, CONTAINERS, PROCESSES
 from beespace.syscall.clock import NANOSECONDS, ticks_per_second
 
 
@@ -28,7 +28,7 @@ def start_times(starts: NDArray[np.int64], booted: int, known: NDArray[np.bool_]
 
 
 class DimensionRows:
-    """New and changed rows of ``processes`` and ``containers`` since the last call."""
+    """New and changed rows of ``processes``, ``containers`` and ``addresses`` since the last call."""
 
     def __init__(self, who: Who, booted: int) -> None:
         self._who = who
@@ -42,6 +42,8 @@ class DimensionRows:
             made.append(Batch("processes", PROCESSES.conform(self._processes(taken["processes"]))))
         if "containers" in taken:
             made.append(Batch("containers", CONTAINERS.conform(taken["containers"])))
+        if "addresses" in taken:
+            made.append(Batch("addresses", ADDRESSES.conform(taken["addresses"])))
         return made
 
     def _processes(self, records: pa.RecordBatch) -> pa.RecordBatch:

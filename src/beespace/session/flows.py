@@ -95,6 +95,9 @@ class FlowRows:
         local, remote = octets(rows["local"]), octets(rows["remote"])
         tcp = rows["protocol"] == IPPROTO_TCP
         owned = rows["owned"] != 0
+        # Who has an address now need not be who had it when a connection began that is still there.
+        began = np.where(tcp, first, rows["first"].astype(np.int64)) + boot_offset
+        behind = self._who.remote(remote, at=began, ports=rows["remote_port"], protocols=rows["protocol"])
         columns: dict[str, Any] = {
             "time": _times(np.full(count, now, np.int64), 0),
             "interval_s": pa.array(np.full(count, interval)),
@@ -120,7 +123,7 @@ class FlowRows:
             "first_seen": _times(first, boot_offset),
             "last_seen": _times(rows["last"].astype(np.int64), boot_offset),
             **names,
-            **self._who.remote(remote),
+            **behind,
         }
         return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)
 

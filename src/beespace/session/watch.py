@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from beespace.enrich import Who
+from beespace.enrich.kubernetes import Access
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
 from beespace.session.cgroups import CgroupEvents
@@ -26,16 +27,23 @@ from beespace.stream import Batch
 from beespace.syscall.clock import boottime_offset_ns
 
 CLOCK_TOLERANCE_NS = 1_000_000
+SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes API
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What to watch; ``cgroup`` None is the root, every socket of the host."""
+    """What to watch; ``cgroup`` None is the root, every socket of the host.
+
+    ``access``: the Kubernetes API, None without; ``node`` is this machine's name there.  ``labels``: whether
+    ``service.name`` may come from well-known labels of pods.
+    """
 
     cgroup: Path | None = None
     max_flows: int = 65_536
     cri: str | None = None
-    node: str = field(default_factory=lambda: os.uname().nodename)
+    node: str = field(default_factory=lambda: os.environ.get("NODE_NAME") or os.uname().nodename)
+    access: Access | None = None
+    labels: bool = False
 
 
 class Watch:
@@ -55,7 +63,7 @@ class Watch:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._offset = self._booted = booted = boottime_offset_ns()
-            self._who = stack.enter_context(Who.open(endpoint=self._options.cri))
+            self._who = stack.enter_context(_who(self._options))
             self._exec_rows = ExecRows(self._who, booted)
             self._flow_rows = FlowRows(self._who, self._options.node, booted)
             self._dimensions = DimensionRows(self._who, booted)
@@ -67,6 +75,8 @@ class Watch:
             # Hooks first, then what existed before: a socket made in between is noted by both, not by neither.
             self._flows.iterate("on_existing")
             self._flows.iterate("on_existing_role")
+            if self._who.cluster is not None:
+                self._who.cluster.wait(SYNC_S)
             # Packets counted until here may be of sockets whose owner was not known yet: watching begins now.
             self._flows.flows.take()
             self._flow_losses()
@@ -80,7 +90,7 @@ class Watch:
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked, in sentences."""
-        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes)
+        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes, *self._who.lacks())
 
     @property
     def who(self) -> Who:
@@ -157,3 +167,7 @@ class Watch:
         lost = total - self._lost.get(stage, 0)
         self._lost[stage] = total
         return lost
+
+
+def _who(options: WatchOptions) -> Who:
+    return Who.open(endpoint=options.cri, access=options.access, node=options.node, labels=options.labels)

@@ -11,11 +11,25 @@ from beespace.errors import InternalError
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """``column`` of the dimension ``table``, whose key is what the row has in ``key``; at SQL's ``at``.
+
+    Only a row of the dimension that holds at that time counts, and only if it is the only one.
+    """
+
+    key: str
+    table: str
+    column: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column: name, Arrow type, what it says in one line, unit, OpenTelemetry attribute.
 
     ``dimension`` names the table that this column is joined from when history is read; a column
-    without one is stored with the row itself.
+    without one is stored with the row itself.  ``late`` is for what is stored and may become known
+    later, too: history shows what the dimension says of the time of the row, else what was stored.
     """
 
     name: str
@@ -24,6 +38,7 @@ class Column:
     unit: str | None = None
     otel: str | None = None
     dimension: str | None = None
+    late: Late | None = None
 
     def field(self) -> pa.Field:
         """The Arrow field, with unit, words and OTel name as metadata."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from beespace.errors import UsageError
 from beespace.stream.dtype import TIME
-from beespace.stream.table import Column, Table
+from beespace.stream.table import Column, Late, Table
 
 _TEXT = pa.string()
 _COUNT = pa.int64()
@@ -59,8 +59,19 @@ def _container(dimension: str | None, *names: str) -> tuple[Column, ...]:
         "pod_uid": ("uid of the pod", "k8s.pod.uid"),
         "namespace": ("Kubernetes namespace", "k8s.namespace.name"),
         "workload": ("what owns the pod (Deployment, DaemonSet ...)", "k8s.owner.name"),
+        "workload_kind": ("what kind of thing that is: Deployment, StatefulSet ...", "k8s.owner.kind"),
+        "service_name": ("name of the service that the pod is a part of", "service.name"),
     }
     return tuple(Column(name, _TEXT, columns[name][0], otel=columns[name][1], dimension=dimension) for name in names)
+
+
+# A TCP connection ends with its pod: who had the address when it began has it while it lasts.
+_WHEN = "CASE WHEN f.transport = 'tcp' THEN f.first_seen ELSE f.last_seen END"
+
+
+def _behind(name: str, column: str, doc: str, otel: str | None) -> Column:
+    """What is known of who has the remote address."""
+    return Column(name, _TEXT, doc, otel=otel, late=Late("remote_address", "addresses", column, _WHEN))
 
 
 FLOWS = Table(
@@ -76,14 +87,20 @@ FLOWS = Table(
         _CGROUP,
         _CONTAINER,
         *_container("containers", "container_name", "container_image", "pod_name", "pod_uid", "namespace", "workload"),
+        *_container("containers", "workload_kind", "service_name"),
         Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
         Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
         Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
         Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
         Column("remote_name", _TEXT, "name of the other end, where one is known", otel="dst.name"),
-        Column("remote_pod", _TEXT, "pod behind the remote address", otel="k8s.dst.name"),
-        Column("remote_namespace", _TEXT, "namespace of that pod or service", otel="k8s.dst.namespace"),
-        Column("remote_service", _TEXT, "Kubernetes service behind the remote address", otel="service.peer.name"),
+        _behind("remote_pod", "pod_name", "pod behind the remote address", "k8s.dst.name"),
+        _behind("remote_namespace", "namespace", "namespace of that pod or service", "k8s.dst.namespace"),
+        _behind("remote_workload", "workload", "what owns that pod (Deployment ...)", "k8s.dst.owner.name"),
+        _behind("remote_workload_kind", "workload_kind", "what kind of thing that is", "k8s.dst.owner.type"),
+        _behind("remote_node", "node", "node of that pod, or with that address", "k8s.dst.node.name"),
+        Column("remote_service", _TEXT, "Kubernetes service that was called", otel="service.peer.name"),
+        Column("target_address", _TEXT, "address that the client called, if NAT changed it", otel="server.address"),
+        Column("target_port", pa.int32(), "port that the client called, if NAT changed it", otel="server.port"),
         Column("transport", _TEXT, "tcp, udp, icmp ...", otel="network.transport"),
         Column("network_type", _TEXT, "ipv4 or ipv6", otel="network.type"),
         Column("role", _TEXT, "client or server: who opened the connection", otel="network.tcp.handshake.role"),
@@ -109,7 +126,8 @@ EXECS = Table(
         *_process(None, "parent_pid", "process_uid", "process_name", "process_executable", "process_args"),
         _CGROUP,
         _CONTAINER,
-        *_container("containers", "container_name", "pod_name", "namespace"),
+        *_container("containers", "container_name", "pod_name", "namespace", "workload", "workload_kind"),
+        *_container("containers", "service_name"),
         Column("exit_code", pa.int32(), "exit status; null while it runs", otel="process.exit.code"),
         Column("duration_s", pa.float64(), "how long it ran", "s"),
     ),
@@ -139,9 +157,28 @@ CONTAINERS = Table(
         _VALID_FROM,
         _VALID_TO,
         *_container(None, "container_name", "container_image", "pod_name", "pod_uid", "namespace", "workload"),
+        *_container(None, "workload_kind", "service_name"),
     ),
     kind="dimension",
     key=("container_id",),
+)
+
+ADDRESSES = Table(
+    "addresses",
+    "who had an address, and when: pods, services, nodes",
+    (
+        Column("address", _TEXT, "IP address"),
+        _VALID_FROM,
+        _VALID_TO,
+        Column("kind", _TEXT, "pod, service or node"),
+        Column("holder_uid", _TEXT, "uid that the API server gave"),
+        Column("pod_name", _TEXT, "Kubernetes pod", otel="k8s.pod.name"),
+        Column("service", _TEXT, "Kubernetes service", otel="k8s.service.name"),
+        Column("node", _TEXT, "node of the pod, or with that address", otel="k8s.node.name"),
+        *_container(None, "namespace", "workload", "workload_kind"),
+    ),
+    kind="dimension",
+    key=("address",),
 )
 
 LOSSES = Table(
@@ -155,7 +192,7 @@ LOSSES = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (FLOWS, EXECS, PROCESSES, CONTAINERS, LOSSES)}
+TABLES: dict[str, Table] = {table.name: table for table in (FLOWS, EXECS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)}
 
 
 def table(name: str) -> Table:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from beespace.enrich.container import Container, Pod, SourceError
-from beespace.enrich.workload import workload_of
+from beespace.enrich.kubernetes.naming import service_name
+from beespace.enrich.workload import owner_of
 
 __all__ = ["CriSource"]
 
@@ -87,8 +88,8 @@ class CriSource:
             pod_name=pod.name if pod else None,
             pod_uid=pod.uid if pod else None,
             namespace=pod.namespace if pod else None,
-            workload=None if status is None else workload_of(status.metadata.name, status.labels),
             created_ns=container.created_at or None,
+            **({} if status is None else _belonging(status)),
         )
 
     def _pause(self, sandbox_id: str, status: Any) -> Container:
@@ -100,6 +101,8 @@ class CriSource:
             pod_uid=pod.uid,
             namespace=pod.namespace,
             workload=pod.workload,
+            workload_kind=pod.workload_kind,
+            service_name=pod.service_name,
             sandbox=True,
             created_ns=pod.created_ns,
         )
@@ -111,7 +114,7 @@ class CriSource:
             uid=status.metadata.uid,
             name=status.metadata.name,
             namespace=status.metadata.namespace,
-            workload=workload_of(status.metadata.name, status.labels),
+            **_belonging(status),
             addresses=() if host_network else tuple(address for address in addresses if address),
             host_network=host_network,
             created_ns=status.created_at or None,
@@ -184,6 +187,20 @@ class CriSource:
             if not hasattr(error, "code"):
                 raise
             raise SourceError(f"{method}: {_words(error)}") from error
+
+
+def _belonging(status: Any) -> dict[str, Any]:
+    """What the pod is a part of; the kubelet gives the runtime all of its labels and annotations.
+
+    Of a pod without an owner that labels tell, nobody here can say that it has none.
+    """
+    owner = owner_of(status.metadata.name, status.labels)
+    owners = [(owner[1], owner[0])] if owner else []
+    return {
+        "workload": owner[0] if owner else None,
+        "workload_kind": owner[1] if owner else None,
+        "service_name": service_name(None, owners, dict(status.annotations), dict(status.labels)),
+    }
 
 
 def _is_digest(image: str) -> bool:

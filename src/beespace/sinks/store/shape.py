@@ -37,9 +37,15 @@ def time_column(table: Table) -> str:
     return RECORDED if table.kind == "dimension" else "time"
 
 
-def users_of(dimension: str) -> list[Table]:
-    """The fact tables whose rows name a key of ``dimension`` that is joined."""
-    return [table for table in TABLES.values() if any(column.dimension == dimension for column in table.columns)]
+def users_of(dimension: str) -> list[tuple[Table, tuple[str, ...]]]:
+    """The fact tables whose rows name a key of ``dimension`` that is joined, and the columns in which they do."""
+    found = []
+    for table in TABLES.values():
+        if any(column.dimension == dimension for column in table.columns):
+            found.append((table, TABLES[dimension].key))
+        keys = {column.late.key for column in table.columns if column.late and column.late.table == dimension}
+        found += [(table, (key,)) for key in sorted(keys)]
+    return found
 
 
 def to_stored(records: pa.RecordBatch | pa.Table, table: Table) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from beespace.sinks.store.segment import Segment
 from beespace.sinks.store.shape import RECORDED, stored_schema
-from beespace.stream.table import Column, Table
+from beespace.stream.table import Column, Late, Table
 from beespace.stream.tables import TABLES
 
 _TYPES = {
@@ -77,6 +77,7 @@ def _latest(column: Column) -> str:
 
 def _versions(table: Table) -> str:
     keys = ", ".join(f'"{name}"' for name in table.key)
+    tos = ", list(valid_to ORDER BY valid_from) AS tos" if _is_late(table) else ""
     lists = ", ".join(
         f'list("{column.name}" ORDER BY valid_from) AS "{column.name}"'
         for column in table.columns
@@ -84,23 +85,51 @@ def _versions(table: Table) -> str:
     )
     return (
         f'CREATE VIEW segments."{table.name}_versions" AS '
-        f"SELECT {keys}, list(valid_from ORDER BY valid_from) AS froms, {lists} "
+        f"SELECT {keys}, list(valid_from ORDER BY valid_from) AS froms{tos}, {lists} "
         f'FROM main."{table.name}" GROUP BY {keys}'  # unqualified, it would be the view's neighbour in segments
     )
 
 
-def _fact(table: Table) -> str:
-    columns = ", ".join(
-        f'f."{column.name}"' if column.dimension is None else f'{_at_that_time(column)} AS "{column.name}"'
+def _is_late(dimension: Table) -> bool:
+    """Whether facts take columns of ``dimension`` only as far as its rows hold at their time."""
+    return any(
+        column.late is not None and column.late.table == dimension.name
+        for table in TABLES.values()
         for column in table.columns
     )
+
+
+def _fact(table: Table) -> str:
+    columns = ", ".join(_shown(column) for column in table.columns)
     joins = "".join(
         f' LEFT JOIN segments."{name}_versions" "{name}" ON '
         + " AND ".join(f'f."{key}" = "{name}"."{key}"' for key in TABLES[name].key)
         for name in dict.fromkeys(column.dimension for column in table.columns)
         if name is not None
     )
+    joins += "".join(
+        f' LEFT JOIN segments."{name}_versions" "{name}" ON f."{key}" = "{name}"."{TABLES[name].key[0]}"'
+        for name, key in dict.fromkeys(
+            (column.late.table, column.late.key) for column in table.columns if column.late is not None
+        )
+    )
     return f'CREATE VIEW "{table.name}" AS SELECT {columns} FROM segments."{table.name}" f{joins}'
+
+
+def _shown(column: Column) -> str:
+    if column.dimension is not None:
+        return f'{_at_that_time(column)} AS "{column.name}"'
+    if column.late is not None:
+        return f'{_while_it_held(column.late, column.name)} AS "{column.name}"'
+    return f'f."{column.name}"'
+
+
+def _while_it_held(late: Late, name: str) -> str:
+    """What the one row says that holds at that time; else what was stored."""
+    froms, tos, values = (f'"{late.table}".{each}' for each in ("froms", "tos", f'"{late.column}"'))
+    holds = f"{froms}[i] <= {late.at} AND ({tos}[i] IS NULL OR {late.at} < {tos}[i])"
+    held = f"list_filter(range(1, len({froms}) + 1), lambda i: {holds})"
+    return f'coalesce(CASE WHEN len({held}) = 1 THEN {values}[{held}[1]] END, f."{name}")'
 
 
 def _at_that_time(column: Column) -> str:

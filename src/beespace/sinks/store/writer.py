@@ -202,14 +202,15 @@ class Writer:
         for name, dimension in TABLES.items():
             if dimension.kind != "dimension":
                 continue
-            users = [(table, segment) for table in users_of(name) for segment in self._segments[table.name]]
-            horizon = min((segment.oldest for _table, segment in users), default=self._clock())
+            users = [(at, segment) for table, at in users_of(name) for segment in self._segments[table.name]]
+            horizon = min((segment.oldest for _at, segment in users), default=self._clock())
             old = [segment for segment in self._segments[name] if segment.newest < horizon]
             if not old:
                 continue
             keys = list(dimension.key)
             named = _distinct(
-                self.read(segment, keys).group_by(keys, use_threads=False).aggregate([]) for _table, segment in users
+                self.read(segment, list(at)).rename_columns(keys).group_by(keys, use_threads=False).aggregate([])
+                for at, segment in users
             )
             for segment in old:
                 if segment.path not in self._damaged:
