@@ -123,9 +123,9 @@ class BothEnds(Program):
     calls = Hash(key=u64, value=u64)
 
     @fsession("vfs_fsync_range")
-    def on_sync(self, file, start, end, datasync, result):
+    def on_sync(self, ctx, file, start, end, datasync, result):
         if bpf.pid() == self.me:
-            self.calls[u64(bpf.session_is_return())] += 1
+            self.calls[u64(bpf.session_is_return(ctx))] += 1
 
 
 def test_both_ends_of_a_function(tmp_path: Path, own_cache: None) -> None:

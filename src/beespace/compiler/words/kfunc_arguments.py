@@ -115,6 +115,8 @@ def pass_parameter(frame: Frame, parameter: Parameter, node: ast.expr | None) ->
             return Passed((value.expression,))
         if isinstance(value.type, (KernelPointer, KernelObject, Socket)):
             return _pass_object(frame, parameter, value, pointed.name, node)
+    if isinstance(pointed, kernel.Void) and not sized and isinstance(value.type, Context):
+        return Passed((value.expression,))  # `void *ctx` of functions that programs of several kinds call
     size = None if sized or isinstance(pointed, kernel.Void) else btf.size(target.type)
     return _pass_memory(frame, parameter, value, node, size, sized=sized)
 
