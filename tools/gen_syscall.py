@@ -68,7 +68,6 @@ Source: ``union bpf_attr``, ``enum bpf_cmd``, ``struct bpf_*_info`` and ``struct
 """
 
 from beespace.enumeration import IntEnum
-
 from beespace.syscall.layout import Layout, Slot
 
 
