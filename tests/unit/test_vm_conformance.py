@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from beespace.session.native import native
 from beespace.vm import Code, Machine, Rights
 
 FILE = os.environ.get("BEESPACE_CONFORMANCE")
@@ -24,10 +25,11 @@ needs_cases = pytest.mark.skipif(not CASES, reason="$BEESPACE_CONFORMANCE names 
 
 
 @needs_cases
-def test_every_case() -> None:
+@pytest.mark.parametrize("jit", [False, True], ids=["interpreter", "jit"])
+def test_every_case(jit: bool) -> None:
     wrong = {}
     for case in CASES:
-        machine = Machine()
+        machine = Machine(jit=native() if jit else None)
         memory = bytearray.fromhex(case["mem"])
         address = machine.memory.add("the memory", memory, Rights.BOTH).base if memory else 0
         result = machine.run(Code.of(bytes.fromhex(case["hex"])), address, len(memory)).result
@@ -39,7 +41,8 @@ def test_every_case() -> None:
 @needs_cases
 def test_the_plugin_gives_the_same() -> None:
     case: dict[str, Any] = next(case for case in CASES if case["mem"])
-    assert int(plugin(spaced(case["hex"]), spaced(case["mem"])).stdout, 16) == int(case["result"], 16)
+    for more in ((), ("--jit",)):
+        assert int(plugin(spaced(case["hex"]), spaced(case["mem"]), *more).stdout, 16) == int(case["result"], 16)
 
 
 def spaced(text: str) -> str:
@@ -53,8 +56,9 @@ def plugin(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_plugin_s_protocol() -> None:
-    answer = plugin("7910000000000000 0f20000000000000 9500000000000000\n", "ff  00  00  00  00  00  00  80  ")
+@pytest.mark.parametrize("more", [(), ("--jit",)])
+def test_the_plugin_s_protocol(more: tuple[str, ...]) -> None:
+    answer = plugin("7910000000000000 0f20000000000000 9500000000000000\n", "ff  00  00  00  00  00  00  80  ", *more)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "0x8000000000000107\n", "")
 
 

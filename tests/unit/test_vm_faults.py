@@ -24,39 +24,39 @@ def run(*code: Insn, size: int = 16, rights: Rights = Rights.BOTH, steps: int = 
     return machine.run(Code("program", code), region.base).result
 
 
-@pytest.mark.parametrize(
-    ("code", "says"),
-    [
-        ([Insn(0x79, 0, 1, 16)], "reads 8 bytes at offset 16 of the memory, which has 16"),
-        ([Insn(0x79, 0, 1, 9)], "reads 8 bytes at offset 9 of the memory"),
-        ([Insn(0x71, 0, 1, -1)], "reads 1 bytes at offset -1 of the memory"),
-        ([Insn(0x73, 1, 1, 16)], "writes 1 bytes at offset 16 of the memory"),
-        ([Insn(0x72, 10, 0, 0)], "writes 1 bytes at offset 512 of the stack"),
-        ([Insn(0x72, 10, 0, -513)], "writes 1 bytes at offset -1 of the stack"),
-        ([Insn(0xB7, 2), Insn(0x79, 0, 2)], "reads 8 bytes at 0x0, where there is nothing"),
-        ([Insn(0xBF, 0, 3)], "reads r3, which nobody has written"),
-        ([Insn(0xB7, 10)], "writes r10, which it may not"),
-        ([Insn(0xBF, 0, 11)], "reads r11, which nobody has written"),
-        ([Insn(0x85, imm=5), Insn(0xBF, 0, 1)], "reads r1, which nobody has written"),
-        ([Insn(0x85, imm=14), Insn(0x85, imm=1)], "passes r1, which nobody has written"),
-        ([Insn(0xFF)], "there is no such instruction"),
-        ([Insn(0x37, 1, 0, 2, 1)], "there is no such instruction"),
-        ([Insn(0xDC, 1, imm=17)], "there is no such instruction"),
-        ([Insn(0xDB, 10, 1, -8, 0x33)], "there is no such instruction"),
-        ([Insn(0xDB, 10, 1, -9)], "an atomic access of 8 bytes"),
-        ([Insn(0x05, off=10)], "leaves the program"),
-        ([Insn(0x05, off=-2)], "leaves the program"),
-        ([Insn(LD_IMM64, 1)], "a 64-bit immediate without its second half"),
-        ([Insn(LD_IMM64, 1, Pseudo.MAP_FD, imm=3), Insn(0)], "names map 3, which there is not"),
-        ([Insn(0x85, imm=9999)], "calls helper 9999, which this machine does not have"),
-        ([Insn(0x85, src=2, imm=7)], "calls kernel function 7"),
-        ([Insn(0xB7, 2, imm=12345), Insn(0x8D, 2)], "calls 0x3039, which is no function"),
-        ([Insn(0x85, src=1, imm=-1)], "calls more than 16 functions deep"),
-        ([Insn(0x05, off=-1)], "has not ended after 1000 instructions"),
-        ([Insn(0x20)], "loads from a packet, and there is none"),
-        ([EXIT], "ends without a result in r0"),
-    ],
-)
+FAULTS: list[tuple[list[Insn], str]] = [
+    ([Insn(0x79, 0, 1, 16)], "reads 8 bytes at offset 16 of the memory, which has 16"),
+    ([Insn(0x79, 0, 1, 9)], "reads 8 bytes at offset 9 of the memory"),
+    ([Insn(0x71, 0, 1, -1)], "reads 1 bytes at offset -1 of the memory"),
+    ([Insn(0x73, 1, 1, 16)], "writes 1 bytes at offset 16 of the memory"),
+    ([Insn(0x72, 10, 0, 0)], "writes 1 bytes at offset 512 of the stack"),
+    ([Insn(0x72, 10, 0, -513)], "writes 1 bytes at offset -1 of the stack"),
+    ([Insn(0xB7, 2), Insn(0x79, 0, 2)], "reads 8 bytes at 0x0, where there is nothing"),
+    ([Insn(0xBF, 0, 3)], "reads r3, which nobody has written"),
+    ([Insn(0xB7, 10)], "writes r10, which it may not"),
+    ([Insn(0xBF, 0, 11)], "reads r11, which nobody has written"),
+    ([Insn(0x85, imm=5), Insn(0xBF, 0, 1)], "reads r1, which nobody has written"),
+    ([Insn(0x85, imm=14), Insn(0x85, imm=1)], "passes r1, which nobody has written"),
+    ([Insn(0xFF)], "there is no such instruction"),
+    ([Insn(0x37, 1, 0, 2, 1)], "there is no such instruction"),
+    ([Insn(0xDC, 1, imm=17)], "there is no such instruction"),
+    ([Insn(0xDB, 10, 1, -8, 0x33)], "there is no such instruction"),
+    ([Insn(0xDB, 10, 1, -9)], "an atomic access of 8 bytes"),
+    ([Insn(0x05, off=10)], "leaves the program"),
+    ([Insn(0x05, off=-2)], "leaves the program"),
+    ([Insn(LD_IMM64, 1)], "a 64-bit immediate without its second half"),
+    ([Insn(LD_IMM64, 1, Pseudo.MAP_FD, imm=3), Insn(0)], "names map 3, which there is not"),
+    ([Insn(0x85, imm=9999)], "calls helper 9999, which this machine does not have"),
+    ([Insn(0x85, src=2, imm=7)], "calls kernel function 7"),
+    ([Insn(0xB7, 2, imm=12345), Insn(0x8D, 2)], "calls 0x3039, which is no function"),
+    ([Insn(0x85, src=1, imm=-1)], "calls more than 16 functions deep"),
+    ([Insn(0x05, off=-1)], "has not ended after 1000 instructions"),
+    ([Insn(0x20)], "loads from a packet, and there is none"),
+    ([EXIT], "ends without a result in r0"),
+]
+
+
+@pytest.mark.parametrize(("code", "says"), FAULTS)
 def test_each_fault(code: list[Insn], says: str) -> None:
     with pytest.raises(ProgramFault) as caught:
         run(*code, *([] if code == [Insn(LD_IMM64, 1)] else RETURN))

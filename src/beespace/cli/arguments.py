@@ -281,4 +281,5 @@ def _vm_plugin(parser: argparse.ArgumentParser) -> None:
         help="bytes for the program: r1 is their address and r2 their number (default: none, both are 0)")  # fmt: skip
     add("--program", metavar="HEX", help="the program (default: read standard input)")
     add("--elf", action="store_true", help="the program is an object file, of which the first program is run")
+    add("--jit", action="store_true", help="run it as native code, which takes LLVM: pip install 'beespace[compile]'")
     add("--max-steps", type=int, default=10_000_000, metavar="N", help="instructions before it is stopped")

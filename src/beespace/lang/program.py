@@ -244,8 +244,9 @@ class Program:
         ``inputs`` is what differs from run to run on a real machine, as ``time=5``, ``pid=7``, ``comm="nginx"``
         (:class:`beespace.vm.Inputs`), ``task={...}`` the task that runs, and ``btf=`` a file with the kernel's types to
         compile with (none: the running kernel's; where it tells none, those that come with the package).  With the
-        same inputs, packets and contexts the results are the same everywhere.  Maps and events are read as always; who
-        waits for events gets those that are there.  docs/testing.md says what the machine has.
+        same inputs, packets and contexts the results are the same everywhere.  ``jit=True`` runs programs as native
+        code, faster and with the same results, where LLVM is installed.  Maps and events are read as always; who waits
+        for events gets those that are there.  docs/testing.md says what the machine has.
         """
         return self._begin(_installed().simulate, inputs)
 

@@ -24,6 +24,7 @@ from beespace.session.driver import compile_here, shipped_object
 from beespace.session.fakes import Fakes
 from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.live_map import Losses
+from beespace.session.native import native
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
 from beespace.session.simulated_interval import SimulatedInterval
 from beespace.session.simulated_types import SimulatedTypes
@@ -60,11 +61,12 @@ def build(program: type[Program], types: SimulatedTypes) -> bytes:
 def simulate(program: Program, data: bytes, said: Mapping[str, object], types: SimulatedTypes) -> SimulatedProgram:
     """Put a compiled program into a machine.
 
-    ``said`` has fields of :class:`~beespace.vm.Inputs`, and as ``task`` those of the ``struct task_struct`` that runs.
+    ``said`` has fields of :class:`~beespace.vm.Inputs`, as ``task`` those of the ``struct task_struct`` that runs, and
+    as ``jit`` whether programs are run as native code.
     """
     declaration = program.declaration()
-    task = said.get("task")
-    said = {name: value for name, value in said.items() if name != "task"}
+    task, jit = said.get("task"), said.get("jit")
+    said = {name: value for name, value in said.items() if name not in ("task", "jit")}
     try:
         inputs = Inputs(**said)  # type: ignore[arg-type]  # checked by who looks at them
     except TypeError:
@@ -79,6 +81,7 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
         inputs=inputs,
         variables=packed_options(program, declaration),
         max_entries=changed_sizes(program, spec),
+        jit=native() if jit else None,
     )
     if isinstance(task, Mapping):
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from beespace.btf import Btf
 from beespace.errors import FormatError, RelocationError, UsageError
@@ -20,6 +21,9 @@ from beespace.vm.inputs import Inputs
 from beespace.vm.machine import Machine, Outcome
 from beespace.vm.maps import Map, OfMaps, ProgramArray, make
 from beespace.vm.sockets import Socket, socket_place
+
+if TYPE_CHECKING:
+    from beespace.vm.jit import Native
 
 __all__ = ["Loaded", "load"]
 
@@ -84,19 +88,21 @@ def load(
     variables: Mapping[str, bytes] = _NOTHING,
     max_entries: Mapping[str, int] = _NO_SIZES,
     max_steps: int = 10_000_000,
+    jit: Native | None = None,
 ) -> Loaded:
     """Relocate ``spec`` and put it into a new machine.
 
     ``types`` are those of the kernel that it is to see; only an object with CO-RE records needs any.  ``variables``
-    are bytes to write over the object's own; ``max_entries`` overrides sizes by map name.  :class:`UsageError` for maps
-    that the machine does not have and names that the object does not have.
+    are bytes to write over the object's own; ``max_entries`` overrides sizes by map name.  ``jit`` is as
+    :class:`Machine` takes it.  :class:`UsageError` for maps that the machine does not have and names that the object
+    does not have.
     """
     functions = [*(program.entry for program in spec.programs.values()), *spec.subprograms.values()]
     if any(function.core for function in functions):
         if types is None:
             raise UsageError(f"object {spec.name!r} depends on a kernel's types", help="say which: types=Btf(...)")
         spec, _ = relocate(spec, Btf(spec.btf), [types])
-    machine = Machine(inputs=inputs, max_steps=max_steps)
+    machine = Machine(inputs=inputs, max_steps=max_steps, jit=jit)
     maps = {name: _map(each, machine.inputs.cpus, max_entries.get(name)) for name, each in spec.maps.items()}
     numbers = {name: machine.add_map(map) for name, map in maps.items()}
     programs: dict[str, Code] = {}

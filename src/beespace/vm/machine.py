@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from beespace.record import dataclass, replace
 from beespace.vm.code import Code
@@ -17,6 +18,9 @@ from beespace.vm.packet import Packet
 from beespace.vm.run import Run
 from beespace.vm.sockets import Socket, Sockets
 from beespace.vm.timers import Timers
+
+if TYPE_CHECKING:
+    from beespace.vm.jit import Jit, Native
 
 __all__ = ["Machine", "Outcome"]
 
@@ -39,7 +43,8 @@ class Machine:
 
     ``printed`` are the lines that programs wrote to the kernel's trace (``bpf_trace_printk``); ``timers`` are those
     that programs started; ``sockets`` are those that programs have seen.  ``task`` is the address of the
-    ``struct task_struct`` that runs, if there is one.
+    ``struct task_struct`` that runs, if there is one.  ``jit`` runs programs as native code, with the same results
+    (:func:`beespace.session.native.native` is one).
 
     >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
     7
@@ -51,8 +56,14 @@ class Machine:
         inputs: Inputs | None = None,
         helpers: Mapping[int, Helper] = HELPERS,
         max_steps: int = 10_000_000,
+        jit: Native | None = None,
     ) -> None:
-        self.memory = Memory()
+        self._jit: Jit | None = None
+        if jit is not None:
+            from beespace.vm.jit import Jit  # not everybody wants it
+
+            self._jit = Jit(jit)
+        self.memory = Memory() if self._jit is None else self._jit.memory
         self.inputs = inputs or Inputs()
         self.helpers = helpers
         self.max_steps = max_steps
@@ -69,7 +80,11 @@ class Machine:
         ``packet`` is for classic loads alone.  :class:`~beespace.errors.ProgramFault` where the program does what none
         may.
         """
-        return self._finished(Run(self, packet), code, arguments)
+        return self._finished(self.begin(packet), code, arguments)
+
+    def begin(self, packet: Packet | None = None, socket: Socket | None = None) -> Run:
+        """A run that has not started."""
+        return Run(self, packet, socket) if self._jit is None else self._jit.begin(self, packet, socket)
 
     def run_on_packet(
         self, code: Code, program_type: int, frame: bytes, context: bytes = b"", socket: Socket | None = None
@@ -82,7 +97,7 @@ class Machine:
         packet, rights = packet_of(program_type, frame)
         layout, visible = layout_of(program_type), bool(rights)
         region = self.memory.add("the context", bytearray(context.ljust(layout.size, b"\0")), Rights.BOTH)
-        run = Run(self, packet, socket)
+        run = self.begin(packet, socket)
         run.refresh = lambda: layout.fill(region.data, packet, visible)
         if visible:
             packet.show(self.memory, rights)
@@ -100,7 +115,7 @@ class Machine:
         if socket is not None:
             self.sockets.know(region.base, socket)
         try:
-            outcome = self._finished(Run(self, None, socket), code, (region.base,))
+            outcome = self._finished(self.begin(None, socket), code, (region.base,))
         finally:
             self.memory.remove(region)
             self.sockets.forget(region.base)
@@ -119,6 +134,8 @@ class Machine:
                 if element.region is not None:
                     self.memory.remove(element.region)
             map.dropped.clear()
+        if self._jit is not None:
+            self._jit.memory.hide_all()
 
     def add_map(self, map: Map) -> int:
         """The number by which code names the map, where the kernel has a file descriptor."""

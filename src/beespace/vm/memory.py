@@ -66,13 +66,17 @@ class Memory:
         """Nobody can use it any more."""
         del self._regions[region.base >> _SPAN]
 
+    def move(self, region: Region, base: int, data: memoryview) -> None:
+        """From now on a region is somewhere else."""
+        region.base, region.data = base, data
+
     def find(self, address: int) -> Region | None:
         """The region that ``address`` stands nearest to, inside it or not."""
         return self._regions.get(address >> _SPAN)
 
     def locate(self, address: int, size: int, right: Rights) -> tuple[Region, int]:
         """The region that holds all ``size`` bytes from ``address`` on, and where in it; :class:`Violation` else."""
-        region = self._regions.get(address >> _SPAN)
+        region = self.find(address)
         verb = "reads" if right is Rights.READ else "writes"
         if region is None:
             raise Violation(f"{verb} {size} bytes at {address:#x}, where there is nothing")

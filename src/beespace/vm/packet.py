@@ -26,6 +26,7 @@ class Packet:
         self._whole = start == 0  # the program's packet begins with the link layer's header
         self.data = self.meta = min(_HEADROOM + start, _HEADROOM + len(frame))
         self.end = _HEADROOM + len(frame)
+        self._memory: Memory | None = None
         self._region: Region | None = None
 
     @property
@@ -71,12 +72,12 @@ class Packet:
         self.meta = self.meta if meta is None else meta
         self.data = self.data if data is None else data
         self.end = self.end if end is None else end
-        if self._region is not None:
-            self._region.base = _ADDRESS + self.meta
-            self._region.data = memoryview(self._buffer)[self.meta : self.end]
+        if self._memory is not None and self._region is not None:
+            self._memory.move(self._region, _ADDRESS + self.meta, memoryview(self._buffer)[self.meta : self.end])
 
     def show(self, memory: Memory, rights: Rights) -> None:
         """Let a program reach the bytes."""
+        self._memory = memory
         self._region = memory.add("the packet", bytearray(), rights, low=True)
         self.move()
 

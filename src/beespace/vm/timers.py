@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from beespace.errors import ProgramFault
 from beespace.vm.errno import Errno, Refused
 from beespace.vm.memory import Violation
-from beespace.vm.run import Run
 
 if TYPE_CHECKING:
     from beespace.vm.machine import Machine
@@ -81,7 +80,7 @@ class Timers:
         if region is None or not found:  # its element is gone, and with it the timer
             del self._timers[address]
             return
-        run = Run(self._machine, None)
+        run = self._machine.begin()
         with self._machine.lent("a key", found[0]) as key:
             try:
                 run.callback(timer.callback, timer.map, key, region.base)

@@ -16,14 +16,19 @@ from typing import Any, BinaryIO
 
 
 def compile_text(llvm: Any, text: str, cpu: str) -> bytes:
-    """LLVM assembly to an object; RuntimeError if LLVM can say what is wrong, else the process ends."""
-    target = llvm.Target.from_triple("bpfel")
+    """LLVM assembly to an object, of native code in ELF if ``cpu`` is "native"; RuntimeError if LLVM can say what is
+    wrong, else the process ends."""
+    triple = "bpfel" if cpu != "native" else f"{llvm.get_process_triple().partition('-')[0]}-unknown-linux-gnu"
+    target = llvm.Target.from_triple(triple)
+    if cpu == "native":
+        cpu = ""  # any of the kind
     # Closed in reverse: LLVM's objects must go before what they were made in, whatever the collector thinks.
     with ExitStack() as stack:
         context = llvm.create_context()
         machine = target.create_target_machine(cpu=cpu, features="", opt=2, reloc="default", codemodel="default")
         stack.enter_context(closing(machine))
         module = stack.enter_context(closing(llvm.parse_assembly(text, context)))
+        module.triple = triple
         module.verify()
         tuning = stack.enter_context(closing(llvm.create_pipeline_tuning_options(speed_level=2)))
         tuning.loop_vectorization = False
