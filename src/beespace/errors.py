@@ -11,6 +11,7 @@ May import: the standard library only.  Invariant: every error that a user can c
     │   ├── CompileError              a probe that does not compile: diagnostics with line and caret
     │   ├── FormatError               a file that is not what it should be, with the offset
     │   ├── StoreError                a history that is missing, foreign, damaged, read-only or full
+    │   │   └── StoreInUse            a history that another process writes
     │   ├── GuestError                a virtual machine that did not start, hung or panicked; exit status 125
     │   ├── ProgramFault              a program in the machine (vm) that did what it may not: instruction, registers
     │   ├── RelocationError           a CO-RE relocation or symbol that this kernel cannot meet
@@ -42,6 +43,7 @@ __all__ = [
     "ProgramFault",
     "RelocationError",
     "StoreError",
+    "StoreInUse",
     "UsageError",
     "VerifierError",
 ]
@@ -120,6 +122,10 @@ class FormatError(BeespaceError):
 
 class StoreError(BeespaceError):
     """The stored history is missing, foreign, damaged, read-only or cannot grow."""
+
+
+class StoreInUse(StoreError):
+    """Another process writes the history; it may be about to end."""
 
 
 class GuestError(BeespaceError):

@@ -58,6 +58,22 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port from ``127.0.0.1:9470``, ``[::1]:9470``, ``:9470`` (every address) or ``9470`` (loopback)."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host = "127.0.0.1"
+    elif not host:
+        host = "::"
+    elif host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write IPv6 as [::1]:9470")
+    if not port.isdigit() or not 0 <= int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write it as 127.0.0.1:9470")
+    return host, int(port)
+
+
 def _pid(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no process id")
@@ -98,6 +114,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"beespace {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _watch(commands.add_parser("watch", help="live: every flow of this host, or another table"))
+    _serve(commands.add_parser("serve", help="the agent of a host: watch all of it, keep the history, /metrics"))
     _record(commands.add_parser("record", help="write what watch sees into a file, to be played later"))
     _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
@@ -117,9 +134,31 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
     _stored(parser)
+    _kept(parser)
+    add("--record", type=Path, metavar="FILE", help="write all of it into a recording, too, for `beespace replay`")
+
+
+def _kept(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--keep", type=duration, default=7 * 86400.0, metavar="TIME", help="age limit of the history (default: 7d)")
     add("--keep-bytes", type=size, default=10 << 30, metavar="SIZE", help="size limit of the history (default: 10GiB)")
-    add("--record", type=Path, metavar="FILE", help="write all of it into a recording, too, for `beespace replay`")
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Watch the whole host, keep the history for `beespace query`, and say over HTTP how it goes: /healthz, /readyz "
+        "and /metrics.  SIGTERM and Ctrl-C end it; everything that was seen is then in the store."
+    )
+    add = parser.add_argument
+    add("--listen", type=listen_address, default=("127.0.0.1", 9470), metavar="HOST:PORT",
+        help="where to serve HTTP (default: 127.0.0.1:9470; :9470 is every address of this host)")  # fmt: skip
+    add("--store", type=Path, default=default_store(), metavar="DIR",
+        help="the history (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
+    _kept(parser)
+    add("--wait", type=duration, default=60.0, metavar="TIME",
+        help="how long to wait for another agent to let go of the history (default: 60s)")  # fmt: skip
+    _watched(parser)
+    add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
 
 
 def _record(parser: argparse.ArgumentParser) -> None:

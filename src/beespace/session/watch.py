@@ -59,6 +59,8 @@ class Watch:
         self.unattributed = Unattributed()
         self.interval = 0.0  # length of the last interval in seconds
         self.collected_at = 0  # and its end, ns since 1970
+        self.began = 0.0  # when it began to be collected, by time.monotonic
+        self.fill: Mapping[str, float] = {}  # how full each table of the kernel was then, 0 to 1
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -113,10 +115,12 @@ class Watch:
 
     def collect(self) -> list[Batch]:
         """A batch of ``execs`` and of each dimension, if there was anything new, and one of ``flows``."""
+        self.began = time.monotonic()
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         self.interval, self.collected_at = now - before, time.time_ns()
         taken = self._flows.flows.take()
+        self.fill = {"flows": taken[2] / self._options.max_flows}
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.

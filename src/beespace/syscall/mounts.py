@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 
-from beespace.errors import KernelError, NotSupported
+from beespace.errors import KernelError, NotPermitted, NotSupported
 from beespace.record import dataclass
 from beespace.syscall import capabilities, door, refusal
 from beespace.syscall.descriptor import Descriptor, Fd, number
@@ -27,6 +27,7 @@ _MOUNT_ATTR_NOSUID = 0x2
 _MOUNT_ATTR_NODEV = 0x4
 _MOUNT_ATTR_NOEXEC = 0x8
 
+_CGROUP_ROOT = 1  # inode of a hierarchy's root: the first that kernfs gives (fs/kernfs/dir.c)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -62,14 +63,20 @@ def visible_mounts(kind: str) -> list[Mount]:
         text = read_text("/proc/self/mountinfo")
     except OSError:
         return []
-    return [mount for mount in parse_mountinfo(text) if mount.kind == kind and mount.root == "/" and _reaches(mount)]
+    return [mount for mount in parse_mountinfo(text) if mount.kind == kind and _is_whole(mount)]
 
 
-def _reaches(mount: Mount) -> bool:
+def _is_whole(mount: Mount) -> bool:
     try:
-        return os.stat(mount.path).st_dev == mount.device
+        found = os.stat(mount.path)
     except OSError:
         return False
+    if found.st_dev != mount.device:
+        return False
+    if mount.kind == "cgroup2":
+        # In a cgroup namespace, "/" is the namespace's own part, and the root something like "/../..".
+        return found.st_ino == _CGROUP_ROOT
+    return mount.root == "/"
 
 
 def detached_mount(kind: str, options: Mapping[str, str | None] | None = None) -> Descriptor:
@@ -119,8 +126,20 @@ def tracefs() -> Descriptor:
 
 
 def cgroup2_root() -> Descriptor:
-    """The root of the cgroup v2 hierarchy: programs attached there see every cgroup."""
-    return root_of("cgroup2")
+    """The root of the cgroup v2 hierarchy: programs attached there see every cgroup.
+
+    :class:`~beespace.errors.NotPermitted` in a cgroup namespace that sees its own part only.
+    """
+    root = root_of("cgroup2")
+    if os.fstat(root.fileno()).st_ino != _CGROUP_ROOT:
+        root.close()
+        raise NotPermitted(
+            "reach the root of cgroup v2",
+            missing="this process is in a cgroup namespace of its own, and the host's hierarchy is mounted nowhere",
+            help="mount the host's /sys/fs/cgroup anywhere in the container (as `beespace deploy` does), or run it in "
+            "the host's cgroup namespace (docker --cgroupns=host)",
+        )
+    return root
 
 
 def bpffs() -> Descriptor:

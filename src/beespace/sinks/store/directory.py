@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from beespace.errors import StoreError
+from beespace.errors import StoreError, StoreInUse
 from beespace.sinks.store.segment import TEMPORARY
 from beespace.stream.tables import TABLES
 from beespace.syscall.files import lock_file
@@ -129,7 +129,7 @@ def _take(directory: Path) -> Lock:
     try:
         if not lock_file(descriptor):
             holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            raise StoreError(
+            raise StoreInUse(
                 f"the store {directory} is being written by process {holder or '?'}",
                 help="a store has one writer: stop that one, or give another directory with --store",
             )

@@ -52,6 +52,8 @@ class StoreSink(Closing):
         self._pending: dict[str, list[pa.RecordBatch]] = {}
         self._pending_rows = 0
         self._lost: Counter[tuple[str, str]] = Counter()
+        self._total_lost: Counter[tuple[str, str]] = Counter()
+        self._state = self._writer.state()
         self._failure: StoreError | InternalError | None = None
         self._changed = threading.Condition()
         self._flushing = threading.Lock()
@@ -74,6 +76,7 @@ class StoreSink(Closing):
                 self._lost[stage, batch.table] += rows
             if len(batch) and self._pending_rows + len(batch) > self._pending_limit:
                 self._lost[BACKLOG, batch.table] += len(batch)
+                self._total_lost[BACKLOG, batch.table] += len(batch)
             elif len(batch):
                 self._pending.setdefault(batch.table, []).append(TABLES[batch.table].conform(batch.records))
                 self._pending_rows += len(batch)
@@ -102,6 +105,17 @@ class StoreSink(Closing):
         with self._changed:
             return dict(self._lost)
 
+    @property
+    def total_lost(self) -> dict[tuple[str, str], int]:
+        """Rows that this sink could not keep, by stage and table, since it was made."""
+        with self._changed:
+            return dict(self._total_lost)
+
+    @property
+    def state(self) -> dict[str, float]:
+        """The history on disk as of the last flush: ``bytes``, ``segments``, ``oldest_timestamp_seconds`` if any."""
+        return self._state
+
     # -- the thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -121,6 +135,7 @@ class StoreSink(Closing):
             try:
                 self._write_out(pending)
                 self._writer.maintain()
+                self._state = self._writer.state()
             except StoreError as error:
                 self._failure = error
             except Exception as error:  # the thread must not die in silence: the next write says it
@@ -146,6 +161,7 @@ class StoreSink(Closing):
             with self._changed:
                 for name, rows in unwritten.items():
                     self._lost[DISK, name] += rows.num_rows
+                    self._total_lost[DISK, name] += rows.num_rows
             raise
 
     def _write_losses(self, now: int) -> None:

@@ -105,6 +105,18 @@ class Writer:
             self._prune()
         self._sweep()
 
+    def state(self) -> dict[str, float]:
+        """``bytes`` and ``segments`` on disk; ``oldest_timestamp_seconds`` of a fact (since 1970), if there is one."""
+        facts = [
+            segment.oldest
+            for name, segments in self._segments.items()
+            if TABLES[name].kind == "fact"
+            for segment in segments
+        ]
+        segments = len(self._covered) + sum(map(len, self._segments.values()))
+        oldest = {"oldest_timestamp_seconds": min(facts) / 1000} if facts else {}
+        return {"bytes": self._size(), "segments": segments, **oldest}
+
     def close(self) -> None:
         """Let another writer in; calling it again does nothing."""
         self._lock.release()

@@ -1,0 +1,214 @@
+"""What an agent says of itself: whether it works, what it saw, what it lost, what it costs.
+
+The loop tells, once an interval; threads that serve HTTP ask.  What they share is one value that is replaced as a
+whole, so nobody waits and nobody sees half an interval.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pyarrow.compute as pc
+
+from beespace import __version__
+from beespace.sinks.exposition import Family, Sample
+from beespace.stream import Batch
+from beespace.syscall.process import usage
+
+__all__ = ["Health", "Report", "bpf_memory"]
+
+STUCK_INTERVALS = 10
+STUCK_S = 30.0  # a machine that is short of CPU may be late; nobody restarts an agent for less
+_DIRECTIONS = (("transmit", "tx"), ("receive", "rx"))
+
+
+def _nothing() -> Mapping[tuple[str, ...], float]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The agent at the end of an interval.  Counts are since the start; ``at`` is ``time.monotonic`` of the end."""
+
+    phase: str = "starting"
+    at: float = 0.0
+    intervals: int = 0
+    collecting_s: float = 0.0
+    rows: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    traffic: Mapping[tuple[str, ...], float] = field(default_factory=_nothing)
+    lost: Mapping[tuple[str, ...], float] = field(default_factory=_nothing)
+    unattributed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    fill: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    store: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    store_failures: int = 0
+    store_trouble: str = ""
+
+
+class Health:
+    """Takes every batch (it is a sink), and answers ``/healthz``, ``/readyz`` and ``/metrics``.
+
+    ``interval``: seconds between collections, by which being stuck is judged.
+    """
+
+    def __init__(self, interval: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stuck_s = max(STUCK_S, STUCK_INTERVALS * interval)
+        self._started = time.time()
+        self._rows: Counter[str] = Counter()
+        self._traffic: Counter[tuple[str, ...]] = Counter()
+        self._lost: Counter[tuple[str, ...]] = Counter()
+        self._unattributed: Counter[str] = Counter()
+        self._failures = 0
+        self._trouble = ""
+        self._report = Report(at=clock())
+
+    # -- told by the loop ------------------------------------------------------------------------------------
+
+    def phase(self, name: str) -> None:
+        """What goes on before (or after) collecting, in words."""
+        self._report = replace(self._report, phase=name, at=self._clock())
+
+    def write(self, batch: Batch) -> None:
+        """Count a batch of any table."""
+        self._rows[batch.table] += len(batch)
+        for stage, lost in batch.lost.items():
+            self._lost[batch.table, stage] += lost
+        if batch.table == "flows" and len(batch):
+            for direction, prefix in _DIRECTIONS:
+                for unit in ("packets", "bytes"):
+                    total = pc.sum(batch.records.column(f"{prefix}_{unit}")).as_py() or 0
+                    self._traffic[unit, direction] += total
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def trouble(self, error: Exception) -> None:
+        """The store could not take something."""
+        self._failures += 1
+        self._trouble = str(error).partition("\n")[0]
+
+    def collected(
+        self,
+        *,
+        began: float,
+        unattributed: Mapping[str, int],
+        fill: Mapping[str, float],
+        store: Mapping[str, float],
+        store_lost: Mapping[tuple[str, str], int],
+    ) -> None:
+        """An interval is over: its collection ``began`` then, and these are the gauges now.
+
+        ``store_lost`` are rows by stage and table that the store could not keep, since the start.
+        """
+        now, before = self._clock(), self._report
+        self._unattributed.update(unattributed)
+        lost: dict[tuple[str, ...], float] = dict(self._lost)
+        lost.update({(table, stage): rows for (stage, table), rows in store_lost.items()})
+        recovered = self._failures == before.store_failures
+        self._report = Report(
+            phase="running",
+            at=now,
+            intervals=before.intervals + 1,
+            collecting_s=before.collecting_s + now - began,
+            rows=dict(self._rows),
+            traffic=dict(self._traffic),
+            lost=lost,
+            unattributed=dict(self._unattributed),
+            fill=dict(fill),
+            store=dict(store),
+            store_failures=self._failures,
+            store_trouble="" if recovered else self._trouble,
+        )
+
+    # -- asked by others -------------------------------------------------------------------------------------
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether the agent is alive, and why not: only then does it help to start it again."""
+        report = self._report
+        silent = self._clock() - report.at
+        if report.phase == "running" and silent > self._stuck_s:
+            return False, f"nothing was collected for {silent:.0f} s"
+        return True, report.phase
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether rows come and are kept, and why not."""
+        report = self._report
+        alive, why = self.healthy()
+        if not alive or report.phase != "running":
+            return False, why
+        if report.store_trouble:
+            return False, f"the store fails: {report.store_trouble}"
+        return True, report.phase
+
+    def families(self) -> list[Family]:
+        """Everything, as metrics."""
+        report, used = self._report, usage()
+        store = report.store
+        return [
+            Family("beespace", "info", "The agent's version.", [Sample(1, {"version": __version__})]),
+            _gauge("beespace_ready", "1 while rows come and are kept.", float(self.ready()[0])),
+            _labelled("beespace_rows", "Rows that the agent made.", ("table",), _one(report.rows)),
+            _labelled(
+                "beespace_flow_packets", "Packets in rows of flows, as on the wire.", ("direction",),
+                {key[1:]: value for key, value in report.traffic.items() if key[0] == "packets"},
+            ),
+            _labelled(
+                "beespace_flow_bytes", "Bytes in rows of flows, from the IP header on.", ("direction",),
+                {key[1:]: value for key, value in report.traffic.items() if key[0] == "bytes"},
+            ),
+            _labelled("beespace_lost", "What was lost, by stage, in the stage's unit (docs/watch.md).",
+                ("table", "stage"), report.lost),
+            _labelled("beespace_unattributed_packets", "Packets without an owner.", ("reason",),
+                _one(report.unattributed)),
+            _counter("beespace_collections", "Intervals that were collected.", report.intervals),
+            _counter("beespace_collection_seconds", "Time that collecting took.", report.collecting_s),
+            Family("beespace_map_fill_ratio", "gauge", "How full a kernel table was in the last interval.",
+                [Sample(value, {"map": name}) for name, value in report.fill.items()]),
+            _gauge("beespace_bpf_memory_bytes", "Kernel memory of the agent's maps and programs.", bpf_memory()),
+            *(_gauge(f"beespace_store_{name}", _STORE[name], value) for name, value in store.items()),
+            _counter("beespace_store_failures", "Times that the store could not be written.", report.store_failures),
+            _counter("process_cpu_seconds", "CPU time of the agent, user and system.", used.cpu_seconds),
+            _gauge("process_resident_memory_bytes", "Resident memory of the agent.", used.rss_bytes),
+            _gauge("process_start_time_seconds", "When the agent started, since 1970.", self._started),
+        ]  # fmt: skip
+
+
+_STORE = {
+    "bytes": "Size of the history.",
+    "segments": "Files of the history.",
+    "oldest_timestamp_seconds": "Time of the oldest row of the history, since 1970.",
+}
+
+
+def bpf_memory(folder: Path = Path("/proc/self/fdinfo")) -> int:
+    """Bytes that the kernel accounts to the maps and programs of this process (``memlock`` of their descriptors)."""
+    total = 0
+    for entry in folder.iterdir():
+        try:
+            lines = entry.read_text().splitlines()
+        except OSError:  # closed meanwhile
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("memlock:"))
+    return total
+
+
+def _one(values: Mapping[str, float]) -> Mapping[tuple[str, ...], float]:
+    return {(name,): value for name, value in values.items()}
+
+
+def _labelled(name: str, help: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> Family:
+    samples = [Sample(value, dict(zip(labels, key, strict=True))) for key, value in sorted(values.items())]
+    return Family(name, "counter", help, samples)
+
+
+def _counter(name: str, help: str, value: float) -> Family:
+    return Family(name, "counter", help, [Sample(value)])
+
+
+def _gauge(name: str, help: str, value: float) -> Family:
+    return Family(name, "gauge", help, [Sample(value)])

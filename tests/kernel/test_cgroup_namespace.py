@@ -1,0 +1,51 @@
+"""In a cgroup namespace, as containers have one: the root of the hierarchy is the host's, or nobody's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from pace import patience
+from watching import Place, cgroup_root
+
+pytestmark = pytest.mark.kernel
+
+# Beside the host's hierarchy, a container has its own part mounted; the namespace calls that part "/".
+SCRIPT = """
+set -e
+mkdir "$1/own"
+mount -t cgroup2 none "$1/own"
+if [ "$2" = alone ]; then umount -l "$3"; fi
+exec "$4" -c '
+import json, os
+from beespace.errors import NotPermitted
+from beespace.syscall import mounts
+try:
+    with mounts.cgroup2_root() as root:
+        found = os.fstat(root.fileno()).st_ino
+except NotPermitted as error:
+    found = str(error)
+print(json.dumps([found, [mount.path for mount in mounts.visible_mounts("cgroup2")]]))
+'
+"""
+
+
+@pytest.mark.parametrize("hosts", ["beside", "alone"])
+def test_its_own_part_is_not_taken_for_the_root(place: Place, tmp_path: Path, hosts: str) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare of util-linux is not installed")
+    root = cgroup_root()
+    process = place.start(
+        ["unshare", "--mount", "--cgroup", "sh", "-c", SCRIPT, "sh", str(tmp_path), hosts, str(root), sys.executable],
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path))},
+    )
+    output, _ = process.communicate(timeout=patience(60))
+    found, visible = json.loads(output)
+    if hosts == "beside":
+        assert (found, visible) == (root.stat().st_ino, [str(root)])
+    else:
+        assert visible == []
+        assert "in a cgroup namespace of its own" in found and "mount the host's /sys/fs/cgroup" in found
