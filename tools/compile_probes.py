@@ -17,12 +17,13 @@ from beespace.btf import Btf, subset
 from beespace.compiler import compile_program
 from beespace.lang import Program
 from beespace.probes.cgroups import Cgroups
+from beespace.probes.drops import Drops
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows
 
 OBJECTS = Path(__file__).parent.parent / "src" / "beespace" / "probes" / "objects"
 TYPES = OBJECTS / "kernel.btf"
-PROBES: dict[str, type[Program]] = {"cgroups": Cgroups, "execs": Execs, "flows": Flows}
+PROBES: dict[str, type[Program]] = {"cgroups": Cgroups, "drops": Drops, "execs": Execs, "flows": Flows}
 
 # Kernel types that the probes mention, and of each the members (None: all of them).
 MENTIONED: dict[str, set[str] | None] = {
@@ -44,16 +45,27 @@ MENTIONED: dict[str, set[str] | None] = {
     "linux_binprm": {"filename"},
     "file": {"f_inode"},
     "socket": {"sk"},
-    "sock": {"__sk_common", "sk_protocol"},
-    "sock_common": {"skc_family", "skc_state", "skc_num", "skc_net"},
+    "sock": {"__sk_common", "sk_protocol", "sk_err", "sk_ack_backlog", "sk_max_ack_backlog"},
+    "sock_common": {
+        "skc_family", "skc_state", "skc_num", "skc_dport", "skc_net", "skc_daddr", "skc_rcv_saddr", "skc_v6_daddr",
+        "skc_v6_rcv_saddr", "skc_cookie",
+    },
+    "tcp_sock": {"inet_conn", "mdev_us"},
+    "inet_connection_sock": {"icsk_inet"},
+    "inet_sock": {"sk", "inet_sport"},
     "net": {"net_cookie"},
     "__traceiter_cgroup_mkdir": None,
     "__traceiter_cgroup_rmdir": None,
     "__traceiter_cgroup_release": None,
+    "sk_buff": {"protocol", "network_header", "head", "data", "end", "len", "skb_iif", "dev", "sk"},
+    "skb_shared_info": {"gso_segs"},
+    "net_device": {"nd_net", "ifindex"},
+    "__traceiter_kfree_skb": None,
     "__traceiter_sched_process_exec": None,
     "__traceiter_sched_process_exit": None,
     "__traceiter_sock_send_length": None,
     "__traceiter_sock_recv_length": None,
+    "__traceiter_inet_sock_set_state": None,
 }  # fmt: skip
 
 

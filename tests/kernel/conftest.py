@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without pa
 import c_objects
 import fd_tracer
 import wires
+from flow_net import net, watched  # noqa: F401  # fixtures
 from pace import patience
 from watching import WATCH, Place, cgroup_root, environment, wait_until_attached
 

@@ -1,26 +1,23 @@
 """The flows probe against the kernel's own accounting, on connections that the test makes.
 
-Two network namespaces are joined by a veth pair with offloads on; every process of a test runs in a
-cgroup of the test's own, and ``beespace watch --cgroup`` sees that cgroup only.  The oracle is
-``TCP_INFO`` of the very sockets, and for UDP what was sent.
+The oracle is ``TCP_INFO`` of the very sockets, and for UDP what was sent.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flow_net import Net, Watch, line, of, sh, total
 from pace import patience
 
 from beespace.lang import Counter, Program, bpf, cgroup_skb
@@ -30,7 +27,6 @@ from beespace.types import u32
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
 MIB = 1 << 20
-ROOT = Path(__file__).parent.parent.parent
 
 # Both ends send `size` bytes, then say so; each reads to the end, and prints TCP_INFO before it closes.
 TRANSFER = r"""
@@ -87,141 +83,6 @@ os.waitpid(child, 0)
 )
 
 
-@dataclass
-class Net:
-    """Two namespaces, joined; a cgroup; and what was started in them."""
-
-    name: str
-    cgroup: Path
-    addresses: tuple[str, str] = ("10.77.0.1", "10.77.0.2")
-    addresses6: tuple[str, str] = ("fd77::1", "fd77::2")
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def start(self, side: int, source: str, *arguments: object) -> subprocess.Popen[str]:
-        """A Python process in namespace ``side`` and in the test's cgroup."""
-
-        def enter() -> None:
-            (self.cgroup / "cgroup.procs").write_text(str(os.getpid()))
-
-        command = ["nsenter", f"--net=/run/netns/{self.name}{side}", sys.executable, "-c", source, *map(str, arguments)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=enter)
-        self.processes.append(process)
-        return process
-
-    def run(self, side: int, source: str, *arguments: object) -> str:
-        """The same, to its end; what it printed."""
-        process = self.start(side, source, *arguments)
-        output, _ = process.communicate("\n", timeout=patience(60))
-        return output
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
-
-
-def sh(command: str) -> None:
-    subprocess.run(command.split(), check=True, capture_output=True)
-
-
-def cgroup_root() -> Path:
-    for mount in Path("/proc/self/mounts").read_text().splitlines():
-        _, where, kind, *_ = mount.split()
-        if kind == "cgroup2":
-            return Path(where)
-    pytest.skip("no cgroup v2 is mounted here")
-
-
-@pytest.fixture
-def net() -> Iterator[Net]:
-    name = f"bst{os.getpid()}x"
-    cgroup = cgroup_root() / f"beespace-test-{os.getpid()}"
-    bench = Net(name, cgroup)
-    try:
-        cgroup.mkdir()
-        for side in (0, 1):
-            sh(f"ip netns add {name}{side}")
-        sh(f"ip link add v0 netns {name}0 type veth peer name v0 netns {name}1")
-        for side in (0, 1):
-            sh(f"ip -n {name}{side} addr add {bench.addresses[side]}/24 dev v0")
-            sh(f"ip -n {name}{side} addr add {bench.addresses6[side]}/64 dev v0 nodad")
-            sh(f"ip -n {name}{side} link set v0 up")
-            sh(f"ip -n {name}{side} link set lo up")
-        yield bench
-    finally:
-        for process in bench.processes:
-            process.kill()
-            process.communicate()
-        for side in (0, 1):
-            subprocess.run(["ip", "netns", "del", f"{name}{side}"], capture_output=True)
-        deadline = time.monotonic() + patience(5)
-        while cgroup.exists() and time.monotonic() < deadline:
-            try:
-                cgroup.rmdir()
-            except OSError:
-                time.sleep(0.05)
-
-
-class Watch:
-    """``beespace watch -o json`` on the test's cgroup, and its rows."""
-
-    def __init__(self, cgroup: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BEESPACE_READY": "1"}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
-
-    def wait_until_attached(self, cgroup: Path) -> None:
-        deadline = time.monotonic() + patience(30)
-        while time.monotonic() < deadline:
-            tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
-            if len(json.loads(tree.stdout.strip() or "[]")) >= 9:
-                time.sleep(0.5)  # the iterators that look for older sockets run next
-                return
-            if self.process.poll() is not None:
-                raise AssertionError(self.process.communicate()[1])
-            time.sleep(0.05)
-        raise AssertionError("beespace watch did not attach within 30 s")
-
-    def stop(self) -> list[dict[str, Any]]:
-        self.process.send_signal(signal.SIGINT)
-        output, self.errors = self.process.communicate(timeout=patience(30))
-        assert self.process.returncode == 0, self.errors
-        return [json.loads(text) for text in output.splitlines()]
-
-
-@pytest.fixture
-def watch(net: Net) -> Iterator[Callable[..., Watch]]:
-    started: list[Watch] = []
-
-    def start(*options: str) -> Watch:
-        running = Watch(net.cgroup, *options)
-        started.append(running)
-        running.wait_until_attached(net.cgroup)
-        return running
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.communicate()
-
-
-def of(rows: list[dict[str, Any]], local: list[Any], remote: list[Any]) -> list[dict[str, Any]]:
-    """The rows of one side of one connection."""
-    ends = (local[0], local[1], remote[0], remote[1])
-    return [
-        row
-        for row in rows
-        if (row.get("local_address"), row.get("local_port"), row.get("remote_address"), row.get("remote_port")) == ends
-    ]
-
-
-def total(rows: list[dict[str, Any]], column: str) -> int:
-    return sum(row[column] or 0 for row in rows)
-
-
 class SynAcks(Program):
     """How many SYN-ACKs this kernel shows to the programs of a cgroup."""
 
@@ -263,9 +124,9 @@ def check_against_tcp_info(
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_tcp_equals_tcp_info(net: Net, watch: Callable[..., Watch], version: int) -> None:
+def test_tcp_equals_tcp_info(net: Net, watched: Callable[..., Watch], version: int) -> None:
     size = 64 * MIB
-    running = watch()
+    running = watched()
     address = (net.addresses if version == 4 else net.addresses6)[1]
     with SynAcks().start(cgroup=net.cgroup) as seen:
         server = net.start(1, SERVER, address, 7000, size)
@@ -307,14 +168,14 @@ def snmp(net: Net, side: int) -> dict[str, int]:
     return counters
 
 
-def test_totals_equal_the_namespaces_counters(net: Net, watch: Callable[..., Watch]) -> None:
+def test_totals_equal_the_namespaces_counters(net: Net, watched: Callable[..., Watch]) -> None:
     """Without offloads, what arrives are single packets, so the receiver's IP counters are an independent count.
 
     (What leaves is not: TCP always hands IP more than one segment, and the device's queue splits it.)
     """
     for side in (0, 1):
         sh(f"ip netns exec {net.name}{side} ethtool -K v0 tso off gso off gro off")
-    running = watch()
+    running = watched()
     before = [snmp(net, side) for side in (0, 1)]
     server = net.start(1, SERVER, net.addresses[1], 7006, 4 * MIB)
     assert line(server) == "ready\n"
@@ -330,8 +191,8 @@ def test_totals_equal_the_namespaces_counters(net: Net, watch: Callable[..., Wat
             assert total(mine, f"{direction}_bytes") == arrived["IpExt.InOctets"]
 
 
-def test_server_that_forked_before_it_accepted(net: Net, watch: Callable[..., Watch]) -> None:
-    running = watch()
+def test_server_that_forked_before_it_accepted(net: Net, watched: Callable[..., Watch]) -> None:
+    running = watched()
     server = net.start(1, FORKED_SERVER, net.addresses[1], 7001, MIB)
     assert line(server) == "ready\n"
     client = net.start(0, CLIENT, net.addresses[1], 7001, MIB)
@@ -351,7 +212,7 @@ def has_tracepoint(name: str) -> bool:
     return f"\0btf_trace_{name}\0".encode() in Path("/sys/kernel/btf/vmlinux").read_bytes()
 
 
-def test_connection_from_before_the_start(net: Net, watch: Callable[..., Watch]) -> None:
+def test_connection_from_before_the_start(net: Net, watched: Callable[..., Watch]) -> None:
     source = r"""
 import socket, sys
 sock = socket.create_server(("127.0.0.1", 7002)) if sys.argv[1] == "server" else None
@@ -372,7 +233,7 @@ sys.stdin.readline()
     assert line(server) == "ready\n"
     client = net.start(0, source, "client")
     time.sleep(0.5)
-    running = watch()
+    running = watched()
     for process in (server, client):
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -385,8 +246,8 @@ sys.stdin.readline()
     assert total(by_role["server"], "tx_bytes") == total(by_role["client"], "rx_bytes") > 100_000
 
 
-def test_process_that_lives_20_ms(net: Net, watch: Callable[..., Watch]) -> None:
-    running = watch()
+def test_process_that_lives_20_ms(net: Net, watched: Callable[..., Watch]) -> None:
+    running = watched()
     source = r"""
 import os, socket, sys, time
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind(("127.0.0.1", 7003))
@@ -406,9 +267,9 @@ print(child)
     assert (total(rows, "tx_packets"), total(rows, "tx_bytes")) == (1, 1028)
 
 
-def test_udp_segmentation_counts_what_was_sent(net: Net, watch: Callable[..., Watch]) -> None:
+def test_udp_segmentation_counts_what_was_sent(net: Net, watched: Callable[..., Watch]) -> None:
     """UDP_SEGMENT (Linux 4.18): 40 sends of 30 datagrams of 1,000 bytes and a shorter last one."""
-    running = watch()
+    running = watched()
     receiver_source = r"""
 import socket, sys
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind((sys.argv[1], 7004))
@@ -445,8 +306,8 @@ for _ in range(40):
     assert {row["role"] for row in received} == {"server"}
 
 
-def test_icmp_echo_belongs_to_who_asked(net: Net, watch: Callable[..., Watch]) -> None:
-    running = watch()
+def test_icmp_echo_belongs_to_who_asked(net: Net, watched: Callable[..., Watch]) -> None:
+    running = watched()
     source = r"""
 import socket, struct, sys
 def checksum(data):
@@ -469,9 +330,9 @@ import os; print(os.getpid())
     assert total(rows, "tx_bytes") == 5 * (20 + 64)
 
 
-def test_full_table_is_counted_and_adds_up(net: Net, watch: Callable[..., Watch]) -> None:
+def test_full_table_is_counted_and_adds_up(net: Net, watched: Callable[..., Watch]) -> None:
     """Room for 16 flows, 100 senders of 10 packets: what has no row is in the loss."""
-    running = watch("--max-flows", "16", "--interval", "5s")
+    running = watched("--max-flows", "16", "--interval", "5s")
     source = r"""
 import socket
 receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); receiver.bind(("127.0.0.1", 7005))
@@ -493,8 +354,8 @@ while count < 1000: receiver.recv(200); count += 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_stays_attached(net: Net, watch: Callable[..., Watch], how: signal.Signals) -> None:
-    running = watch()
+def test_nothing_stays_attached(net: Net, watched: Callable[..., Watch], how: signal.Signals) -> None:
+    running = watched()
     assert len(ours(net)) >= 9
     running.process.send_signal(how)
     running.process.communicate(timeout=patience(30))

@@ -268,9 +268,9 @@ def test_a_query_writes_nothing(tmp_path: Path) -> None:
         (
             "select * from zzz",
             "there is no table 'zzz'",
-            "there are flows, execs, processes, containers, addresses, losses",
+            "there are flows, execs, drops, processes, containers, addresses, losses",
         ),
-        ("select tx_byte from flows", "no column 'tx_byte', at line 1, column 8", "did you mean tx_bytes or rx_bytes?"),
+        ("select tx_byte from flows", "no column 'tx_byte', at line 1, column 8", "did you mean tx_bytes or rx_bytes"),
         ("select f.pod from flows f", "there is no column 'pod', at line 1, column 8", "did you mean pod_uid?"),
         ("select node from flows\ngroup by 1 having zzz > 1", "no column 'zzz', at line 2, column 19", "`beespace"),
         ("select tx_bytes from execs", "there is no column 'tx_bytes'", None),

@@ -167,7 +167,7 @@ def _record(parser: argparse.ArgumentParser) -> None:
         "Nothing of what packets carry is in it.  Ctrl-C ends it; the file is then whole."
     )
     add = parser.add_argument
-    add("tables", nargs="*", metavar="TABLE", default=[], help="only these: flows, execs (default: both)")
+    add("tables", nargs="*", metavar="TABLE", default=[], help="only these: flows, execs, drops (default: all)")
     add("-o", "--output", dest="record", type=Path, required=True, metavar="FILE", help="the recording")
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")

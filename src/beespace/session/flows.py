@@ -5,7 +5,8 @@ Everything is columns; the only Python per row is what has to be remembered of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,27 +16,39 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from beespace.enrich import Who
-from beespace.lang.packet import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from beespace.lang.packet import IPPROTO_TCP
 from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
 from beespace.session.dimensions import start_times
-from beespace.stream import Batch, records_of
-from beespace.stream.dtype import TIME
+from beespace.session.interfaces import Interfaces
+from beespace.session.values import known, network_type, plain, times, transports, words
+from beespace.stream import Batch, joined_layout, records_of
+from beespace.stream.dtype import dtype_of
 from beespace.stream.tables import FLOWS
-from beespace.stream.text import address_column, is_v4, octets, text_column
+from beespace.stream.text import address_column, octets, text_column
 
 Records = NDArray[np.void]
+_KEY = FlowKey.layout.size
 
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
 FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long begin another flow
 
-_TRANSPORTS: dict[int, str | None] = {
-    IPPROTO_TCP: "tcp",
-    IPPROTO_UDP: "udp",
-    IPPROTO_ICMP: "icmp",
-    IPPROTO_ICMPV6: "icmpv6",
-    132: "sctp",
-}
 _ROLES: dict[int, str | None] = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
+_DURATIONS = ("rtt_us", "rtt_var_us", "rtt_min_us", "connect_us", "first_byte_us")
+_TROUBLES = ("tx_resets", "rx_resets", "tx_zero_windows", "rx_zero_windows", "accept_overflows")
+# sk_err when a connection closes (include/uapi/asm-generic/errno.h)
+ERRORS: dict[int, str | None] = {
+    0: None,
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timed_out",
+    errno.ECONNRESET: "reset",
+    errno.EPIPE: "reset",  # after the peer had closed its side
+    errno.EHOSTUNREACH: "host_unreachable",
+    errno.ENETUNREACH: "network_unreachable",
+    errno.EACCES: "administratively_prohibited",
+    errno.ECONNABORTED: "aborted",
+    errno.EMSGSIZE: "message_size",
+    errno.ENOPROTOOPT: "protocol_unreachable",
+}
 # include/net/tcp_states.h
 _STATES = (
     None, "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
@@ -63,12 +76,16 @@ class Unattributed:
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
-    def __init__(self, who: Who, node: str, booted: int) -> None:
+    def __init__(self, who: Who, node: str, booted: int, interfaces: Interfaces | None = None) -> None:
         self._who = who
         self._node = node
         self._booted = booted
+        self._interfaces = interfaces or Interfaces()
         # key -> first and last sight (ns since boot), running total of retransmissions, socket cookie
         self._known: dict[bytes, tuple[int, int, int, int]] = {}
+        nothing = np.zeros(0, dtype_of(joined_layout(FlowKey.layout, FlowStats.layout)))
+        self._now: tuple[bytearray, Records] = bytearray(), nothing
+        self._before = self._now
 
     def batch(
         self,
@@ -79,16 +96,19 @@ class FlowRows:
         boot_offset: int,
         interval: float,
         lost: Mapping[str, int],
+        dropped: Mapping[bytes, tuple[int, str]] | None = None,
     ) -> tuple[Batch, Unattributed]:
         """Rows for one interval that ended at ``now`` (ns, wall clock).
 
         ``moved`` are the sockets, by cookie, that changed hands in the interval: their rows belong
-        to the new owner.  ``lost`` goes into the batch.
+        to the new owner.  ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most
+        frequent reason, by the bytes of a flow's key; None if nobody looked.
         """
         keys, values, count = taken
         rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
         _hand_over(rows, moved)
         first, retransmits = self._remember(keys, rows)
+        self._before, self._now = self._now, (keys, rows)
         names = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(octets(rows["name"]))
         )
@@ -99,33 +119,51 @@ class FlowRows:
         began = np.where(tcp, first, rows["first"].astype(np.int64)) + boot_offset
         behind = self._who.remote(remote, at=began, ports=rows["remote_port"], protocols=rows["protocol"])
         columns: dict[str, Any] = {
-            "time": _times(np.full(count, now, np.int64), 0),
+            "time": times(np.full(count, now, np.int64), 0),
             "interval_s": pa.array(np.full(count, interval)),
             "node": pa.array([self._node] * count, pa.string()),
-            "process_pid": _known(rows["pid"], owned),
+            "process_pid": known(rows["pid"], owned),
             "process_start_time": start_times(rows["start"].astype(np.int64), self._booted, owned),
-            "process_uid": _known(rows["uid"], owned),
-            "cgroup_id": _known(rows["cgroup"], owned),
+            "process_uid": known(rows["uid"], owned),
+            "cgroup_id": known(rows["cgroup"], owned),
             "local_address": address_column(local),
-            "local_port": _known(rows["local_port"], rows["local_port"] != 0),
+            "local_port": known(rows["local_port"], rows["local_port"] != 0),
             "remote_address": address_column(remote),
-            "remote_port": _known(rows["remote_port"], rows["remote_port"] != 0),
-            "transport": _words(rows["protocol"], _TRANSPORTS),
-            "network_type": _network_type(local),
-            "role": _words(rows["role"], _ROLES),
-            "state": _words(np.where(tcp, rows["state"], 0), dict(enumerate(_STATES))),
-            "tx_bytes": _plain(rows["tx_bytes"]),
-            "tx_packets": _plain(rows["tx_packets"]),
-            "rx_bytes": _plain(rows["rx_bytes"]),
-            "rx_packets": _plain(rows["rx_packets"]),
-            "retransmits": _known(retransmits, tcp),
-            "rtt_us": _known(rows["rtt_us"], tcp & (rows["rtt_us"] != 0)),
-            "first_seen": _times(first, boot_offset),
-            "last_seen": _times(rows["last"].astype(np.int64), boot_offset),
+            "remote_port": known(rows["remote_port"], rows["remote_port"] != 0),
+            "transport": transports(rows["protocol"]),
+            "network_type": network_type(local),
+            "role": words(rows["role"], _ROLES),
+            "state": words(np.where(tcp, rows["state"], 0), dict(enumerate(_STATES))),
+            "tx_bytes": plain(rows["tx_bytes"]),
+            "tx_packets": plain(rows["tx_packets"]),
+            "rx_bytes": plain(rows["rx_bytes"]),
+            "rx_packets": plain(rows["rx_packets"]),
+            "retransmits": known(retransmits, tcp),
+            **{name: known(rows[name], tcp & (rows[name] != 0)) for name in _DURATIONS},
+            **{name: known(rows[name], tcp) for name in _TROUBLES},
+            "error": words(np.where(tcp, rows["error"], 0), ERRORS),
+            **_drops(keys, count, dropped),
+            "interface": self._interfaces.names(rows["interface"], rows["netns"]),
+            "first_seen": times(first, boot_offset),
+            "last_seen": times(rows["last"].astype(np.int64), boot_offset),
             **names,
             **behind,
         }
         return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)
+
+    def owners(self, keys: Sequence[bytes]) -> Records:
+        """Who owns the flows of those keys, in this interval or the one before; zeroes: nobody."""
+        found = np.zeros(len(keys), self._now[1].dtype)
+        if not keys:
+            return found
+        rows: dict[bytes, np.void] = {}
+        for table, records in (self._before, self._now):
+            for row in np.flatnonzero(records["owned"]).tolist():
+                rows[bytes(table[row * _KEY : (row + 1) * _KEY])] = records[row]
+        for number, key in enumerate(keys):
+            if key in rows:
+                found[number] = rows[key]
+        return found
 
     def _remember(self, keys: bytearray, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When each flow was first seen, and its retransmissions in this interval."""
@@ -147,6 +185,17 @@ class FlowRows:
         return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 
+def _drops(keys: bytearray, count: int, dropped: Mapping[bytes, tuple[int, str]] | None) -> dict[str, pa.Array]:
+    if not dropped:
+        none = pa.nulls(count, pa.string())
+        return {"drops": none if dropped is None else pa.array(np.zeros(count, np.int64)), "drop_reason": none}
+    each = [dropped.get(bytes(keys[at : at + _KEY]), (0, None)) for at in range(0, count * _KEY, _KEY)]
+    return {
+        "drops": pa.array([packets for packets, _reason in each], pa.int64()),
+        "drop_reason": pa.array([reason for _packets, reason in each], pa.string()),
+    }
+
+
 def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:
     if not moved:
         return
@@ -164,27 +213,3 @@ def _unattributed(rows: Records, owned: NDArray[np.bool_]) -> Unattributed:
     packets = rows["tx_packets"] + rows["rx_packets"]
     no_socket = ~owned & (rows["cookie"] == 0)
     return Unattributed(int(packets[no_socket].sum()), int(packets[~owned & ~no_socket].sum()))
-
-
-def _plain(values: NDArray[Any]) -> pa.Array:
-    return pa.array(np.ascontiguousarray(values))
-
-
-def _known(values: NDArray[Any], known: NDArray[np.bool_]) -> pa.Array:
-    """The values, null where they are not known."""
-    return pa.array(np.ascontiguousarray(values), mask=~known)
-
-
-def _times(values: NDArray[np.int64], boot_offset: int, known: NDArray[np.bool_] | None = None) -> pa.Array:
-    return pa.array(values + boot_offset, pa.int64(), mask=None if known is None else ~known).cast(TIME)
-
-
-def _words(codes: NDArray[Any], words: Mapping[int, str | None]) -> pa.Array:
-    """Codes as words; a code that has none is shown as its number."""
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    texts = pa.array([words[int(code)] if int(code) in words else str(code) for code in distinct], pa.string())
-    return texts.take(pa.array(inverse))
-
-
-def _network_type(addresses: NDArray[np.uint8]) -> pa.Array:
-    return pa.array(["ipv6", "ipv4"], pa.string()).take(pa.array(is_v4(addresses).astype(np.int8)))

@@ -20,8 +20,10 @@ from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
 from beespace.session.cgroups import CgroupEvents
 from beespace.session.dimensions import DimensionRows
+from beespace.session.drops import DropRows
 from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
+from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_offset_ns
@@ -67,13 +69,17 @@ class Watch:
             self._offset = self._booted = booted = boottime_offset_ns()
             self._who = stack.enter_context(_who(self._options))
             self._exec_rows = ExecRows(self._who, booted)
-            self._flow_rows = FlowRows(self._who, self._options.node, booted)
+            interfaces = Interfaces()
+            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces)
+            self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
             self._dimensions = DimensionRows(self._who, booted)
             self._cgroups = stack.enter_context(CgroupEvents(self._who, self._boot_offset))
             stack.callback(self._execs.close)
             self._execs.start()
             stack.callback(self._flows.close)
             self._flows.start(cgroup=self._options.cgroup)
+            stack.callback(self._drop_rows.close)
+            self._drop_rows.start()
             # Hooks first, then what existed before: a socket made in between is noted by both, not by neither.
             self._flows.iterate("on_existing")
             self._flows.iterate("on_existing_role")
@@ -82,6 +88,7 @@ class Watch:
             # Packets counted until here may be of sockets whose owner was not known yet: watching begins now.
             self._flows.flows.take()
             self._flow_losses()
+            self._drop_rows.take()
             self._since = time.monotonic()
             self._stack = stack.pop_all()
         return self
@@ -92,7 +99,8 @@ class Watch:
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked, in sentences."""
-        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes, *self._who.lacks())
+        drops = () if self._drop_rows.note is None else (self._drop_rows.note,)
+        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes, *drops, *self._who.lacks())
 
     @property
     def who(self) -> Who:
@@ -125,6 +133,7 @@ class Watch:
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
         moved = {event.cookie: event for event in self._moved()}
+        dropped = self._drop_rows.take()
         batch, self.unattributed = self._flow_rows.batch(
             taken,
             moved,
@@ -132,8 +141,20 @@ class Watch:
             boot_offset=self._boot_offset(),
             interval=self.interval,
             lost=self._flow_losses(),
+            dropped=None if dropped is None else dropped.flows,
         )
-        return [*batches, batch, *self._dimensions.batches()]
+        batches.append(batch)
+        if dropped is not None:
+            batches.append(
+                self._drop_rows.batch(
+                    dropped,
+                    self._flow_rows,
+                    now=self.collected_at,
+                    boot_offset=self._boot_offset(),
+                    interval=self.interval,
+                )
+            )
+        return [*batches, *self._dimensions.batches()]
 
     def _boot_offset(self) -> int:
         """Boot in ns since 1970.  It moves only when the wall clock does: a flow's ``first_seen`` stays what it was."""

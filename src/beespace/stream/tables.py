@@ -111,8 +111,54 @@ FLOWS = Table(
         Column("rx_packets", _COUNT, "packets received, as on the wire", "{packet}", "obi.network.flow.packets"),
         Column("retransmits", _COUNT, "TCP segments sent again", "{packet}", "obi.stat.tcp.retransmits"),
         Column("rtt_us", _COUNT, "smoothed TCP round-trip time", "us", "obi.stat.tcp.rtt"),
+        Column("rtt_var_us", _COUNT, "mean deviation of the TCP round-trip time", "us"),
+        Column("rtt_min_us", _COUNT, "least TCP round-trip time of late, as the kernel keeps it", "us"),
+        Column("connect_us", _COUNT, "time from SYN to SYN-ACK, in the interval in which it ended", "us"),
+        Column("first_byte_us", _COUNT, "time from the first byte of the question to that of the answer", "us"),
+        Column("tx_resets", _COUNT, "TCP resets sent", "{packet}"),
+        Column("rx_resets", _COUNT, "TCP resets received", "{packet}"),
+        Column("tx_zero_windows", _COUNT, "packets sent that announce a full receive buffer here", "{packet}"),
+        Column("rx_zero_windows", _COUNT, "packets received that announce a full receive buffer there", "{packet}"),
+        Column("accept_overflows", _COUNT, "packets of new connections that found the accept queue full", "{packet}"),
+        Column("error", _TEXT, "why the connection failed: refused, timed_out, reset ...", otel="error.type"),
+        Column("drops", _COUNT, "packets of the flow that the kernel threw away", "{packet}"),
+        Column("drop_reason", _TEXT, "why most of them, in the kernel's words"),
+        Column("interface", _TEXT, "device that the last packet passed", otel="network.interface.name"),
         Column("first_seen", TIME, "when its first packet was seen"),
         Column("last_seen", TIME, "when its last packet was seen, up to the end of the interval"),
+    ),
+)
+
+DROPS = Table(
+    "drops",
+    "packets that the kernel threw away: one row per flow, reason and place for every interval",
+    (
+        Column("time", TIME, "end of the interval that the row counts"),
+        Column("interval_s", pa.float64(), "length of that interval", "s"),
+        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+        _PROCESS_PID,
+        _PROCESS_START,
+        *_process("processes", "process_name", "process_uid"),
+        _CGROUP,
+        _CONTAINER,
+        *_container("containers", "container_name", "pod_name", "namespace", "workload"),
+        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
+        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
+        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
+        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        Column("remote_name", _TEXT, "name of the other end, where one is known", otel="dst.name"),
+        Column("remote_pod", _TEXT, "pod behind the remote address", otel="k8s.dst.name"),
+        Column("remote_namespace", _TEXT, "namespace of that pod or service", otel="k8s.dst.namespace"),
+        Column("transport", _TEXT, "tcp, udp, icmp ...", otel="network.transport"),
+        Column("network_type", _TEXT, "ipv4 or ipv6", otel="network.type"),
+        Column("direction", _TEXT, "transmit or receive: which way the packets went", otel="network.io.direction"),
+        Column("interface", _TEXT, "device that they came in by, or were to leave by", otel="network.interface.name"),
+        Column("reason", _TEXT, "why, in the kernel's words: enum skb_drop_reason"),
+        Column("place", _TEXT, "function of the kernel that freed them, and where in it"),
+        Column("packets", _COUNT, "packets, as on the wire", "{packet}"),
+        Column("bytes", _COUNT, "their bytes, from the IP header on", "By"),
+        Column("first_seen", TIME, "when the first of them was thrown away in the interval"),
+        Column("last_seen", TIME, "when the last of them was"),
     ),
 )
 
@@ -192,7 +238,8 @@ LOSSES = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (FLOWS, EXECS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)}
+_ALL = (FLOWS, EXECS, DROPS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
 
 def table(name: str) -> Table:

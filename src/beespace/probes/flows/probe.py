@@ -12,6 +12,10 @@ send, and, since Linux 6.3, the first send or receive after the socket changed h
 lives with the socket; the receive path runs in whatever task was interrupted and never looks at
 it.  A connection accepted from a listener starts with the listener's owner (``BPF_F_CLONE``) until
 somebody uses it.
+
+How a connection fares is seen in its own packets, too: resets, windows of zero, connections that a
+full accept queue turned away, the time from SYN to SYN-ACK and from the first byte of a question to
+that of its answer.  Why one failed, the kernel says where its state changes (``inet_sock_set_state``).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from beespace.lang import (
     Event,
     Hash,
     Interval,
+    KernelStruct,
     Program,
     Ring,
     SocketStorage,
@@ -35,14 +40,15 @@ from beespace.lang import (
     function,
     iterator,
 )
-from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP, TCP, TCP_ACK, TCP_SYN, UDP, IPv4, IPv6
+from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP, TCP, TCP_ACK, TCP_RST, TCP_SYN, UDP, IPv4, IPv6
 from beespace.types import Address, CgroupId, Cookie, Pid, Port, Text, Timestamp, Uid, be16, boolean, text, u8, u32, u64
 
 AF_INET = 2
 AF_INET6 = 10
 TCP_ESTABLISHED = 1
-TCP_LISTEN = 10
 TCP_SYN_RECV = 3
+TCP_CLOSE = 7
+TCP_LISTEN = 10
 IP_FRAGMENT_OFFSET = 0x1FFF
 # IPv6 extension headers that may stand before the transport header (RFC 8200, 4.1).
 IPV6_HOP_BY_HOP = 0
@@ -51,6 +57,7 @@ IPV6_FRAGMENT = 44
 IPV6_DESTINATION_OPTIONS = 60
 # What it means that a kernel cannot tell who sends and receives.
 STAYS = "a connection stays with the process that listened for it, also when another one accepted it"
+NO_ERRORS = "why connections fail is not known"
 
 
 class Role(IntEnum):
@@ -59,6 +66,16 @@ class Role(IntEnum):
     UNKNOWN = 0
     CLIENT = 1
     SERVER = 2
+
+
+class Phase(IntEnum):
+    """How far a connection is, as long as there is something to time."""
+
+    NEW = 0
+    OPENING = 1  # a SYN was sent; `since` says when
+    OPEN = 2  # answered, then
+    ASKED = 3  # the first byte of the question passed, then
+    TIMED = 4  # nothing to time any more
 
 
 class Owner(Struct):
@@ -72,6 +89,9 @@ class Owner(Struct):
     retransmits: u32  # how many the TCP connection had when we first saw it
     role: u32
     existing: u32  # it is older than we are: TCP's first packet sets `retransmits`, no packet tells who opened
+    phase: u32
+    spare: u32
+    since: Timestamp  # when `phase` began
     name: Text = text(16)
 
 
@@ -102,6 +122,17 @@ class FlowStats(Struct):
     pid: Pid
     uid: Uid
     rtt_us: u32
+    rtt_var_us: u32  # tcpi_rttvar, a mean deviation
+    rtt_min_us: u32
+    connect_us: u32  # from SYN to SYN-ACK, of a connection that this end opened
+    first_byte_us: u32  # from the first byte of the question to that of the answer
+    tx_resets: u32
+    rx_resets: u32
+    tx_zero_windows: u32
+    rx_zero_windows: u32
+    accept_overflows: u32  # packets of new connections that found the accept queue full
+    error: u32  # why the connection failed: sk_err, an errno
+    interface: u32  # index of the device that the last packet passed, in its network namespace
     state: u32
     role: u32
     owned: u32
@@ -114,7 +145,9 @@ class Wire(Struct):
     packets: u64
     length: u64
     egress: boolean
-    opening: boolean  # a SYN without ACK
+    payload: boolean
+    flags: u8  # of the TCP header
+    stalled: boolean  # it announces a window of zero
 
 
 class Extension(Struct):
@@ -123,6 +156,18 @@ class Extension(Struct):
     following: u8
     length: u8
     fragment: be16
+
+
+class Address6(Struct):
+    """``struct in6_addr``."""
+
+    address: Address
+
+
+class InetSock(KernelStruct, name="inet_sock"):
+    """``struct inet_sock`` (include/net/inet_sock.h)."""
+
+    inet_sport: be16
 
 
 class ListenKey(Struct):
@@ -213,13 +258,15 @@ class Flows(Program):
                 following = u32(extension.following)
             key.protocol = following
 
-        opening = False
+        flags: u8 = 0
+        stalled = False
         if whole and key.protocol == IPPROTO_TCP:
             tcp = bpf.packet(ctx, TCP, header)
             if tcp is not None:
                 key.local_port = tcp.source if egress else tcp.destination
                 key.remote_port = tcp.destination if egress else tcp.source
-                opening = tcp.flags & (TCP_SYN | TCP_ACK) == TCP_SYN
+                flags = tcp.flags
+                stalled = tcp.window == 0
                 header += u32(tcp.data_offset >> 4) * 4
         elif whole and key.protocol == IPPROTO_UDP:
             udp = bpf.packet(ctx, UDP, header)
@@ -234,7 +281,10 @@ class Flows(Program):
             payload = ctx.len - header
             packets = u64(ctx.gso_segs) if ctx.gso_segs > 0 else u64((payload + ctx.gso_size - 1) // ctx.gso_size)
         length = u64(ctx.len) + (packets - 1) * u64(header)
-        self.add(ctx, key, Wire(packets=packets, length=length, egress=egress, opening=opening))
+        wire = Wire(
+            packets=packets, length=length, egress=egress, payload=ctx.len > header, flags=flags, stalled=stalled
+        )
+        self.add(ctx, key, wire)
 
     @function
     def add(self, ctx, key: FlowKey, wire: Wire):
@@ -257,19 +307,39 @@ class Flows(Program):
         if stats.first == 0:
             stats.first = now
         stats.last = now
+        stats.interface = ctx.ifindex
+        if wire.stalled or wire.flags & TCP_RST != 0:
+            self.disturbed(stats, wire)
         if socket is None:
             return
         stats.cookie = bpf.socket_cookie(ctx)
         state: u32 = socket.state
-        stats.state = TCP_SYN_RECV if state == TCP_LISTEN else state
+        stats.state = state
+        if state == TCP_LISTEN:
+            stats.state = TCP_SYN_RECV
+            if not wire.egress:
+                listener = bpf.skc_to_tcp_sock(socket)
+                if listener is not None:
+                    # As sk_acceptq_is_full() says a moment later (include/net/sock.h): the packet is thrown away.
+                    sk = listener.inet_conn.icsk_inet.sk
+                    if sk.sk_ack_backlog > sk.sk_max_ack_backlog:
+                        stats.accept_overflows = stats.accept_overflows + 1
         if owner is None:
             return
         if key.protocol == IPPROTO_TCP:
-            if wire.opening:
+            if wire.flags & (TCP_SYN | TCP_ACK) == TCP_SYN:
                 owner.role = Role.CLIENT if wire.egress else Role.SERVER
+            if owner.phase != Phase.TIMED and state != TCP_LISTEN:
+                self.timed(owner, stats, wire)
             tcp = bpf.tcp_socket(socket)
             if tcp is not None:
-                stats.rtt_us = tcp.srtt_us >> 3
+                rtt: u32 = tcp.srtt_us >> 3
+                if rtt != stats.rtt_us:
+                    stats.rtt_us = rtt
+                    stats.rtt_min_us = tcp.rtt_min
+                    whole = bpf.skc_to_tcp_sock(socket)
+                    if whole is not None:
+                        stats.rtt_var_us = whole.mdev_us >> 2
                 if owner.existing != 0:
                     owner.existing = 0
                     owner.retransmits = tcp.total_retrans
@@ -277,6 +347,10 @@ class Flows(Program):
                 stats.retransmits = max(stats.retransmits, u64(tcp.total_retrans - owner.retransmits))
         elif owner.role == Role.UNKNOWN and owner.existing == 0:
             owner.role = Role.CLIENT if wire.egress else Role.SERVER
+        self.belongs(stats, owner)
+
+    @function
+    def belongs(self, stats: FlowStats, owner: Owner):
         stats.role = owner.role
         stats.start = owner.start
         stats.cgroup = owner.cgroup
@@ -284,6 +358,73 @@ class Flows(Program):
         stats.uid = owner.uid
         stats.name = owner.name
         stats.owned = 1
+
+    @function
+    def disturbed(self, stats: FlowStats, wire: Wire):
+        """A reset, or a window of zero, which in a SYN or a reset says nothing."""
+        if wire.flags & TCP_RST != 0:
+            if wire.egress:
+                stats.tx_resets = stats.tx_resets + 1
+            else:
+                stats.rx_resets = stats.rx_resets + 1
+        elif wire.flags & TCP_ACK != 0:
+            if wire.egress:
+                stats.tx_zero_windows = stats.tx_zero_windows + 1
+            else:
+                stats.rx_zero_windows = stats.rx_zero_windows + 1
+
+    @function
+    def timed(self, owner: Owner, stats: FlowStats, wire: Wire):
+        """The first packets of a connection: how long its opening took, and its first answer."""
+        now = bpf.now()
+        if wire.flags & TCP_SYN != 0:
+            if wire.egress and owner.phase == Phase.NEW:
+                owner.phase = Phase.OPENING
+                owner.since = now
+            elif not wire.egress and owner.phase == Phase.OPENING:
+                stats.connect_us = max(u32((now - owner.since) // 1000), 1)
+                owner.phase = Phase.OPEN
+                owner.since = now
+        elif wire.payload:
+            asks = wire.egress == (owner.role == Role.CLIENT)
+            if asks and owner.phase != Phase.ASKED:
+                owner.phase = Phase.ASKED
+                owner.since = now
+            elif not asks:
+                # A server that speaks first answers the connection itself; only its client can time that.
+                if owner.phase != Phase.NEW:
+                    stats.first_byte_us = max(u32((now - owner.since) // 1000), 1)
+                owner.phase = Phase.TIMED
+
+    @btf_tracepoint("inet_sock_set_state", optional=NO_ERRORS)
+    def on_state(self, sk, oldstate, newstate):
+        if newstate != TCP_CLOSE or sk.sk_err == 0 or sk.sk_protocol != IPPROTO_TCP:
+            return
+        common = sk.__sk_common
+        # skc_num is 0 by now: the port was given back (inet_put_port()).
+        key = FlowKey(protocol=IPPROTO_TCP, local_port=bpf.cast(sk, InetSock).inet_sport, remote_port=common.skc_dport)
+        if common.skc_family == AF_INET:
+            key.local = bpf.v4(common.skc_rcv_saddr)
+            key.remote = bpf.v4(common.skc_daddr)
+        elif common.skc_family == AF_INET6:
+            key.local = bpf.read(common.skc_v6_rcv_saddr, Address6).address
+            key.remote = bpf.read(common.skc_v6_daddr, Address6).address
+        else:
+            return
+        owner = self.owners.get(sk)
+        if owner is not None:
+            key.netns = owner.netns
+        stats = self.flows.get_or_create(key)
+        if stats is None:
+            return
+        stats.error = u32(sk.sk_err)
+        stats.state = TCP_CLOSE
+        stats.last = bpf.now()
+        if stats.first == 0:
+            stats.first = stats.last
+            stats.cookie = bpf.socket_cookie(sk)
+        if owner is not None:
+            self.belongs(stats, owner)
 
     @cgroup_sock("create")
     def on_create(self, ctx):
@@ -391,6 +532,7 @@ class Flows(Program):
             return
         owner.netns = netns
         owner.existing = 1
+        owner.phase = Phase.TIMED
         owner.start = task.group_leader.start_boottime
         owner.cgroup = task.cgroups.dfl_cgrp.kn.id
         owner.pid = u32(task.tgid)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "get_listener_sock", "get_netns_cookie", "get_socket_cookie", "get_socket_uid", "sk_cgroup_id", "sk_fullsock",
-    "sk_release", "skb_cgroup_id", "sock_from_file", "tcp_sock",
+    "sk_release", "skb_cgroup_id", "skc_to_tcp_sock", "sock_from_file", "tcp_sock",
 ]  # fmt: skip
 
 _LISTEN = 10  # TCP_LISTEN
@@ -32,6 +32,11 @@ def tcp_sock(run: Run, socket: int) -> int:
     found = run.machine.sockets.find(socket)
     whole = found is not None and found.is_full and found.is_tcp
     return run.machine.sockets.tcp_address(found) if found is not None and whole else 0
+
+
+def skc_to_tcp_sock(run: Run, socket: int) -> int:
+    """0: there is no ``struct tcp_sock`` of the kernel behind the machine's sockets.  Linux 5.9."""
+    return 0
 
 
 def get_listener_sock(run: Run, socket: int) -> int:

@@ -1,0 +1,56 @@
+"""Columns as tables show them: what is not known as null, times as times, numbers with names as words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from beespace.lang.packet import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
+from beespace.stream.dtype import TIME
+from beespace.stream.text import is_v4
+
+__all__ = ["known", "network_type", "plain", "times", "transports", "words"]
+
+_TRANSPORTS: dict[int, str | None] = {
+    IPPROTO_TCP: "tcp",
+    IPPROTO_UDP: "udp",
+    IPPROTO_ICMP: "icmp",
+    IPPROTO_ICMPV6: "icmpv6",
+    132: "sctp",
+}
+
+
+def plain(values: NDArray[Any]) -> pa.Array:
+    """The values as they are."""
+    return pa.array(np.ascontiguousarray(values))
+
+
+def known(values: NDArray[Any], where: NDArray[np.bool_]) -> pa.Array:
+    """The values, null where they are not known."""
+    return pa.array(np.ascontiguousarray(values), mask=~where)
+
+
+def times(values: NDArray[np.int64], boot_offset: int, where: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Times in ns as times, moved by ``boot_offset``; null where not ``where``."""
+    return pa.array(values + boot_offset, pa.int64(), mask=None if where is None else ~where).cast(TIME)
+
+
+def transports(protocols: NDArray[Any]) -> pa.Array:
+    """Protocols (IPPROTO_*) as words."""
+    return words(protocols, _TRANSPORTS)
+
+
+def words(codes: NDArray[Any], names: Mapping[int, str | None]) -> pa.Array:
+    """Codes as words; a code that has none is shown as its number."""
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    texts = pa.array([names[int(code)] if int(code) in names else str(code) for code in distinct], pa.string())
+    return texts.take(pa.array(inverse))
+
+
+def network_type(addresses: NDArray[np.uint8]) -> pa.Array:
+    """``ipv4`` or ``ipv6`` of each address."""
+    return pa.array(["ipv6", "ipv4"], pa.string()).take(pa.array(is_v4(addresses).astype(np.int8)))
