@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 
-__all__ = ["GUEST", "examples", "patience"]
+__all__ = ["GUEST", "examples", "patience", "wait_for"]
 
 GUEST = "BEESPACE_GUEST_TESTS" in os.environ  # set by tests/vm
 
@@ -17,3 +19,11 @@ def examples(count: int) -> int:
 def patience(seconds: float) -> float:
     """How long to wait for what should have happened long ago: two guests and their host share two CPUs."""
     return seconds * 5 if GUEST else seconds
+
+
+def wait_for(condition: Callable[[], bool], what: str = "it did not come", seconds: float = 20) -> None:
+    """Until ``condition`` holds; fails with ``what``."""
+    end = time.monotonic() + patience(seconds)
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)

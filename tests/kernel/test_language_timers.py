@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
+from pace import wait_for
 
 from beespace.lang import Array, Counter, Hash, Program, bpf, function, tc
 from beespace.schema import Struct
@@ -25,13 +25,6 @@ from beespace.types import (
 )
 
 pytestmark = pytest.mark.kernel
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 class Name(Struct):
