@@ -95,7 +95,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         words, program = words[:at], words[at + 1 :]
     options, rest = parser.parse_known_args(words)
     options.words = program
-    if rest and options.command != "run":
+    if rest and options.command not in ("run", "test"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     if options.command == "run" and options.file is None and not options.help:
@@ -119,6 +119,8 @@ def make_parser() -> argparse.ArgumentParser:
     _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
     _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
+    testing = "test probes: pytest, with beespace's machine, this kernel and others"
+    _test(commands.add_parser("test", help=testing, add_help=False, allow_abbrev=False))
     _build(commands.add_parser("build", help="compile a probe into an object file"))
     _stubs(commands.add_parser("stubs", help="classes of kernel structs, for type checkers and editors"))
     _tables(commands.add_parser("tables", help="what there is to see, with types and units"))
@@ -251,6 +253,23 @@ def _run(parser: argparse.ArgumentParser) -> None:
         help="objects: the struct of a ring's records (default: the one of its name, or the only one)")  # fmt: skip
     add("--only", action="append", default=[], metavar="PROGRAM",
         help="objects: load this program, and no other; may be repeated")  # fmt: skip
+    parser.set_defaults(usage=parser.format_help)
+
+
+def _test(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s [--on PLACES] [--btf FILE] [FILE ...] [options of pytest]"
+    parser.description = (
+        "Run tests with pytest. Of a file with probes that is no test file, each probe must compile, load into "
+        "beespace's machine and run once. The exit status is 0, 1 (a test failed), 2 (usage, nothing to test) or 3 "
+        "(what was asked for is not permitted here)."
+    )
+    parser.epilog = "Every other option is pytest's, as -x, -k EXPRESSION, --cov: `pytest --help` lists them."
+    add = parser.add_argument
+    add("-h", "--help", action="store_true", help="show this")
+    add("--on", metavar="PLACES", help="where tests that take `run` run, with commas between: vm, here, 7.3 "
+        "(default: what their marker says, or vm and here)")  # fmt: skip
+    add("--btf", metavar="FILE", help="types of the kernel to compile with in the machine; shipped: those of the "
+        "package (default: the running kernel's; where it tells none, those of the package)")  # fmt: skip
     parser.set_defaults(usage=parser.format_help)
 
 

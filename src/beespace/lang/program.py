@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, SupportsBytes
 
 from beespace.errors import UsageError
 from beespace.hooks import resolve
@@ -278,14 +278,18 @@ class Program:
         """The loaded program of a method (:class:`beespace.kernel.LoadedProgram`): ``listing``, ``pin``, ..."""
         return self._live().program(method)
 
-    def test_run(self, method: str, packet: bytes = b"", *, context: Any = b"", repeat: int = 1, **how: Any) -> Any:
+    def test_run(
+        self, method: str, packet: bytes | SupportsBytes = b"", *, context: Any = b"", repeat: int = 1, **how: Any
+    ) -> Any:
         """Run a method by hand (``BPF_PROG_TEST_RUN``): its result, the packet and context afterwards, the mean time.
 
-        ``packet`` begins with its Ethernet header.  ``context`` is bytes, fields by name, or, for ``syscall``
-        methods, the struct that they take, which the result's ``context`` is afterwards; see
-        :meth:`beespace.kernel.KernelProgram.test_run`, which takes ``how``, too.
+        ``packet`` begins with its Ethernet header; what is not bytes, as a packet of scapy, is asked for them.
+        ``context`` is bytes, fields by name, or, for ``syscall`` methods, the struct that they take, which the
+        result's ``context`` is afterwards; see :meth:`beespace.kernel.KernelProgram.test_run`, which takes ``how``.
         """
         run = self._live().program(method).test_run
+        if not isinstance(packet, bytes | bytearray | memoryview) and isinstance(packet, SupportsBytes):
+            packet = bytes(packet)
         if isinstance(context, Struct):
             done = run(packet, pack(type(context), context), repeat, **how)
             return replace(done, context=unpack(type(context), done.ctx))

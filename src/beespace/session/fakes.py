@@ -14,6 +14,14 @@ from beespace.btf.codec import codec
 from beespace.errors import UsageError
 from beespace.hooks import Attachment, Context
 from beespace.hooks.syscalls import SYSCALLS
+from beespace.session.fake_arguments import (
+    RESULT,
+    SYSTEM_CALLS,
+    in_order,
+    parameters_in_registers,
+    prototype_of,
+    registers_of,
+)
 from beespace.vm import Memory, Rights
 
 __all__ = ["Fakes"]
@@ -22,6 +30,7 @@ _ENTERING = "syscalls/sys_enter_"
 _HEADER = 8  # struct trace_entry, which every record begins with (include/linux/trace_events.h)
 _LOCATION = "__data_loc_"  # of a text at the end of a tracepoint's record: u32, its length above its place
 _WORD = 8
+_REGISTERS = 34 * _WORD  # struct user_pt_regs of arm64, the larger one
 
 
 class Fakes:
@@ -30,12 +39,21 @@ class Fakes:
     def __init__(self, memory: Memory, types: Btf) -> None:
         self._memory, self._types = memory, types
 
-    def context(self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any]) -> bytes:
-        """The context of a tracepoint (its record), or of a hook with arguments (a slot for each)."""
-        if attachment.hook.context is Context.TRACEPOINT:
+    def context(
+        self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any], names: Sequence[str] = ()
+    ) -> bytes:
+        """The context of a tracepoint (its record), an iterator, or a hook with arguments (slots, or registers).
+
+        ``names`` are those of the arguments where no type says them: of functions of user programs.
+        """
+        if attachment.hook.context in (Context.TRACEPOINT, Context.ITERATOR):
             if not isinstance(given, Mapping):
                 raise UsageError(f"the record of {attachment.target} has fields; give them by name")
-            return self._record(attachment.target, given)
+            if attachment.hook.context is Context.TRACEPOINT:
+                return self._record(attachment.target, given)
+            return bytes(self._struct(self._find(f"bpf_iter__{attachment.target}", Kind.STRUCT), given))
+        if attachment.hook.context is Context.REGISTERS:
+            return self._registers(attachment, given, names)
         return self._arguments(attachment, given)
 
     def object(self, struct: str, fields: Mapping[str, Any]) -> int:
@@ -79,22 +97,56 @@ class Fakes:
         return ({"args": tuple(each % (1 << 64) for each in slots)} if any(slots) else {}) | rest
 
     def _arguments(self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any]) -> bytes:
-        event = attachment.target.rpartition(":")[2].rpartition("/")[2]
-        if attachment.hook.section.partition(".")[0] in ("raw_tp", "tp_btf"):
-            calls = self._types.find_all(f"__traceiter_{event}", Kind.FUNC)  # has the names, which the typedef lacks
-            prototype = calls[0] if calls else self._find(f"btf_trace_{event}", Kind.TYPEDEF)
-            parameters = self._types.prototype(prototype).parameters[1:]
-        else:
-            parameters = self._types.prototype(self._find(event, Kind.FUNC)).parameters
+        parameters, result = prototype_of(self._types, attachment)
         names = [parameter.name for parameter in parameters]
+        types = [parameter.type for parameter in parameters]
+        if result:
+            names, types = [*names, RESULT], [*types, result]
+        slots = (
+            self._value(kind, value).ljust(_WORD, b"\0")
+            for kind, value in zip(types, in_order(attachment.target, names, given), strict=True)
+        )
+        return b"".join(slots)
+
+    def _registers(
+        self, attachment: Attachment, given: Mapping[str, Any] | Sequence[Any], names: Sequence[str]
+    ) -> bytes:
+        """``struct pt_regs`` with the arguments of a function, or with its result (``"return"``)."""
+        section = attachment.hook.section.removesuffix(".s")
+        registers = registers_of(self._types)
+        known = parameters_in_registers(self._types, attachment)
+        names = [*(names if known is None else known)]
+        types = self._types_in_registers(attachment)
         if isinstance(given, Mapping):
-            for name in given:
-                if name not in names:
-                    raise UsageError(f"{event} has no argument {name!r}", help=f"its arguments: {', '.join(names)}")
-            given = [given.get(name, 0) for name in names]
-        values = [*given, *[0] * (len(names) - len(given))]
-        slots = (self._value(each.type, value) for each, value in zip(parameters, values, strict=False))
-        return b"".join(slot.ljust(_WORD, b"\0") for slot in slots)
+            result = given.get(RESULT, 0)
+            arguments = in_order(attachment.target, names, {name: v for name, v in given.items() if name != RESULT})
+        else:
+            result, arguments = 0, list(given)
+        frame = bytearray(_REGISTERS)
+        places = registers.syscall_arguments if section in SYSTEM_CALLS else registers.arguments
+        if len(arguments) > len(places):
+            raise UsageError(f"{attachment.target} has {len(places)} arguments in registers, not {len(arguments)}")
+        for number, (place, value) in enumerate(zip(places, arguments, strict=False)):
+            typed = number < len(types) and isinstance(value, Mapping | str | bytes)
+            data = self._value(types[number], value) if typed else self._word(value)
+            frame[place : place + _WORD] = data.ljust(_WORD, b"\0")[:_WORD]
+        frame[registers.result : registers.result + _WORD] = self._word(result)
+        if section in SYSTEM_CALLS:  # the function that is probed gets the address of the caller's registers
+            inner = self._memory.add("the registers of the system call", frame, Rights.READ).base
+            frame = bytearray(_REGISTERS)
+            frame[registers.arguments[0] : registers.arguments[0] + _WORD] = inner.to_bytes(_WORD, "little")
+            frame[registers.result : registers.result + _WORD] = self._word(result)
+        return bytes(frame)
+
+    def _types_in_registers(self, attachment: Attachment) -> list[int]:
+        function = attachment.target.partition("+")[0].rpartition(":")[2]
+        found = self._types.find_all(function, Kind.FUNC) if attachment.hook.section.startswith("k") else []
+        return [each.type for each in self._types.prototype(found[0]).parameters] if found else []
+
+    def _word(self, value: Any) -> bytes:
+        """A register: a number, or the address of a text."""
+        number = self._text_address(value) if isinstance(value, str | bytes) else int(value)
+        return (number % (1 << 64)).to_bytes(_WORD, "little")
 
     # -- values --------------------------------------------------------------------------------------------------
 
@@ -105,7 +157,7 @@ class Fakes:
                 return self._object(kind.type, value).to_bytes(_WORD, "little")
             if isinstance(value, str | bytes):
                 return self._text_address(value).to_bytes(_WORD, "little")
-            return int(value).to_bytes(_WORD, "little")
+            return (int(value) % (1 << 64)).to_bytes(_WORD, "little")
         if isinstance(kind, Struct) and isinstance(value, Mapping):
             return bytes(self._struct(type_id, value))
         return codec(self._types, type_id, "little").encode(value)

@@ -18,6 +18,22 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
 
     The file is imported, so what stands in it outside of classes runs.
     """
+    programs = programs_of(file)
+    if name is not None:
+        if name not in programs:
+            raise UsageError(f"{file} has no program {name!r}", help=f"it has: {', '.join(programs) or 'none'}")
+        return _declared(programs[name], file)
+    if len(programs) != 1:
+        found = "no Program class" if not programs else f"several programs: {', '.join(programs)}"
+        raise UsageError(
+            f"{file} has {found}",
+            help="choose with --program" if programs else "write `class MyProbe(Program):` in it",
+        )
+    return _declared(next(iter(programs.values())), file)
+
+
+def programs_of(file: Path) -> dict[str, type[Program]]:
+    """All program classes that ``file`` defines, by name; it is imported."""
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
     if file.suffix != ".py":
@@ -35,22 +51,11 @@ def program_of(file: Path, name: str | None = None) -> type[Program]:
         raise UsageError(f"{file} cannot be imported: {_last_lines(error, file)}", help=_missing(error)) from error
     finally:
         sys.path.remove(str(file.parent.resolve()))
-    programs = {
+    return {
         value.__name__: value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Program) and value.__module__ == module.__name__
     }
-    if name is not None:
-        if name not in programs:
-            raise UsageError(f"{file} has no program {name!r}", help=f"it has: {', '.join(programs) or 'none'}")
-        return _declared(programs[name], file)
-    if len(programs) != 1:
-        found = "no Program class" if not programs else f"several programs: {', '.join(programs)}"
-        raise UsageError(
-            f"{file} has {found}",
-            help="choose with --program" if programs else "write `class MyProbe(Program):` in it",
-        )
-    return _declared(next(iter(programs.values())), file)
 
 
 def _declared(program: type[Program], file: Path) -> type[Program]:

@@ -33,7 +33,8 @@ from beespace.vm import Inputs, Loaded, Machine, load
 from beespace.vm.errno import Errno, Refused
 from beespace.vm.maps import Map, PerfEventArray, Ring
 
-_FAKED = (Context.TRACEPOINT, Context.ARGUMENTS, Context.RAW_ARGUMENTS)
+_FAKED = (Context.TRACEPOINT, Context.ARGUMENTS, Context.RAW_ARGUMENTS, Context.REGISTERS, Context.ITERATOR)
+_NOT_ARGUMENTS = ("self", "ctx", "result")  # of a method
 
 __all__ = ["SimulatedMap", "SimulatedMethod", "SimulatedProgram", "build", "simulate"]
 
@@ -66,7 +67,7 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
     """
     declaration = program.declaration()
     task, jit = said.get("task"), said.get("jit")
-    said = {name: value for name, value in said.items() if name not in ("task", "jit")}
+    said = _of_task(task) | {name: value for name, value in said.items() if name not in ("task", "jit")}
     try:
         inputs = Inputs(**said)  # type: ignore[arg-type]  # checked by who looks at them
     except TypeError:
@@ -87,6 +88,11 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
         loaded.machine.task = Fakes(loaded.machine.memory, types.btf).object("task_struct", fields)
     return SimulatedProgram(loaded, declaration, types)
+
+
+def _of_task(task: object) -> dict[str, object]:
+    """What a task says of the inputs: the same, unless they are given, too."""
+    return {name: task[name] for name in ("pid", "tgid", "comm") if name in task} if isinstance(task, Mapping) else {}
 
 
 class SimulatedProgram:
@@ -121,7 +127,10 @@ class SimulatedProgram:
         """The program of a method; of several for different kernels, the first choice."""
         for name in (*self._declaration.variants(method), method):
             if name in self.loaded.spec.programs:
-                return SimulatedMethod(self.loaded, name, self._types)
+                function = self._declaration.functions[method]
+                names = function.__code__.co_varnames[: function.__code__.co_argcount]
+                own = tuple(each for each in names if each not in _NOT_ARGUMENTS)
+                return SimulatedMethod(self.loaded, name, self._types, own)
         known = ", ".join(self._declaration.programs) or "none"
         raise UsageError(f"{self._declaration.name} has no program {method!r}", help=f"its programs: {known}")
 
@@ -144,9 +153,9 @@ class SimulatedProgram:
 class SimulatedMethod:
     """One program in its machine."""
 
-    def __init__(self, loaded: Loaded, name: str, types: SimulatedTypes) -> None:
+    def __init__(self, loaded: Loaded, name: str, types: SimulatedTypes, names: tuple[str, ...] = ()) -> None:
         self.name = name
-        self._loaded, self._types = loaded, types
+        self._loaded, self._types, self._names = loaded, types, names
 
     @property
     def machine(self) -> Machine:
@@ -164,7 +173,7 @@ class SimulatedMethod:
         typed = not isinstance(ctx_in, bytes | bytearray | memoryview)
         own = Btf(self._loaded.spec.btf) if typed and self._loaded.spec.btf else None
         if hook.context in _FAKED and not isinstance(ctx_in, bytes | bytearray | memoryview):
-            context = Fakes(self.machine.memory, self._types.btf).context(attachment, ctx_in)
+            context = Fakes(self.machine.memory, self._types.btf).context(attachment, ctx_in, self._names)
         else:
             kernel = self._types.btf if typed else None
             context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name, kernel))

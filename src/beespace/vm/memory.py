@@ -45,9 +45,13 @@ class Region:
 
 
 class Memory:
-    """All regions that there are; addresses are 64 bits, bytes little-endian."""
+    """All regions that there are; addresses are 64 bits, bytes little-endian.
+
+    What is read below ``zeros`` is zero, as in the kernel what typed pointers lead to that are null; 0: a violation.
+    """
 
     def __init__(self) -> None:
+        self.zeros = 0
         self._regions: dict[int, Region] = {}
         self._next = 1
 
@@ -89,6 +93,8 @@ class Memory:
 
     def read(self, address: int, size: int) -> bytes:
         """``size`` bytes at ``address``."""
+        if address + size <= self.zeros:
+            return bytes(size)
         region, offset = self.locate(address, size, Rights.READ)
         return bytes(region.data[offset : offset + size])
 
