@@ -129,7 +129,12 @@ def _examples(folder: Path) -> list[str]:
         files.append(folder / f"block_{number}.py")
         files[-1].write_text(_imports(block) + block)
     (folder / "good.py").write_text(GOOD)
-    return [str(path) for path in [*files, folder / "good.py", *sorted((ROOT / "examples").rglob("*.py"))]]
+    return [str(path) for path in [*files, folder / "good.py", *_probes()]]
+
+
+def _probes() -> list[Path]:
+    """The examples, without their tests, which find them by a setting of pytest."""
+    return sorted(path for path in (ROOT / "examples").rglob("*.py") if path.parent.name != "tests")
 
 
 def _imports(block: str) -> str:

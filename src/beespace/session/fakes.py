@@ -92,7 +92,7 @@ class Fakes:
         slots = [0] * 6
         for name in [name for name in fields if name in names]:
             value = fields[name]
-            slots[names.index(name)] = self._text_address(value) if isinstance(value, str | bytes) else value
+            slots[names.index(name)] = self._number(value)
         rest = {name: value for name, value in fields.items() if name not in names}
         return ({"args": tuple(each % (1 << 64) for each in slots)} if any(slots) else {}) | rest
 
@@ -144,9 +144,17 @@ class Fakes:
         return [each.type for each in self._types.prototype(found[0]).parameters] if found else []
 
     def _word(self, value: Any) -> bytes:
-        """A register: a number, or the address of a text."""
-        number = self._text_address(value) if isinstance(value, str | bytes) else int(value)
-        return (number % (1 << 64)).to_bytes(_WORD, "little")
+        """A register."""
+        return (self._number(value) % (1 << 64)).to_bytes(_WORD, "little")
+
+    def _number(self, value: Any) -> int:
+        """A number, the address of a text, or that of a list of such, which ends with 0."""
+        if isinstance(value, str | bytes):
+            return self._text_address(value)
+        if isinstance(value, list | tuple):
+            words = b"".join(self._word(each) for each in (*value, 0))
+            return self._memory.add("a list", bytearray(words), Rights.READ).base
+        return int(value)
 
     # -- values --------------------------------------------------------------------------------------------------
 
@@ -155,9 +163,7 @@ class Fakes:
         if isinstance(kind, Pointer):
             if isinstance(value, Mapping):
                 return self._object(kind.type, value).to_bytes(_WORD, "little")
-            if isinstance(value, str | bytes):
-                return self._text_address(value).to_bytes(_WORD, "little")
-            return (int(value) % (1 << 64)).to_bytes(_WORD, "little")
+            return self._word(value)
         if isinstance(kind, Struct) and isinstance(value, Mapping):
             return bytes(self._struct(type_id, value))
         return codec(self._types, type_id, "little").encode(value)

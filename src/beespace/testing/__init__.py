@@ -13,13 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from beespace.testing.contents import contents
     from beespace.testing.fakes import frames, task
+    from beespace.testing.snapshots import contents
     from beespace.testing.strategies import contexts, packets
 
 __all__ = ["contents", "contexts", "frames", "packets", "task"]
 
-_HOMES = {"contents": "contents", "contexts": "strategies", "frames": "fakes", "packets": "strategies", "task": "fakes"}
+_HOMES = {
+    "contents": "snapshots",
+    "contexts": "strategies",
+    "frames": "fakes",
+    "packets": "strategies",
+    "task": "fakes",
+}
 
 
 def __getattr__(name: str) -> Any:

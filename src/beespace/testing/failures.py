@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,8 +13,8 @@ import pytest
 import beespace
 from beespace.errors import BeespaceError, ProgramFault
 from beespace.lang import Program
-from beespace.testing.contents import shown
 from beespace.testing.places import machine_of
+from beespace.testing.snapshots import shown
 
 __all__ = ["sections", "trimmed"]
 
@@ -40,7 +40,7 @@ def _is_of_the_user(error: pytest.ExceptionInfo[BaseException]) -> bool:
 def sections(error: BaseException, probes: Sequence[Program]) -> Iterator[tuple[str, str]]:
     """Headings and texts for the report."""
     if isinstance(error, ProgramFault):
-        yield "fault on the kernel side", "\n".join(_fault(error))
+        yield "fault on the kernel side", "\n".join(_fault(error, _files(probes)))
     for probe in probes:
         name = type(probe).__name__
         try:
@@ -53,7 +53,13 @@ def sections(error: BaseException, probes: Sequence[Program]) -> Iterator[tuple[
             yield f"printed by {name}", "\n".join(said)
 
 
-def _fault(fault: ProgramFault) -> Iterator[str]:
+def _files(probes: Sequence[Program]) -> dict[str, str]:
+    """Where the sources of the kernel side are, by the names that line information has."""
+    functions = (each for probe in probes for each in probe.declaration().functions.values())
+    return {Path(each.__code__.co_filename).name: each.__code__.co_filename for each in functions}
+
+
+def _fault(fault: ProgramFault, files: Mapping[str, str]) -> Iterator[str]:
     yield f"{fault.program}: {fault.reason}"
     nothing = re.search(r"at 0x([0-9a-f]+), where there is nothing", fault.reason)
     if nothing is not None and int(nothing[1], 16) < _NULL:
@@ -63,7 +69,7 @@ def _fault(fault: ProgramFault) -> Iterator[str]:
         file, line = place[1], int(place[2])
         yield ""
         yield f"{file}:{line}"
-        lines = linecache.getlines(file) or linecache.getlines(str(Path.cwd() / file))
+        lines = linecache.getlines(files.get(Path(file).name, file))
         for number in range(max(1, line - _AROUND), line + _AROUND + 1):
             if number <= len(lines):
                 yield f"{'>' if number == line else ' '} {number:4}  {lines[number - 1].rstrip()}"
