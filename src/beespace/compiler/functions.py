@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 
 from beespace import hooks
-from beespace.compiler import interfaces, ir, rules
+from beespace.compiler import interfaces, ir, marks, rules
 from beespace.compiler.contexts.fields import context_of, has_result, parameter_names, positional, result
 from beespace.compiler.contexts.replaced import enter_replacement
 from beespace.compiler.diagnostics import Failure
@@ -122,7 +122,7 @@ def compile_program(unit: Unit, name: str, source: FunctionSource, attachment: h
     except Failure as failure:
         unit.diagnostics.add(failure)
         return
-    body = entry + frame.block(source.node.body)
+    body = marks.begin(frame) + entry + frame.block(source.node.body)
     code = ir.I32 if frame.result is None else interfaces.code_of(frame.result)
     if frame.state.reachable:
         if interfaces.is_number(frame.result):
@@ -408,7 +408,7 @@ def _compile(
             local = unpacked(type_, moved.index(at)) if at in moved else ir.Local(parameter.arg, type_)
             incoming.append(Value(value.type, local, align=value.align))
             entry += _enter(frame, parameter.arg, incoming[-1])
-        body = entry + frame.block(source.node.body)
+        body = marks.begin(frame) + entry + frame.block(source.node.body)
         if unit.diagnostics.mark() > mark:
             raise Failure(None)
         result = _result(frame)

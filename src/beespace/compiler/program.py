@@ -79,7 +79,7 @@ class Compiled:
 
 def compile_program(
     declaration: Declaration, btf: Btf | Callable[[], Btf], *, modules: Mapping[str, Btf] = _NO_MODULES,
-    portable: bool = True, process: Process | None = None,
+    portable: bool = True, process: Process | None = None, marks: bool = False,
 ) -> Compiled:  # fmt: skip
     """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
 
@@ -87,7 +87,8 @@ def compile_program(
     what is hooked and the kernel itself does not have.
 
     Unless it is ``portable`` the object is for a kernel with these very types: offsets are constants in it.
-    ``process`` is one that runs LLVM, started before.
+    ``process`` is one that runs LLVM, started before.  With ``marks`` every line that runs says so, to a machine that
+    listens (:mod:`beespace.compiler.marks`); no kernel takes such an object.
 
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
@@ -96,7 +97,7 @@ def compile_program(
 
     with Worker(process=process) as worker:  # LLVM loads while the types and the program are read
         types = btf() if callable(btf) else btf
-        module = lower(declaration, types, modules)
+        module = lower(declaration, types, modules, marks)
         with room(WRITING):
             try:
                 build = worker.build(module if portable else passes.run(module, (partial(fold, types),)))
@@ -112,21 +113,23 @@ def compile_program(
     return Compiled(build.object, report, build.module, build.text)
 
 
-def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES) -> ir.Module:
+def lower(
+    declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES, marks: bool = False
+) -> ir.Module:
     """Python to checked, typed IR; raises :class:`CompileError` with every mistake found.
 
     Who translates it (:meth:`Worker.build`) verifies it first.
     """
     with room(READING):
-        unit, module = _lowered(declaration, btf, modules)
+        unit, module = _lowered(declaration, btf, modules, marks)
     with room(WRITING):
         check_followed(unit, module)
     unit.diagnostics.raise_any()
     return module
 
 
-def _lowered(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf]) -> tuple[Unit, ir.Module]:
-    unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar())
+def _lowered(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf], marks: bool) -> tuple[Unit, ir.Module]:
+    unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar(), marks=marks)
     subprograms = unit.subprograms
     others: dict[str, CompiledFunction] = {}
     absent: dict[str, tuple[Diagnostic, ...]] = {}

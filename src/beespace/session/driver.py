@@ -120,7 +120,10 @@ def shipped_object(program: type[Program]) -> bytes | None:
 
 
 def compile_here(
-    declaration: Declaration, types: Callable[[], Btf] = vmlinux_btf, modules: Mapping[str, Btf] | None = None
+    declaration: Declaration,
+    types: Callable[[], Btf] = vmlinux_btf,
+    modules: Mapping[str, Btf] | None = None,
+    marks: bool = False,
 ) -> bytes:
     """Compile against the running kernel's types, or others.  Needs LLVM: imported when nothing else has the object."""
     from beespace.compiler.llvm.process import start
@@ -129,7 +132,7 @@ def compile_here(
     try:
         compiler = import_quickly("beespace.compiler.program")
         near = KernelTypes().modules if modules is None else modules
-        made: Compiled = compiler.compile_program(declaration, types, modules=near, process=process)
+        made: Compiled = compiler.compile_program(declaration, types, modules=near, process=process, marks=marks)
         return made.object
     finally:
         if process is not None:

@@ -24,12 +24,13 @@ from beespace.session.driver import compile_here, shipped_object
 from beespace.session.fakes import Fakes
 from beespace.session.instances import changed_sizes, packed_options
 from beespace.session.live_map import Losses
+from beespace.session.marked import measuring
 from beespace.session.native import native
 from beespace.session.running import LOG_MAP, LOSS_MAP, MESSAGES
 from beespace.session.simulated_interval import SimulatedInterval
 from beespace.session.simulated_types import SimulatedTypes
 from beespace.spec import VariableSpec
-from beespace.vm import Inputs, Loaded, Machine, load
+from beespace.vm import Inputs, Loaded, Machine, Outcome, load
 from beespace.vm.errno import Errno, Refused
 from beespace.vm.maps import Map, PerfEventArray, Ring
 
@@ -48,15 +49,21 @@ def build(program: type[Program], types: SimulatedTypes) -> bytes:
     if found is not None:
         return found
     declaration = program.declaration()
-    name = cache.key(declaration, types.key())
+    marked = _marked(declaration) if measuring() is not None else ""
+    name = cache.key(declaration, types.key() + marked)
     data = cache.load(name)
     if data is None:
         try:
-            data = compile_here(declaration, lambda: types.btf, types.modules)
+            data = compile_here(declaration, lambda: types.btf, types.modules, bool(marked))
         except CompileError as error:
             raise types.explained(error) from None
         cache.store(name, data)
     return data
+
+
+def _marked(declaration: Declaration) -> str:
+    """A text for objects with marks, which name the author's files."""
+    return "marked " + " ".join(sorted({each.__code__.co_filename for each in declaration.functions.values()}))
 
 
 def simulate(program: Program, data: bytes, said: Mapping[str, object], types: SimulatedTypes) -> SimulatedProgram:
@@ -82,11 +89,16 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
         inputs=inputs,
         variables=packed_options(program, declaration),
         max_entries=changed_sizes(program, spec),
-        jit=native() if jit else None,
+        jit=native() if jit and measuring() is None else None,  # marks are heard in the interpreter
     )
     if isinstance(task, Mapping):
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
         loaded.machine.task = Fakes(loaded.machine.memory, types.btf).object("task_struct", fields)
+    measured = measuring()
+    if measured is not None:
+        for each in declaration.functions.values():
+            measured.known(each.__code__.co_filename)
+        measured.listen(loaded.machine)
     return SimulatedProgram(loaded, declaration, types)
 
 
@@ -178,11 +190,22 @@ class SimulatedMethod:
             kernel = self._types.btf if typed else None
             context = bytes(encode_context(hook, ctx_in, len(data_in), own, self.name, kernel))
         for _ in range(max(repeat, 1)):
-            outcome = self._loaded.run(self.name, data_in, context)
+            outcome = self._run(data_in, context)
         fields = None
         if typed and hook.context.value in ("struct", "caller"):
             fields = decode_context(hook, outcome.context, own, self.name, self._types.btf)
         return Run(outcome.result & 0xFFFFFFFF, outcome.packet, outcome.context, 0, fields)
+
+    def _run(self, packet: bytes, context: bytes) -> Outcome:
+        """Once; whoever measures is told when it is over."""
+        measured, ended = measuring(), False
+        try:
+            outcome = self._loaded.run(self.name, packet, context)
+            ended = True
+        finally:
+            if measured is not None:
+                measured.ended(fault=not ended)
+        return outcome
 
 
 class SimulatedVariable:

@@ -58,7 +58,7 @@ class SimulatedTypes:
 
     def explained(self, error: CompileError) -> CompileError:
         """The error, and whose types were looked at if they are not all of a kernel's."""
-        if self.origin == ORIGIN:
+        if self.origin == ORIGIN and "kernel" in error.message:
             error.message += f"\n  note: compiled with the types that come with beespace: {ORIGIN}"
             error.help = (
                 "give all types of a kernel: simulate(btf=FILE), or BEESPACE_BTF=FILE; FILE is a copy of its "

@@ -6,6 +6,7 @@ for it, and its options begin with ``--beespace``; ``beespace test`` has shorter
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if _GUESTS in session.config.stash:
         session.config.stash[_GUESTS].close()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Where coverage.py measures, it is told what ran on the kernel side; after the last test, before it saves."""
+    if "coverage" not in sys.modules:
+        return (yield)
+    from beespace.testing.covered import measured
+
+    with measured():
+        return (yield)
 
 
 # --- files with probes --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import ast
 import contextlib
 from collections.abc import Callable
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir, marks, rules
 from beespace.compiler.expressions.sequences import rounds_of
 from beespace.compiler.flow import State
 from beespace.compiler.frame import Frame, Jumps
@@ -57,11 +57,11 @@ def for_loop(frame: Frame, node: ast.For) -> ir.Block:
 
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
-        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse or frame.unit.marks else None)
         with frame.scope.apart() if called else contextlib.nullcontext():
             opening, item = rounds.begin(frame, ir.Local(index, ir.U32), node.target)
             opening += assign_item(frame, node.target, item, node.iter)
-            return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+            return _Round(marks.mark(frame, node) + opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     if called:
@@ -78,9 +78,10 @@ def _map_loop(frame: Frame, node: ast.For, entries: Entries) -> ir.Block:
 
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
-        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse or frame.unit.marks else None)
         with frame.scope.apart():
-            return _Round(entries.opening(frame, node) + _inside(frame, node.body, jumps), jumps, frame.state)
+            body = marks.mark(frame, node) + entries.opening(frame, node) + _inside(frame, node.body, jumps)
+            return _Round(body, jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     exhausted = head.join(back) if back.reachable else head
@@ -93,11 +94,11 @@ def _visit_loop(frame: Frame, node: ast.For, visits: Visits) -> ir.Block:
 
     def compile_round(head: State) -> _Round:
         frame.state = head.copy()
-        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse else None)
+        jumps = Jumps(broken=frame.scope.fresh("broken") if node.orelse or frame.unit.marks else None)
         with frame.scope.apart():
             opening, given = visits.begin(frame)
             opening += assign_item(frame, node.target, given, node.iter)
-            return _Round(opening + _inside(frame, node.body, jumps), jumps, frame.state)
+            return _Round(marks.mark(frame, node) + opening + _inside(frame, node.body, jumps), jumps, frame.state)
 
     made, head, back = _settled(frame, _assigned(node.target, *node.body), compile_round)
     exhausted = head.join(back) if back.reachable else head
@@ -115,13 +116,15 @@ def while_loop(frame: Frame, node: ast.While) -> ir.Block:
         jumps = Jumps(broken=frame.scope.fresh("broken"))
         with frame.scope.apart():
             if endless:
-                return _Round(_inside(frame, node.body, jumps), jumps, frame.state, head.dead())
+                body = marks.mark(frame, node) + _inside(frame, node.body, jumps)
+                return _Round(body, jumps, frame.state, head.dead())
             test = frame.condition(node.test)
             frame.scope.release(keep=True)
             frame.state = test.when_true
             over = (ir.Assign(ended, ir.Const(1, ir.BOOL)), ir.Break())
             body = _inside(frame, node.body, jumps)
-            return _Round((ir.If(test.code, (), over), *body), jumps, frame.state, test.when_false)
+            begin = (*marks.mark(frame, node), ir.If(test.code, (), over))
+            return _Round((*begin, *body), jumps, frame.state, test.when_false)
 
     made, _, _ = _settled(frame, _assigned(*node.body, node.test), compile_round)
     assert made.jumps.broken is not None and made.exit is not None
@@ -246,12 +249,12 @@ def _exhausted(rounds: Rounds, head: State, back: State) -> State:
 def _finished(frame: Frame, node: ast.For, jumps: Jumps, exhausted: State, loop: ir.Block) -> ir.Block:
     """What holds after the loop, and its else."""
     frame.state = exhausted
-    if not node.orelse:
+    if not node.orelse and not frame.unit.marks:
         for state in jumps.breaks:
             frame.state = frame.state.join(state)
         return loop
     assert jumps.broken is not None
-    otherwise = frame.block(node.orelse)
+    otherwise = marks.mark(frame, node) + frame.block(node.orelse)
     for state in jumps.breaks:
         frame.state = frame.state.join(state)
     flag = ir.Local(jumps.broken, ir.BOOL)

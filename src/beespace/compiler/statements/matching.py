@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir, marks, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.statements.assignments import assign_local
 from beespace.compiler.types import Bool, NoneType, Optional, Static, StructType
@@ -76,14 +76,14 @@ def _cases(frame: Frame, cases: list[ast.match_case], subjects: list[ast.expr], 
         test, capturing = (code if test is None else ir.And(test, code)), ()
         frame.state, entry = guard.when_true, entry.join(guard.when_false)
     if test is None:
-        return capturing + frame.block(case.body)
+        return marks.mark(frame, case.pattern) + capturing + frame.block(case.body)
     frame.state = frame.state.copy()
     then = capturing + frame.block(case.body)
     after = frame.state
     frame.state = entry.copy()
     otherwise = _cases(frame, rest, subjects, several=several)
     frame.state = after.join(frame.state)
-    return (ir.If(test, then, otherwise, span=frame.code_span(case.pattern)),)
+    return (*marks.mark(frame, case.pattern), ir.If(test, then, otherwise, span=frame.code_span(case.pattern)))
 
 
 def _placed(node: ast.expr, place: ast.AST) -> ast.expr:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from beespace.compiler import ir, maps, rules
+from beespace.compiler import ir, maps, marks, rules
 from beespace.compiler.contexts import fields as contexts
 from beespace.compiler.diagnostics import Failure, did_you_mean
 from beespace.compiler.expressions.call_arguments import arguments_of
@@ -70,6 +70,7 @@ def block(frame: Frame, body: Iterable[ast.stmt]) -> ir.Block:
         before = frame.state.copy()
         try:
             span = frame.code_span(node)
+            result += [replace(made, span=span) for made in marks.mark(frame, node)]
             result += [replace(made, span=span) if made.span is None else made for made in _statement(frame, node)]
         except Failure as failure:
             frame.unit.diagnostics.add(failure)

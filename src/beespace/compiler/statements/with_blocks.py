@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from beespace.compiler import ir, rules
+from beespace.compiler import ir, marks, rules
 from beespace.compiler.frame import Frame
 from beespace.compiler.owned import forget_lent
 from beespace.compiler.resources import lock as held_lock
@@ -27,7 +27,8 @@ _BY_CALL = {ir.Region.KERNEL_UNTRUSTED: "bpf_probe_read_kernel()", ir.Region.USE
 
 def with_block(frame: Frame, node: ast.With) -> ir.Block:
     """Lower a ``with``."""
-    return _items(frame, node, node.items)
+    block = _items(frame, node, node.items)
+    return (*block, *marks.mark(frame, node)) if frame.state.reachable else block
 
 
 def _items(frame: Frame, node: ast.With, items: list[ast.withitem]) -> ir.Block:
@@ -103,6 +104,8 @@ def _check_no_calls(frame: Frame, manager: Manager, node: ast.With, body: ir.Blo
 
 def _called(node: Any) -> str | None:
     match node:
+        case ir.Helper(number=marks.MARK):
+            return None
         case ir.Helper() | ir.Each():
             return f"bpf_{node.name}()"
         case ir.KernelFunction() if not node.name.startswith(_UNDER_LOCK):
