@@ -17,13 +17,22 @@ from beespace.btf import Btf, subset
 from beespace.compiler import compile_program
 from beespace.lang import Program
 from beespace.probes.cgroups import Cgroups
+from beespace.probes.dns import Dns
 from beespace.probes.drops import Drops
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows
+from beespace.probes.uplinks import Uplinks
 
 OBJECTS = Path(__file__).parent.parent / "src" / "beespace" / "probes" / "objects"
 TYPES = OBJECTS / "kernel.btf"
-PROBES: dict[str, type[Program]] = {"cgroups": Cgroups, "drops": Drops, "execs": Execs, "flows": Flows}
+PROBES: dict[str, type[Program]] = {
+    "cgroups": Cgroups,
+    "dns": Dns,
+    "drops": Drops,
+    "execs": Execs,
+    "flows": Flows,
+    "uplinks": Uplinks,
+}
 
 # Kernel types that the probes mention, and of each the members (None: all of them).
 MENTIONED: dict[str, set[str] | None] = {
@@ -58,6 +67,7 @@ MENTIONED: dict[str, set[str] | None] = {
     "__traceiter_cgroup_rmdir": None,
     "__traceiter_cgroup_release": None,
     "sk_buff": {"protocol", "network_header", "head", "data", "end", "len", "skb_iif", "dev", "sk"},
+    "bpf_nf_ctx": None,
     "skb_shared_info": {"gso_segs"},
     "net_device": {"nd_net", "ifindex"},
     "__traceiter_kfree_skb": None,

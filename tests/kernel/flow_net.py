@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -104,18 +105,19 @@ def net() -> Iterator[Net]:
 class Watch:
     """``beespace watch -o json`` on the test's cgroup, and its rows."""
 
-    def __init__(self, cgroup: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
+    def __init__(self, cgroup: Path, *options: str, netns: str | None = None) -> None:
+        command = [] if netns is None else ["nsenter", f"--net=/run/netns/{netns}"]
+        command += [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BEESPACE_READY": "1"}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
+        # A pipe that nobody reads would stop it.
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop()
+        self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.PIPE, text=True, env=environment)
 
     def wait_until_attached(self, cgroup: Path) -> None:
         deadline = time.monotonic() + patience(30)
         while time.monotonic() < deadline:
             tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
-            if len(json.loads(tree.stdout.strip() or "[]")) >= 9:
+            if len(json.loads(tree.stdout.strip() or "[]")) >= 11:
                 time.sleep(0.5)  # the iterators that look for older sockets run next
                 return
             if self.process.poll() is not None:
@@ -125,17 +127,19 @@ class Watch:
 
     def stop(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGINT)
-        output, self.errors = self.process.communicate(timeout=patience(30))
+        _nothing, self.errors = self.process.communicate(timeout=patience(30))
         assert self.process.returncode == 0, self.errors
-        return [json.loads(text) for text in output.splitlines()]
+        with self.output:
+            self.output.seek(0)
+            return [json.loads(text) for text in self.output]
 
 
 @pytest.fixture
 def watched(net: Net) -> Iterator[Callable[..., Watch]]:
     started: list[Watch] = []
 
-    def start(*options: str) -> Watch:
-        running = Watch(net.cgroup, *options)
+    def start(*options: str, side: int | None = None) -> Watch:
+        running = Watch(net.cgroup, *options, netns=None if side is None else f"{net.name}{side}")
         started.append(running)
         running.wait_until_attached(net.cgroup)
         return running

@@ -85,7 +85,7 @@ def wait_until_attached(place: Path, process: subprocess.Popen[Any], watchers: i
     deadline = time.monotonic() + patience(30)
     while time.monotonic() < deadline:
         shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(place)], capture_output=True, text=True)
-        if len(json.loads(shown.stdout.strip() or "[]")) >= 9 * watchers:
+        if len(json.loads(shown.stdout.strip() or "[]")) >= 11 * watchers:
             time.sleep(0.5)  # the iterators that look for older sockets run next
             return
         assert process.poll() is None, process.communicate()

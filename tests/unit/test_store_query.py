@@ -268,7 +268,7 @@ def test_a_query_writes_nothing(tmp_path: Path) -> None:
         (
             "select * from zzz",
             "there is no table 'zzz'",
-            "there are flows, execs, drops, processes, containers, addresses, losses",
+            "there are flows, execs, dns, drops, uplinks, processes, containers, addresses, losses",
         ),
         ("select tx_byte from flows", "no column 'tx_byte', at line 1, column 8", "did you mean tx_bytes or rx_bytes"),
         ("select f.pod from flows f", "there is no column 'pod', at line 1, column 8", "did you mean pod_uid?"),

@@ -169,7 +169,13 @@ def _record(parser: argparse.ArgumentParser) -> None:
         "Nothing of what packets carry is in it.  Ctrl-C ends it; the file is then whole."
     )
     add = parser.add_argument
-    add("tables", nargs="*", metavar="TABLE", default=[], help="only these: flows, execs, drops (default: all)")
+    add(
+        "tables",
+        nargs="*",
+        metavar="TABLE",
+        default=[],
+        help="only these, as flows, execs (default: all)",
+    )
     add("-o", "--output", dest="record", type=Path, required=True, metavar="FILE", help="the recording")
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
@@ -203,6 +209,10 @@ def _watched(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--for", dest="duration", type=duration, metavar="TIME", help="stop after this long: 10s, 5m")
     add("--cgroup", metavar="DIR", help="only sockets of this cgroup v2 (default: the root, all of them)")
+    add(
+        "--interface", action="append", default=[], metavar="NAME",
+        help="hold flows against every packet of this device (default: those with a gateway; none: no device)",
+    )  # fmt: skip
     add("--max-flows", type=int, default=65_536, metavar="N", help="flows an interval that the kernel can hold")
     add("--cri", metavar="SOCKET", help="container runtime socket (default: looked for)")
     _kubernetes(parser)

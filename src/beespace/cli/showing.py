@@ -18,7 +18,7 @@ from beespace.stream.tables import table
 
 __all__ = ["LIVE", "checked_tables", "show", "store_of"]
 
-LIVE = ("flows", "execs", "drops")
+LIVE = ("flows", "execs", "dns", "drops", "uplinks")
 
 
 def checked_tables(options: argparse.Namespace) -> list[str]:

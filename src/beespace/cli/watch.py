@@ -49,8 +49,14 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
         cri=options.cri,
         access=kubernetes_access(options),
         labels=options.service_labels,
+        interfaces=_interfaces(options.interface),
         **({"node": options.node} if options.node else {}),
     )
+
+
+def _interfaces(named: list[str]) -> tuple[str, ...] | None:
+    """None: found by themselves; ``none`` is none."""
+    return tuple(name for name in named if name != "none") if named else None
 
 
 def _nothing() -> None:

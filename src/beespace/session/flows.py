@@ -19,6 +19,7 @@ from beespace.enrich import Who
 from beespace.lang.packet import IPPROTO_TCP
 from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
 from beespace.session.dimensions import start_times
+from beespace.session.dns_names import Names
 from beespace.session.interfaces import Interfaces
 from beespace.session.values import known, network_type, plain, times, transports, words
 from beespace.stream import Batch, joined_layout, records_of
@@ -87,29 +88,35 @@ class FlowRows:
         self._now: tuple[bytearray, Records] = bytearray(), nothing
         self._before = self._now
 
+    def begin(self, taken: tuple[bytearray, bytearray, int], moved: Mapping[int, Moved]) -> None:
+        """Take an interval's table; from now on its owners are known.
+
+        ``moved`` are the sockets, by cookie, that changed hands in the interval: their rows belong to the new owner.
+        """
+        keys, values, count = taken
+        rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
+        _hand_over(rows, moved)
+        self._before, self._now = self._now, (keys, rows)
+
     def batch(
         self,
-        taken: tuple[bytearray, bytearray, int],
-        moved: Mapping[int, Moved],
         *,
         now: int,
         boot_offset: int,
         interval: float,
         lost: Mapping[str, int],
         dropped: Mapping[bytes, tuple[int, str]] | None = None,
+        names: Names | None = None,
     ) -> tuple[Batch, Unattributed]:
-        """Rows for one interval that ended at ``now`` (ns, wall clock).
+        """Rows of the interval that was begun and ended at ``now`` (ns, wall clock).
 
-        ``moved`` are the sockets, by cookie, that changed hands in the interval: their rows belong
-        to the new owner.  ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most
-        frequent reason, by the bytes of a flow's key; None if nobody looked.
+        ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most frequent reason, by
+        the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses.
         """
-        keys, values, count = taken
-        rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
-        _hand_over(rows, moved)
+        keys, rows = self._now
+        count = len(rows)
         first, retransmits = self._remember(keys, rows)
-        self._before, self._now = self._now, (keys, rows)
-        names = self._who.resolve(
+        who = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(octets(rows["name"]))
         )
         local, remote = octets(rows["local"]), octets(rows["remote"])
@@ -146,10 +153,18 @@ class FlowRows:
             "interface": self._interfaces.names(rows["interface"], rows["netns"]),
             "first_seen": times(first, boot_offset),
             "last_seen": times(rows["last"].astype(np.int64), boot_offset),
-            **names,
+            **who,
             **behind,
         }
+        if names is not None:
+            last = rows["last"].astype(np.int64)
+            columns["remote_name"] = names.column(remote, rows["cgroup"], first, last)
         return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)
+
+    @property
+    def records(self) -> Records:
+        """What the last batch was made of: fields of FlowKey and FlowStats."""
+        return self._now[1]
 
     def owners(self, keys: Sequence[bytes]) -> Records:
         """Who owns the flows of those keys, in this interval or the one before; zeroes: nobody."""
@@ -163,6 +178,21 @@ class FlowRows:
         for number, key in enumerate(keys):
             if key in rows:
                 found[number] = rows[key]
+        return found
+
+    def owners_by_cookie(self, cookies: Sequence[int]) -> Records:
+        """The same by the cookie of a socket."""
+        found = np.zeros(len(cookies), self._now[1].dtype)
+        wanted = np.array(cookies, np.uint64)
+        for _table, records in (self._before, self._now):
+            these = records[(records["owned"] != 0) & np.isin(records["cookie"], wanted)]
+            if not len(these):
+                continue
+            order = np.argsort(these["cookie"], kind="stable")
+            places = np.searchsorted(these["cookie"][order], wanted).clip(max=len(these) - 1)
+            match = these[order[places]]
+            same = match["cookie"] == wanted
+            found[same] = match[same]
         return found
 
     def _remember(self, keys: bytearray, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,13 +20,16 @@ from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
 from beespace.session.cgroups import CgroupEvents
 from beespace.session.dimensions import DimensionRows
+from beespace.session.dns import DnsRows
+from beespace.session.dns_names import Names
 from beespace.session.drops import DropRows
 from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
+from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
-from beespace.syscall.clock import boottime_offset_ns
+from beespace.syscall.clock import boottime_ns, boottime_offset_ns
 
 CLOCK_TOLERANCE_NS = 1_000_000
 SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes API
@@ -37,7 +40,8 @@ class WatchOptions:
     """What to watch; ``cgroup`` None is the root, every socket of the host.
 
     ``access``: the Kubernetes API, None without; ``node`` is this machine's name there.  ``labels``: whether
-    ``service.name`` may come from well-known labels of pods.
+    ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose every packet is
+    counted; None: those that lead out of this host, unless one cgroup is watched.
     """
 
     cgroup: Path | None = None
@@ -46,6 +50,7 @@ class WatchOptions:
     node: str = field(default_factory=lambda: os.environ.get("NODE_NAME") or os.uname().nodename)
     access: Access | None = None
     labels: bool = False
+    interfaces: tuple[str, ...] | None = None
 
 
 class Watch:
@@ -72,12 +77,20 @@ class Watch:
             interfaces = Interfaces()
             self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces)
             self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
+            self._names = Names()
+            self._dns_rows = DnsRows(self._who, self._options.node, booted, self._names)
+            names = () if self._options.interfaces is None and self._options.cgroup else self._options.interfaces
+            self._uplinks = UplinkRows(self._options.node, interfaces, names)
             self._dimensions = DimensionRows(self._who, booted)
             self._cgroups = stack.enter_context(CgroupEvents(self._who, self._boot_offset))
             stack.callback(self._execs.close)
             self._execs.start()
+            stack.callback(self._uplinks.close)
+            self._uplinks.start()
             stack.callback(self._flows.close)
             self._flows.start(cgroup=self._options.cgroup)
+            stack.callback(self._dns_rows.close)
+            self._dns_rows.start(self._options.cgroup)
             stack.callback(self._drop_rows.close)
             self._drop_rows.start()
             # Hooks first, then what existed before: a socket made in between is noted by both, not by neither.
@@ -89,6 +102,7 @@ class Watch:
             self._flows.flows.take()
             self._flow_losses()
             self._drop_rows.take()
+            self._uplinks.begin()
             self._since = time.monotonic()
             self._stack = stack.pop_all()
         return self
@@ -99,8 +113,15 @@ class Watch:
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked, in sentences."""
-        drops = () if self._drop_rows.note is None else (self._drop_rows.note,)
-        return (*self._cgroups.notes, *self._execs.notes, *self._flows.notes, *drops, *self._who.lacks())
+        drops = (note for note in (self._dns_rows.note, self._drop_rows.note) if note is not None)
+        return (
+            *self._cgroups.notes,
+            *self._execs.notes,
+            *self._flows.notes,
+            *drops,
+            *self._uplinks.notes,
+            *self._who.lacks(),
+        )
 
     @property
     def who(self) -> Who:
@@ -109,7 +130,7 @@ class Watch:
     @property
     def unattributed_packets(self) -> Mapping[str, int]:
         """Packets of the last interval without an owner, by reason."""
-        return self.unattributed.reasons
+        return {**self.unattributed.reasons, **self._uplinks.reasons}
 
     @property
     def node(self) -> str:
@@ -127,6 +148,7 @@ class Watch:
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         self.interval, self.collected_at = now - before, time.time_ns()
+        until = boottime_ns()
         taken = self._flows.flows.take()
         self.fill = {"flows": taken[2] / self._options.max_flows}
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
@@ -134,14 +156,18 @@ class Watch:
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
         moved = {event.cookie: event for event in self._moved()}
         dropped = self._drop_rows.take()
+        self._flow_rows.begin(taken, moved)
+        # Answers first: what they name may have been used at once.
+        dns = self._dns_rows.batch(self._flow_rows, until=until, boot_offset=self._boot_offset())
+        if dns is not None and (len(dns) or dns.lost):
+            batches.append(dns)
         batch, self.unattributed = self._flow_rows.batch(
-            taken,
-            moved,
             now=self.collected_at,
             boot_offset=self._boot_offset(),
             interval=self.interval,
             lost=self._flow_losses(),
             dropped=None if dropped is None else dropped.flows,
+            names=self._names,
         )
         batches.append(batch)
         if dropped is not None:
@@ -154,6 +180,9 @@ class Watch:
                     interval=self.interval,
                 )
             )
+        truth = self._uplinks.batch(self._flow_rows.records, now=self.collected_at, interval=self.interval)
+        if truth is not None:
+            batches.append(truth)
         return [*batches, *self._dimensions.batches()]
 
     def _boot_offset(self) -> int:

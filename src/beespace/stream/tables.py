@@ -162,6 +162,55 @@ DROPS = Table(
     ),
 )
 
+UPLINKS = Table(
+    "uplinks",
+    "every packet of the devices that lead out of this host, and how many of them flows has",
+    (
+        Column("time", TIME, "end of the interval that the row counts"),
+        Column("interval_s", pa.float64(), "length of that interval", "s"),
+        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+        Column("interface", _TEXT, "the device", otel="network.interface.name"),
+        Column("direction", _TEXT, "transmit or receive", otel="network.io.direction"),
+        Column("packets", _COUNT, "all packets, as on the wire", "{packet}"),
+        Column("bytes", _COUNT, "their bytes, from the IP header on", "By"),
+        Column("owned", _COUNT, "those in flows with an owner", "{packet}"),
+        Column("unowned", _COUNT, "those in flows without one", "{packet}"),
+        Column("forwarded", _COUNT, "those that came by another device, or went on by one", "{packet}"),
+        Column("kernel_made", _COUNT, "those that the kernel sent without a socket", "{packet}"),
+        Column("elsewhere", _COUNT, "the rest: at no socket, dropped, or the table was full", "{packet}"),
+        Column("other_protocols", _COUNT, "those that are not IP: ARP ...", "{packet}"),
+    ),
+)
+
+DNS = Table(
+    "dns",
+    "questions to name servers that local processes asked or answered: one row each, when it is over",
+    (
+        Column("time", TIME, "when the answer passed, or nobody waited for it any more"),
+        Column("node", _TEXT, "host that saw it", otel="host.name"),
+        _PROCESS_PID,
+        _PROCESS_START,
+        *_process("processes", "process_name", "process_uid"),
+        _CGROUP,
+        _CONTAINER,
+        *_container("containers", "container_name", "pod_name", "namespace", "workload"),
+        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
+        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
+        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
+        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        Column("transport", _TEXT, "udp or tcp", otel="network.transport"),
+        Column("role", _TEXT, "client: this end asked; server: it answers"),
+        Column("question", _TEXT, "the name, lower-case", otel="dns.question.name"),
+        Column("question_type", _TEXT, "A, AAAA, SRV ..."),
+        Column("rcode", _TEXT, "NOERROR, NXDOMAIN ...; null: no answer came"),
+        Column("answers", _TEXT, "addresses and names of the answer section", otel="dns.answers"),
+        Column("answer_count", _COUNT, "records of the answer section", "{record}"),
+        Column("truncated", pa.bool_(), "the answer was cut: the client is to ask over TCP"),
+        Column("queries", _COUNT, "how often it was asked", "{query}"),
+        Column("latency_us", _COUNT, "time from the first query to the answer", "us", "dns.lookup.duration"),
+    ),
+)
+
 EXECS = Table(
     "execs",
     "every program that was executed, and how it ended",
@@ -238,7 +287,7 @@ LOSSES = Table(
     ),
 )
 
-_ALL = (FLOWS, EXECS, DROPS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)
+_ALL = (FLOWS, EXECS, DNS, DROPS, UPLINKS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
 

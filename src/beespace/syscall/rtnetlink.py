@@ -54,7 +54,8 @@ INGRESS, EGRESS = 0xFFFFFFF2, 0xFFFFFFF3  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGR
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """An interface.  ``kind`` is what it was made as (``veth``, ``netkit``; ``""``: hardware or loopback).
+    """An interface.  ``kind`` is what it was made as (``veth``, ``netkit``; ``""``: hardware or loopback),
+    ``hardware`` what its packets begin with (ARPHRD_*; 1: Ethernet).
 
     ``xdp`` is the program id in each mode (``native``, ``generic``, ``offload``) that has one.
     """
@@ -64,6 +65,7 @@ class Interface:
     mtu: int
     kind: str
     xdp: dict[str, int]
+    hardware: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def _interface(body: bytes) -> Interface:
         mtu=number(told.get(_IFLA_MTU)),
         kind=text(attributes(told.get(_IFLA_LINKINFO, b"")).get(_INFO_KIND)),
         xdp={mode: id for mode, id in running.items() if id},
+        hardware=_LINK.unpack_from(body)[1],
     )
 
 
