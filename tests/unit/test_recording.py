@@ -97,16 +97,15 @@ def test_play(tmp_path: Path) -> None:
         replay = Replay(recording)
         pace = Played(replay, 10.0)
         pace.begin()
-        assert (replay.began_at, pace.now(), pace.last) == (START, 0.0, False)
+        assert (replay.began_at, pace.now(), pace.over) == (START, 0.0, False)
         first = pace.due()
         assert [each.table for each in replay.collect()] == ["execs", "flows"]
         assert pace.now() == 1.0
         assert pace.due() - first == pytest.approx(0.1)
         replay.collect()
-        assert (pace.last, dict(replay.unattributed_packets)) == (True, {"no socket": 1})
+        assert (pace.over, dict(replay.unattributed_packets)) == (False, {"no socket": 1})
         assert len(replay.collect()) == 3
-        assert (replay.ends_at, replay.collect()) == (None, [])
-        assert Played(replay, None).last
+        assert (replay.ends_at, replay.collect(), pace.over) == (None, [], True)
 
 
 def test_an_empty_recording_is_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,6 +137,10 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
     _stored(parser)
     _kept(parser)
+    add("--pcap", metavar="FILE",
+        help="not live: the packets of a pcap or pcapng file (-: standard input), by the same programs")  # fmt: skip
+    add("--local", action="append", default=[], metavar="ADDRESS",
+        help="with --pcap: an address or network (10.0.0.0/8) that is this side; may be repeated")  # fmt: skip
     add("--record", type=Path, metavar="FILE", help="write all of it into a recording, too, for `beespace replay`")
 
 

@@ -16,6 +16,12 @@ from beespace.session.watch import Watch, WatchOptions
 def run(options: argparse.Namespace) -> int:
     """Watch until the time is over or a signal comes."""
     tables = checked_tables(options)
+    if options.pcap is not None:
+        from beespace.cli.watch_pcap import run_pcap
+
+        return run_pcap(options, tables)
+    if options.local:
+        raise UsageError("--local says what is local in a capture", help="with --pcap FILE; live, sockets say it")
     interval = 1.0 if options.interval is None else options.interval
     with ExitStack() as stack:
         recorders = store_of(options, stack, keep=options.keep, keep_bytes=options.keep_bytes)

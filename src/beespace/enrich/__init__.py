@@ -16,12 +16,13 @@ from beespace.enrich.cgroup import Membership, parse_path, parse_proc
 from beespace.enrich.cgroup_tree import Cgroup, CgroupTree
 from beespace.enrich.container import Container, Containers, ContainerSource, Pod, SourceError
 from beespace.enrich.dimensions import TABLES, Dimensions
+from beespace.enrich.nobody import nobody
 from beespace.enrich.process import Process, Processes
 from beespace.enrich.sources import standard_sources
 from beespace.enrich.who import COLUMNS, Who
 
 __all__ = [
-    "Who", "COLUMNS", "REMOTE_COLUMNS", "Dimensions", "TABLES",
+    "Who", "nobody", "COLUMNS", "REMOTE_COLUMNS", "Dimensions", "TABLES",
     "Process", "Processes", "Cgroup", "CgroupTree", "Membership", "parse_path", "parse_proc",
     "Container", "Containers", "ContainerSource", "Pod", "SourceError", "standard_sources", "Addresses",
     "AddressBook", "Holder",

@@ -77,7 +77,7 @@ class Unattributed:
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
-    def __init__(self, who: Who, node: str, booted: int, interfaces: Interfaces | None = None) -> None:
+    def __init__(self, who: Who, node: str | None, booted: int, interfaces: Interfaces | None = None) -> None:
         self._who = who
         self._node = node
         self._booted = booted

@@ -24,18 +24,21 @@ class Pace(Protocol):
     def last(self) -> bool:
         """Whether the collection that is due now is the last one."""
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing comes after the collection that was made."""
+
     def now(self) -> float:
         """Seconds that have passed for what is shown."""
 
-    @property
-    def collects_when_stopped(self) -> bool:
-        """Whether somebody who stops early still gets what is there."""
+    def stop(self) -> bool:
+        """Somebody stops early; whether to collect once more."""
 
 
 class Live:
     """Once every ``interval`` seconds, for ``duration`` seconds (None: until somebody stops it)."""
 
-    measures = collects_when_stopped = True
+    measures = True
 
     def __init__(self, interval: float = 1.0, duration: float | None = None) -> None:
         self._interval, self._duration = interval, duration
@@ -44,6 +47,10 @@ class Live:
         """It begins now."""
         self._due = began = time.monotonic()
         self._end = None if self._duration is None else began + self._duration
+
+    def stop(self) -> bool:
+        """What was counted until now is there to be shown."""
+        return True
 
     def due(self) -> float:
         """An interval after the one before, or now, if that took longer."""
@@ -54,6 +61,11 @@ class Live:
     def last(self) -> bool:
         """Whether the time is over."""
         return self._end is not None and time.monotonic() >= self._end
+
+    @property
+    def over(self) -> bool:
+        """Something may always come."""
+        return False
 
     def now(self) -> float:
         """The time."""
@@ -68,8 +80,11 @@ class Playing(Protocol):
         """When the interval that comes next ended, in ns; None if there is none."""
 
     @property
-    def is_last(self) -> bool:
-        """Whether there is none, or none after it."""
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+
+    def stop(self) -> None:
+        """End early."""
 
     @property
     def began_at(self) -> int:
@@ -83,7 +98,7 @@ class Playing(Protocol):
 class Played:
     """As fast as it was, ``speed`` times faster, or (None) without waiting."""
 
-    measures = collects_when_stopped = False
+    measures = False
 
     def __init__(self, playing: Playing, speed: float | None) -> None:
         self._playing, self._speed = playing, speed
@@ -91,6 +106,11 @@ class Played:
     def begin(self) -> None:
         """It begins now."""
         self._began = time.monotonic()
+
+    def stop(self) -> bool:
+        """What was not played is not shown; a source that works for long is told to end."""
+        self._playing.stop()
+        return False
 
     def due(self) -> float:
         """When the next interval ends."""
@@ -101,8 +121,13 @@ class Played:
 
     @property
     def last(self) -> bool:
-        """Whether no interval comes after the one that is due."""
-        return self._playing.is_last
+        """It shows afterwards."""
+        return False
+
+    @property
+    def over(self) -> bool:
+        """Whether all was played."""
+        return self._playing.ended
 
     def now(self) -> float:
         """Seconds into what is played."""

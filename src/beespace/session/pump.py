@@ -128,14 +128,14 @@ def pump(
     batches of an interval have been written, ``show`` with its summary.
     """
     pace = pace or Live()
-    with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
+    with Poller[str]() as poller, stopped_by_signals(poller, lambda: pace.stop()) as stopped:
         pace.begin()
         tally = Tally(pace)
         while True:
             due = pace.due()
             while not stopped and (wait := due - time.monotonic()) > 0:
                 poller.wait(wait)
-            if stopped and not pace.collects_when_stopped:
+            if stopped and not pace.stop():
                 break
             last = bool(stopped) or pace.last
             try:
@@ -151,7 +151,7 @@ def pump(
             for reason, packets in source.unattributed_packets.items():
                 tally.unattributed(reason, packets)
             show(tally.interval())
-            if last:
+            if last or pace.over:
                 break
     return tally.final()
 

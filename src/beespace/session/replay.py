@@ -19,7 +19,6 @@ class Replay:
     def __init__(self, recording: Recording) -> None:
         self._intervals = recording.intervals()
         self._next: Interval | None = next(self._intervals, None)
-        self._after: Interval | None = next(self._intervals, None)
         first = self._next
         self.began_at = recording.manifest.started if first is None else first.time - int(first.seconds * 1e9)
         self.position = self.began_at
@@ -31,15 +30,18 @@ class Replay:
         return None if self._next is None else self._next.time
 
     @property
-    def is_last(self) -> bool:
-        """Whether no interval comes after the next one."""
-        return self._after is None
+    def ended(self) -> bool:
+        """Whether all was collected."""
+        return self._next is None
+
+    def stop(self) -> None:
+        """There is nothing to interrupt."""
 
     def collect(self) -> list[Batch]:
         """The batches of the next interval."""
         interval = self._next
         if interval is None:
             return []
-        self._next, self._after = self._after, None if self._after is None else next(self._intervals, None)
+        self._next = next(self._intervals, None)
         self.position, self.unattributed_packets = interval.time, interval.unattributed
         return list(interval.batches)

@@ -38,7 +38,7 @@ class Layout:
         for offset, place in zip((self.data, self.data_end, self.data_meta), places, strict=True):
             struct.pack_into("<I", context, offset, packet.address(place) if visible else 0)
         if self.length is not None:
-            struct.pack_into("<I", context, self.length, packet.end - packet.data)
+            struct.pack_into("<I", context, self.length, packet.end - packet.data + packet.beyond)
         for offset, value in self._of_header(packet):
             if not any(context[offset : offset + 4]):  # unless somebody said otherwise
                 struct.pack_into("<I", context, offset, value)
@@ -84,6 +84,6 @@ def layout_of(program_type: int) -> Layout:
     return XDP if program_type == ProgramType.XDP else SKB
 
 
-def packet_of(program_type: int, frame: bytes) -> tuple[Packet, Rights]:
+def packet_of(program_type: int, frame: bytes, beyond: int = 0) -> tuple[Packet, Rights]:
     """A frame as such programs get it, and what they may do with its bytes."""
-    return Packet(frame, start=0 if program_type in _WHOLE else 14), _RIGHTS[program_type]
+    return Packet(frame, start=0 if program_type in _WHOLE else 14, beyond=beyond), _RIGHTS[program_type]

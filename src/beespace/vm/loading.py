@@ -117,7 +117,9 @@ def load(
 
 
 def _map(spec: MapSpec, cpus: int, entries: int | None) -> Map:
-    if entries is not None:
+    if entries is not None and spec.inner is not None:  # as in the kernel: of the tables inside
+        spec = replace(spec, inner=replace(spec.inner, max_entries=entries))
+    elif entries is not None:
         spec = replace(spec, max_entries=entries)
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
         spec = replace(spec, max_entries=cpus)

@@ -87,14 +87,20 @@ class Machine:
         return Run(self, packet, socket) if self._jit is None else self._jit.begin(self, packet, socket)
 
     def run_on_packet(
-        self, code: Code, program_type: int, frame: bytes, context: bytes = b"", socket: Socket | None = None
+        self,
+        code: Code,
+        program_type: int,
+        frame: bytes,
+        context: bytes = b"",
+        socket: Socket | None = None,
+        beyond: int = 0,
     ) -> Outcome:
         """Run a network program on a frame, which begins with its link layer's header.
 
         ``context`` is its ``struct xdp_md`` or ``__sk_buff``; what follows from the packet is filled in.
-        ``socket`` is whose packet it is.
+        ``socket`` is whose packet it is; ``beyond`` how many bytes of it are missing at the end of ``frame``.
         """
-        packet, rights = packet_of(program_type, frame)
+        packet, rights = packet_of(program_type, frame, beyond)
         layout, visible = layout_of(program_type), bool(rights)
         region = self.memory.add("the context", bytearray(context.ljust(layout.size, b"\0")), Rights.BOTH)
         run = self.begin(packet, socket)

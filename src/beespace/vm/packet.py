@@ -17,16 +17,18 @@ class Packet:
     """A frame from its link layer's header on.
 
     ``start`` is where the program's packet begins: 0, or the network header for programs that get packets without
-    their link layer's.  ``meta``, ``data`` and ``end`` are places in the buffer, which helpers move.
+    their link layer's.  ``beyond`` are bytes of the packet that nobody has: it was cut when it was captured.
+    ``meta``, ``data`` and ``end`` are places in the buffer, which helpers move.
     """
 
-    def __init__(self, frame: bytes, *, start: int = 0, network: int = 14) -> None:
+    def __init__(self, frame: bytes, *, start: int = 0, network: int = 14, beyond: int = 0) -> None:
         self._buffer = bytearray(_HEADROOM) + frame + bytes(max(0, _PAGE - _HEADROOM - len(frame)))
         self.link, self.network = _HEADROOM, _HEADROOM + network
         self._whole = start == 0  # the program's packet begins with the link layer's header
         self.data = self.meta = min(_HEADROOM + start, _HEADROOM + len(frame))
         self.end = _HEADROOM + len(frame)
         self._memory: Memory | None = None
+        self.beyond = beyond
         self._region: Region | None = None
 
     @property
