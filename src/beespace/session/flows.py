@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from beespace.enrich import Who
@@ -21,6 +22,7 @@ from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
 from beespace.session.dimensions import start_times
 from beespace.session.dns_names import Names
 from beespace.session.interfaces import Interfaces
+from beespace.session.nat import Nat
 from beespace.session.values import known, network_type, plain, times, transports, words
 from beespace.stream import Batch, joined_layout, records_of
 from beespace.stream.dtype import dtype_of
@@ -77,8 +79,11 @@ class Unattributed:
 class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
-    def __init__(self, who: Who, node: str | None, booted: int, interfaces: Interfaces | None = None) -> None:
+    def __init__(
+        self, who: Who, node: str | None, booted: int, interfaces: Interfaces | None = None, nat: Nat | None = None
+    ) -> None:
         self._who = who
+        self._nat = nat if nat is not None else Nat(None)
         self._node = node
         self._booted = booted
         self._interfaces = interfaces or Interfaces()
@@ -114,8 +119,11 @@ class FlowRows:
         the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses.
         """
         keys, rows = self._now
+        drops = _drops(keys, len(rows), dropped)
+        # From here on each connection is one row, with its real peer.
+        rows, called, into = self._nat.resolve(rows)
         count = len(rows)
-        first, retransmits = self._remember(keys, rows)
+        first, retransmits = self._remember(rows)
         who = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(octets(rows["name"]))
         )
@@ -124,7 +132,15 @@ class FlowRows:
         owned = rows["owned"] != 0
         # Who has an address now need not be who had it when a connection began that is still there.
         began = np.where(tcp, first, rows["first"].astype(np.int64)) + boot_offset
-        behind = self._who.remote(remote, at=began, ports=rows["remote_port"], protocols=rows["protocol"])
+        opened = rows["role"] != Role.SERVER  # what a server's client called is the server's own name
+        behind = self._who.remote(
+            remote,
+            at=began,
+            ports=rows["remote_port"],
+            protocols=rows["protocol"],
+            targets=np.where(opened[:, None], called.addresses, 0).astype(np.uint8),
+            target_ports=called.ports,
+        )
         columns: dict[str, Any] = {
             "time": times(np.full(count, now, np.int64), 0),
             "interval_s": pa.array(np.full(count, interval)),
@@ -137,6 +153,8 @@ class FlowRows:
             "local_port": known(rows["local_port"], rows["local_port"] != 0),
             "remote_address": address_column(remote),
             "remote_port": known(rows["remote_port"], rows["remote_port"] != 0),
+            "target_address": pc.if_else(called.ports != 0, address_column(called.addresses), None),
+            "target_port": known(called.ports, called.ports != 0),
             "transport": transports(rows["protocol"]),
             "network_type": network_type(local),
             "role": words(rows["role"], _ROLES),
@@ -149,7 +167,7 @@ class FlowRows:
             **{name: known(rows[name], tcp & (rows[name] != 0)) for name in _DURATIONS},
             **{name: known(rows[name], tcp) for name in _TROUBLES},
             "error": words(np.where(tcp, rows["error"], 0), ERRORS),
-            **_drops(keys, count, dropped),
+            **_of_rows(drops, into, count),
             "interface": self._interfaces.names(rows["interface"], rows["netns"]),
             "first_seen": times(first, boot_offset),
             "last_seen": times(rows["last"].astype(np.int64), boot_offset),
@@ -195,12 +213,13 @@ class FlowRows:
             found[same] = match[same]
         return found
 
-    def _remember(self, keys: bytearray, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _remember(self, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When each flow was first seen, and its retransmissions in this interval."""
         known = self._known
         first: list[int] = rows["first"].tolist()
         retransmits: list[int] = rows["retransmits"].tolist()
-        names: list[bytes] = np.frombuffer(keys, f"V{FlowKey.layout.size}", len(rows)).tolist()
+        octets_of_key = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)[:, :_KEY]
+        names: list[bytes] = np.ascontiguousarray(octets_of_key).view(f"V{_KEY}").ravel().tolist()
         facts = zip(names, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
         for row, (key, began, last, cookie, total) in enumerate(list(facts)):
             before = known.pop(key, None)  # and put in again: the dictionary's order is that of last sight
@@ -215,15 +234,27 @@ class FlowRows:
         return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 
-def _drops(keys: bytearray, count: int, dropped: Mapping[bytes, tuple[int, str]] | None) -> dict[str, pa.Array]:
+Drops = list[tuple[int, str | None]]
+
+
+def _drops(keys: bytearray, count: int, dropped: Mapping[bytes, tuple[int, str]] | None) -> Drops | None:
+    """Packets and reason for each of the kernel's keys; None if nobody looked."""
     if not dropped:
-        none = pa.nulls(count, pa.string())
-        return {"drops": none if dropped is None else pa.array(np.zeros(count, np.int64)), "drop_reason": none}
-    each = [dropped.get(bytes(keys[at : at + _KEY]), (0, None)) for at in range(0, count * _KEY, _KEY)]
-    return {
-        "drops": pa.array([packets for packets, _reason in each], pa.int64()),
-        "drop_reason": pa.array([reason for _packets, reason in each], pa.string()),
-    }
+        return None if dropped is None else [(0, None)] * count
+    return [dropped.get(bytes(keys[at : at + _KEY]), (0, None)) for at in range(0, count * _KEY, _KEY)]
+
+
+def _of_rows(drops: Drops | None, into: NDArray[np.intp], count: int) -> dict[str, pa.Array]:
+    """The drops of the rows that those keys have become; ``into`` says which."""
+    none = pa.nulls(count, pa.string())
+    if drops is None:
+        return {"drops": none, "drop_reason": none}
+    packets = np.zeros(count, np.int64)
+    reasons: list[str | None] = [None] * count
+    for row, (number, reason) in zip(into.tolist(), drops, strict=True):
+        packets[row] += number
+        reasons[row] = reasons[row] or reason
+    return {"drops": pa.array(packets), "drop_reason": pa.array(reasons, pa.string())}
 
 
 def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:

@@ -27,6 +27,7 @@ from beespace.session.execs import ExecRows
 from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
+from beespace.session.nat import Nat
 from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_ns, boottime_offset_ns
@@ -39,6 +40,7 @@ SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes AP
 class WatchOptions:
     """What to watch; ``cgroup`` None is the root, every socket of the host.
 
+    ``netns``: whose connection tracking knows of translated addresses; None is the host's.
     ``access``: the Kubernetes API, None without; ``node`` is this machine's name there.  ``labels``: whether
     ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose every packet is
     counted; None: those that lead out of this host, unless one cgroup is watched.
@@ -48,6 +50,7 @@ class WatchOptions:
     max_flows: int = 65_536
     cri: str | None = None
     node: str = field(default_factory=lambda: os.environ.get("NODE_NAME") or os.uname().nodename)
+    netns: Path | None = None
     access: Access | None = None
     labels: bool = False
     interfaces: tuple[str, ...] | None = None
@@ -75,7 +78,9 @@ class Watch:
             self._who = stack.enter_context(_who(self._options))
             self._exec_rows = ExecRows(self._who, booted)
             interfaces = Interfaces()
-            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces)
+            self._nat = _nat(self._options.netns)
+            stack.callback(self._nat.close)
+            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces, self._nat)
             self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
             self._names = Names()
             self._dns_rows = DnsRows(self._who, self._options.node, booted, self._names)
@@ -112,13 +117,13 @@ class Watch:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What this kernel could not do as asked, in sentences."""
-        drops = (note for note in (self._dns_rows.note, self._drop_rows.note) if note is not None)
+        """What this kernel and this cluster could not do as asked, in sentences."""
+        others = (note for note in (self._dns_rows.note, self._drop_rows.note, self._nat.note) if note is not None)
         return (
             *self._cgroups.notes,
             *self._execs.notes,
             *self._flows.notes,
-            *drops,
+            *others,
             *self._uplinks.notes,
             *self._who.lacks(),
         )
@@ -225,3 +230,23 @@ class Watch:
 
 def _who(options: WatchOptions) -> Who:
     return Who.open(endpoint=options.cri, access=options.access, node=options.node, labels=options.labels)
+
+
+def _nat(netns: Path | None) -> Nat:
+    """Translations are made in the host's network namespace, which need not be ours."""
+    if netns is None:
+        ours, hosts = Path("/proc/self/ns/net"), Path("/proc/1/ns/net")
+        try:
+            netns = None if ours.readlink() == hosts.readlink() else hosts
+        except OSError:
+            netns = None  # not visible: ours is the best there is
+    if netns is None:
+        return Nat.open()
+    try:
+        descriptor = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        return Nat(None, f"Services and their back-ends cannot be told apart: {netns}: {error.strerror}")
+    try:
+        return Nat.open(descriptor)
+    finally:
+        os.close(descriptor)

@@ -89,11 +89,12 @@ def _padded(data: bytes) -> bytes:
 class Netlink:
     """A socket for requests to rtnetlink(7), in network namespace ``netns`` (by descriptor; not given: this thread's).
 
-    It stays in that namespace, whatever the process does later.
+    ``family`` (``NETLINK_*``) is for requests to another part of the kernel.  The socket stays in that namespace,
+    whatever the process does later.
     """
 
-    def __init__(self, netns: Fd | None = None) -> None:
-        self._socket = inside(netns, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
+    def __init__(self, netns: Fd | None = None, family: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = inside(netns, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family))
         try:
             for option in (_EXT_ACK, _CAP_ACK):
                 self._socket.setsockopt(_SOL_NETLINK, option, 1)
