@@ -31,6 +31,28 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def moment(text: str) -> int:
+    """ns since 1970, of an ISO 8601 time (local without a zone), a time of day that was last, or so long ago."""
+    import time
+    from datetime import datetime, timedelta
+
+    if re.fullmatch(r"\d+(\.\d+)?\s*[a-z]+", text.strip().lower()):
+        return time.time_ns() - int(duration(text) * 1e9)
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+            hour, minute, second = (int(part) for part in (text + ":00").split(":")[:3])
+            found = datetime.now().astimezone().replace(hour=hour, minute=minute, second=second, microsecond=0)
+            if found > datetime.now().astimezone():
+                found -= timedelta(days=1)
+        else:
+            found = datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write it as 2026-11-23T02:13:00Z, 02:13 or 5m"
+        ) from None
+    return int(found.timestamp()) * 1_000_000_000 + found.microsecond * 1000
+
+
 def size(text: str) -> int:
     """Bytes from ``512MiB``, ``10GB`` or a plain number."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
@@ -118,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
     _record(commands.add_parser("record", help="write what watch sees into a file, to be played later"))
     _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
+    _who_was(commands.add_parser("who-was", help="who has or had an address: pod, service or node"))
     _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
     testing = "test probes: pytest, with beespace's machine, this kernel and others"
     _test(commands.add_parser("test", help=testing, add_help=False, allow_abbrev=False))
@@ -245,6 +268,18 @@ def _query(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", choices=("table", "json", "csv", "arrow"), default="table", help="default: table")
 
 
+def _who_was(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("address", help="an IP address")
+    add("--at", type=moment, metavar="TIME",
+        help="ask the history: 2026-11-23T02:13:00Z, 02:13 (the last one, local), 5m (ago)")  # fmt: skip
+    add("--store", type=Path, default=default_store(), metavar="DIR",
+        help="the history (default: $BEESPACE_STORE, /var/lib/beespace)")  # fmt: skip
+    add("-o", "--output", choices=("table", "json"), default="table", help="default: table")
+    add("--cri", metavar="SOCKET", help="container runtime socket (default: looked for)")
+    _kubernetes(parser)
+
+
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Every other option is the probe's own: typed class attributes of a Python class, `const volatile` globals "
@@ -317,6 +352,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
     parser.add_argument("--all", action="store_true", help="each program, map, attach and link type, helper, ... too")
+    _kubernetes(parser)
 
 
 def _kernels(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 
+from beespace.cli.kubernetes import kubernetes_findings
 from beespace.guest import KERNELS, unpacked
 from beespace.guest.programs import PACKAGES, missing
 from beespace.kernel import features
@@ -36,7 +37,7 @@ TITLES = {
 
 def run(options: argparse.Namespace) -> int:
     """One line a finding; status 3 if the shipped probes cannot run here.  ``--all``: every feature too."""
-    findings = (*diagnose(), _other_kernels())
+    findings = (*diagnose(), *kubernetes_findings(options), _other_kernels())
     if options.output == "json":
         for each in (*findings, *(everything() if options.all else ())):
             print(json.dumps(asdict(each)))

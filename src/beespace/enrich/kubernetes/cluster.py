@@ -27,7 +27,7 @@ from beespace.enrich.kubernetes.owners import Owners, Workload
 from beespace.enrich.kubernetes.reflector import Reflector, Resource
 from beespace.enrich.kubernetes.services import Services
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "resources"]
 
 REMOTE_PODS = 65_536  # pods of other nodes that are remembered with their workload
 STALE_S = 15.0  # without contact for so long, nobody knows who has an address now
@@ -384,3 +384,8 @@ NODES: Resource[NodeFacts] = Resource("nodes", "/api/v1/nodes", facts.node, "add
 NAMESPACES: Resource[NamespaceFacts] = Resource(
     "namespaces", "/api/v1/namespaces", facts.namespace, "the cluster's uid", accept=METADATA_LIST
 )
+
+
+def resources(node: str) -> tuple[Resource[Any], ...]:
+    """Everything that the agent of ``node`` lists and watches."""
+    return (_pods(node), SERVICES, SLICES, NODES, NAMESPACES)
