@@ -45,6 +45,7 @@ PROBES: dict[str, tuple[str, ...]] = {
         "cgroup_sock_addr/connect6", "cgroup_sock_addr/sendmsg4", "cgroup_sock_addr/sendmsg6", "cgroup_sock_addr/bind4",
         "cgroup_sock_addr/bind6", "btf_tracepoint", "iterator",
     ),
+    "cgroups": ("btf_tracepoint",),
     "execs": ("btf_tracepoint",),
 }  # fmt: skip
 _ALL = tuple(PROBES)

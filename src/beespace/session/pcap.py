@@ -155,9 +155,8 @@ class PcapWatch:
                 self._progress(self._flows.packets)
         self.position = last if end is None or self.ended else end
         length = (self.position - begin) / 1e9 if end is None else (end - begin) / 1e9
+        self._rows.begin(self._flows.take(), {})
         batch, _ = self._rows.batch(
-            self._flows.take(),
-            {},
             now=self.position,
             boot_offset=0,
             interval=length,
