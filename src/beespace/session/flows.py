@@ -218,7 +218,7 @@ class FlowRows:
         known = self._known
         first: list[int] = rows["first"].tolist()
         retransmits: list[int] = rows["retransmits"].tolist()
-        octets_of_key = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)[:, :_KEY]
+        octets_of_key = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.itemsize)[:, :_KEY]
         names: list[bytes] = np.ascontiguousarray(octets_of_key).view(f"V{_KEY}").ravel().tolist()
         facts = zip(names, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
         for row, (key, began, last, cookie, total) in enumerate(list(facts)):
