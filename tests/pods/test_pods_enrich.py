@@ -40,7 +40,7 @@ def client(node: pods.Node) -> Iterator[pods.Pod]:
 def agent(node: pods.Node) -> Iterator[Who]:
     """As an agent runs: the node's root is its host root, and every source is on."""
     containers = Containers(standard_sources(node.root, environment={}), poll_s=0.2)
-    with Who(Processes(), CgroupTree(), containers, addresses=Addresses(containers)) as who:
+    with Who(Processes(), CgroupTree(), containers, addresses=Addresses()) as who:
         containers.start()
         yield who
 
@@ -49,7 +49,7 @@ def agent(node: pods.Node) -> Iterator[Who]:
 def agent_without_api(node: pods.Node) -> Iterator[Who]:
     """No CRI, no dependency: the files that the runtime keeps."""
     containers = Containers([OciSource(node.root)], poll_s=0.2)
-    with Who(Processes(), CgroupTree(), containers, addresses=Addresses(containers)) as who:
+    with Who(Processes(), CgroupTree(), containers, addresses=Addresses()) as who:
         containers.start()
         yield who
 
