@@ -143,7 +143,8 @@ def test_an_interval_in_which_nothing_happened() -> None:
     with Who(Processes(Path("/x"), trusted=True), CgroupTree(Path("/x")), Containers([])) as who:
         for nat in (None, Nat(FakeConntrack(TRACKED))):  # type: ignore[arg-type]
             made = FlowRows(who, "node", 0, nat=nat)
-            batch, _ = made.batch((bytearray(), bytearray(), 0), {}, now=1, boot_offset=0, interval=1.0, lost={})
+            made.begin((bytearray(), bytearray(), 0), {})
+            batch, _ = made.batch(now=1, boot_offset=0, interval=1.0, lost={})
             assert len(batch) == 0
 
 
@@ -154,7 +155,8 @@ def test_columns_of_a_translated_flow() -> None:
     values = bytearray(FlowStats.layout.size)
     with Who(Processes(Path("/x"), trusted=True), CgroupTree(Path("/x")), Containers([])) as who:
         made = FlowRows(who, "node", 0, nat=Nat(FakeConntrack(TRACKED)))  # type: ignore[arg-type]
-        batch, _ = made.batch((keys, values, 1), {}, now=1, boot_offset=0, interval=1.0, lost={})
+        made.begin((keys, values, 1), {})
+        batch, _ = made.batch(now=1, boot_offset=0, interval=1.0, lost={})
     row = {name: batch.records.column(name)[0].as_py() for name in ("remote_address", "target_address", "target_port")}
     assert row == {"remote_address": BACK[0], "target_address": FRONT[0], "target_port": FRONT[1]}
     assert pc.sum(batch.records.column("remote_port")).as_py() == BACK[1]
