@@ -24,6 +24,7 @@ _TYPES = {
     pa.int64(): "BIGINT",
     pa.uint64(): "UBIGINT",
     pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
 }
 _VALIDITY = ("valid_from", "valid_to")
 
