@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from beespace.btf import Btf, Kind
-from beespace.btf.types import Array, Enum, Int, Member, Pointer, Struct
+from beespace.btf.types import Array, Enum, Int, IntEncoding, Member, Pointer, Struct
 from beespace.compiler.contexts.event_classes import event_of, records_of
 from beespace.errors import UsageError
 from beespace.hooks import Attachment, Context, resolve
@@ -161,7 +161,8 @@ class _Contexts:
 
     def arguments(self, attachment: Attachment) -> SearchStrategy[list[Any]]:
         parameters = parameters_of(self._types, attachment)
-        return st.tuples(*(self._value(each.type, 0) or st.just(0) for each in parameters)).map(list)
+        values = [self._value(each.type, 0) for each in parameters]
+        return st.tuples(*(st.just(0) if value is None else value for value in values)).map(list)
 
     def struct(self, name: str) -> SearchStrategy[dict[str, Any]]:
         return self._fields(self._types.find(name, Kind.STRUCT), 0)
@@ -197,6 +198,8 @@ class _Contexts:
         number = self._types.resolve(type_id)
         found = self._types.type(number)
         match found:
+            case Int() if found.encoding & IntEncoding.BOOL:
+                return st.booleans()
             case Int() | Enum():
                 size = bits or 8 * found.size
                 signed = found.is_signed and not bits
