@@ -164,6 +164,7 @@ def test_a_file_with_probes_is_a_test(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_tests_and_probes(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (tmp_path / "notes.py").write_text("raise RuntimeError('nobody imports this')\n")
     done = run(tmp_path, ".", tests="def test_one(vm):\n    vm(Protocols)\n")
     assert "3 passed" in done.stdout, done.stdout

@@ -12,6 +12,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 PLUGIN = "beespace.testing.plugin"
+# Pytest would rewrite the assertions of a plugin's package, and this one runs already.
+_IMPORTED = "ignore:Module already imported so cannot be rewritten; beespace:pytest.PytestAssertRewriteWarning"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if options.on is not None and not places:
         raise UsageError("--on takes places", help="as in --on vm,here,7.3")
     installed = any(each.value == PLUGIN for each in entry_points(group="pytest11", name="beespace"))
-    arguments = ["-p", "beespace" if installed else PLUGIN, "--beespace-probes", *options.rest]
+    arguments = ["-p", "beespace" if installed else PLUGIN, "-W", _IMPORTED, "--beespace-probes", *options.rest]
     if places:
         arguments += ["--beespace-on", ",".join(places)]
     tally = Tally()
