@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from beespace.cli.test import plugin_name
 from beespace.lang import Global, Hash, Program, Struct, function, xdp
 from beespace.session.marked import Measured, measure
 from beespace.types import SpinLock, spin_lock, u32, u64
@@ -229,7 +230,7 @@ def test_the_usual_report_has_the_kernel_side(tmp_path: Path, command: list[str]
     (tmp_path / "test_probe.py").write_text(TESTS)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
     environment |= {"PYTHONPATH": SOURCE, "XDG_CACHE_HOME": str(tmp_path / "cache"), "BEESPACE_BTF": "shipped"}
-    command = [*command, "-q", "-p", "beespace.testing.plugin", "-p", "no:cacheprovider"]
+    command = [*command, "-q", "-p", plugin_name(), "-p", "no:cacheprovider"]
     for each in (command, ["-m", "coverage", "json", "-q"]):
         done = subprocess.run(
             [sys.executable, *each], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

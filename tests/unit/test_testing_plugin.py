@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from beespace.cli.main import main
+from beespace.cli.test import plugin_name
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 PROBE = '''
@@ -209,7 +210,7 @@ def test_own(run, kernel):
 ''')  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "beespace.testing.plugin", "-p", "no:cacheprovider", "-q"],
+        [sys.executable, "-m", "pytest", "-p", plugin_name(), "-p", "no:cacheprovider", "-q"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env=environment | {"PYTHONPATH": SOURCE},
     )  # fmt: skip
     assert "2 passed" in done.stdout, done.stdout + done.stderr

@@ -16,6 +16,12 @@ PLUGIN = "beespace.testing.plugin"
 _IMPORTED = "ignore:Module already imported so cannot be rewritten; beespace:pytest.PytestAssertRewriteWarning"
 
 
+def plugin_name() -> str:
+    """What ``-p`` of pytest takes for our plugin; where it is installed, the name by which pytest loads it anyway."""
+    installed = any(each.value == PLUGIN for each in entry_points(group="pytest11", name="beespace"))
+    return "beespace" if installed else PLUGIN
+
+
 def run(options: argparse.Namespace) -> int:
     """Run pytest; its outcome as 0, 1, 2 or 3 (nothing of it is permitted or possible here)."""
     if options.help:
@@ -40,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
     places = checked([name for name in (options.on or "").split(",") if name])
     if options.on is not None and not places:
         raise UsageError("--on takes places", help="as in --on vm,here,7.3")
-    installed = any(each.value == PLUGIN for each in entry_points(group="pytest11", name="beespace"))
-    arguments = ["-p", "beespace" if installed else PLUGIN, "-W", _IMPORTED, "--beespace-probes", *options.rest]
+    arguments = ["-p", plugin_name(), "-W", _IMPORTED, "--beespace-probes", *options.rest]
     if places:
         arguments += ["--beespace-on", ",".join(places)]
     tally = Tally()
