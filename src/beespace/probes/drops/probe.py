@@ -6,12 +6,13 @@ local end; any other was on its way out.  Endpoints are those in the packet as i
 address translation they differ from the socket's.
 The owner of a flow is not asked here: it is found by its endpoints among the flows of the same interval.
 
-Linux 5.17: the kernel says why.  Units are those of ``flows``.
+Linux 5.17: the kernel says why.  Units are those of ``flows``.  Everything is read as plain memory, because
+the pointers of a packet are taken apart as numbers, which Linux 7.3 forbids of pointers that it vouches for.
 """
 
 from __future__ import annotations
 
-from beespace.lang import Counter, Interval, KernelStruct, Program, Struct, bpf, btf_tracepoint
+from beespace.lang import Counter, Interval, KernelStruct, Program, Struct, bpf, raw_tracepoint
 from beespace.lang.packet import ETH_P_IP, ETH_P_IPV6, IPPROTO_TCP, IPPROTO_UDP, TCP, UDP, IPv4, IPv6
 from beespace.types import Address, Cookie, Port, Timestamp, u16, u32, u64
 
@@ -59,7 +60,7 @@ class Drops(Program):
     lost_packets = Counter()  # packets that found the table full
     others = Counter()  # no IP, or headers that could not be read
 
-    @btf_tracepoint("kfree_skb", optional=NO_REASONS)
+    @raw_tracepoint("kfree_skb", optional=NO_REASONS)
     def on_drop(self, skb, location, reason):
         if (skb.protocol != ETH_P_IP and skb.protocol != ETH_P_IPV6) or skb.network_header == UNKNOWN:
             self.others += 1
