@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beespace.errors import BeespaceError, KernelError
-from beespace.probes.uplinks import PassedKey, Uplinks, Way
+from beespace.errors import BeespaceError, KernelError, NotSupported
+from beespace.probes.uplinks import FORWARDED, PassedKey, Uplinks, UplinksOnly, Way
 from beespace.session.flows import Records
 from beespace.session.interfaces import Interfaces
 from beespace.stream import Batch
@@ -54,7 +54,7 @@ class UplinkRows:
         self._node = node
         self._interfaces = interfaces
         self._names = names
-        self._probe = Uplinks()
+        self._probe: Uplinks = Uplinks()
         self._devices: dict[int, str] = {}
         self._totals: dict[tuple[int, int], Counter[str]] = {}  # (device, leaves) -> counts since the start
         self._told: dict[tuple[int, int], Counter[str]] = {}
@@ -68,7 +68,11 @@ class UplinkRows:
             return
         notes: list[str] = []
         try:
-            self._probe.load()
+            try:
+                self._probe.load()
+            except NotSupported as error:
+                notes.append(f"{FORWARDED}: {str(error).splitlines()[0]}")
+                self._probe = UplinksOnly().load()
         except BeespaceError as error:
             self._probe.close()
             self.notes = (f"packets of the uplinks are not counted: {error}",)
@@ -85,9 +89,11 @@ class UplinkRows:
                     if self._names is not None:
                         raise  # asked for by name
                     notes.append(f"packets of {name} are not counted: {error}")
-        for method in ("on_forward4", "on_forward6"):
-            with suppress(BeespaceError):  # the note is that of the missing hook
+        for method in () if isinstance(self._probe, UplinksOnly) else ("on_forward4", "on_forward6"):
+            try:
                 self._probe.attach(method)
+            except KernelError as error:
+                notes.append(f"{FORWARDED}: {str(error).splitlines()[0]}")
         self.notes = (*notes, *self._probe.notes)
 
     def begin(self) -> None:

@@ -114,3 +114,10 @@ class Uplinks(Program):
         stats = self.passed.get_or_create(PassedKey(interface=interface, way=Way.SENT_ON, egress=0))
         if stats is not None:
             stats.packets += max(u64(bpf.cast(shared, SharedInfo).gso_segs), 1)
+
+
+class UplinksOnly(Uplinks):
+    """The same where the kernel has no netfilter programs."""
+
+    on_forward4 = None  # type: ignore[assignment]
+    on_forward6 = None  # type: ignore[assignment]
