@@ -38,7 +38,9 @@ class Output:
         if self.broken:
             return len(data)
         try:
-            self._stream.write(data)
+            rest = memoryview(data)
+            while rest:  # a signal that comes while the reader lets us wait cuts a write short (CPython's buffers, too)
+                rest = rest[self._stream.write(rest) :]
             self._stream.flush()
         except BrokenPipeError:
             self.broken = True
