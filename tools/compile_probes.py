@@ -21,6 +21,7 @@ from beespace.probes.dns import Dns
 from beespace.probes.drops import Drops
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows
+from beespace.probes.packets import Packets
 from beespace.probes.uplinks import Uplinks
 
 OBJECTS = Path(__file__).parent.parent / "src" / "beespace" / "probes" / "objects"
@@ -31,6 +32,7 @@ PROBES: dict[str, type[Program]] = {
     "drops": Drops,
     "execs": Execs,
     "flows": Flows,
+    "packets": Packets,
     "uplinks": Uplinks,
 }
 

@@ -9,13 +9,17 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from pace import patience
-from watching import BEESPACE, CHATTER, Place, end, environment, rows_of, said, wait_until_attached
+from watching import BEESPACE, CHATTER, TALK, Place, end, environment, rows_of, said, wait_until_attached
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
+
+
+COUNTED = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "retransmits", "tx_resets", "rx_resets")
 
 
 def beespace(*arguments: str) -> str:
@@ -108,6 +112,59 @@ def test_what_a_kill_leaves_can_be_read(place: Place, tmp_path: Path) -> None:
     process.communicate()
     assert not file.exists()
     assert left()
+
+
+@pytest.mark.parametrize("packets", ["headers", "full"])
+def test_flows_counted_again_are_those_of_the_kernel(place: Place, tmp_path: Path, packets: str) -> None:
+    """The same programs on the same packets: the machine's rows, summed up, are the kernel's."""
+    file = tmp_path / "c.beespace"
+    process = subprocess.Popen(
+        [*BEESPACE, "record", "-o", str(file), "flows", "--packets", packets, "--interval", "200ms",
+         "--cgroup", str(place.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    deadline = time.monotonic() + patience(60)
+    while not _lines(tmp_path):  # then everything is attached
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    talker, port = place.talker(TALK)
+    assert talker.stdin is not None and talker.stdout is not None
+    for _ in range(3):
+        talker.stdin.write("20\n")
+        talker.stdin.flush()
+        assert talker.stdout.readline() == "done\n"
+        time.sleep(0.3)
+    end(process)
+    played = ["replay", str(file), "--speed", "max", "-o", "json"]
+    # Connections that fail are told of every cgroup, without packets: only what is the test's own counts.
+    kernel, machine = (
+        {ends: row for ends, row in _sums(rows_of(beespace(*played, *how))).items() if port in ends}
+        for how in ((), ("--recount",))
+    )
+    assert machine == kernel
+    assert {ends: row["role"] for ends, row in kernel.items()} == {
+        ends: "server" if ends[0] == port else "client" for ends in kernel
+    }
+    assert {row["process_pid"] for row in kernel.values()} == {talker.pid}
+    with zipfile.ZipFile(file) as packed:
+        captured = packed.read("packets.pcapng")
+    assert (b"q" * 100 in captured) == (packets == "full")
+    (tmp_path / "packets.pcapng").write_bytes(captured)
+    shown = subprocess.run(["tcpdump", "-n", "-r", str(tmp_path / "packets.pcapng"), "tcp", "port", str(port)],
+                           capture_output=True, text=True, check=True).stdout  # fmt: skip
+    assert len(shown.splitlines()) == sum(row["tx_packets"] + row["rx_packets"] for row in kernel.values())
+
+
+def _sums(rows: list[dict[str, Any]]) -> dict[tuple[int, int], dict[str, Any]]:
+    """By ports: what adds up added up, the rest as it was last."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for row in rows:
+        if "stage" not in row:
+            before = found.get((row["local_port"], row["remote_port"]), {})
+            added = {name: row[name] + before.get(name, 0) for name in COUNTED}
+            last = {name: row[name] for name in ("process_pid", "process_name", "role", "cgroup_id", "transport")}
+            found[row["local_port"], row["remote_port"]] = {**added, **last}
+    return found
 
 
 def _lines(folder: Path) -> list[str]:

@@ -16,8 +16,11 @@ from pathlib import Path
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def build(busybox: Path, tags: list[str], target: Path) -> None:
-    """Write an image with every busybox applet and ``/www/index.html`` (``hello from beespace``) to ``target``."""
+def build(busybox: Path, tags: list[str], target: Path, more: bytes | None = None) -> None:
+    """Write an image with every busybox applet and ``/www/index.html`` (``hello from beespace``) to ``target``.
+
+    ``more`` is a second layer, a tar.
+    """
     applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -29,17 +32,26 @@ def build(busybox: Path, tags: list[str], target: Path) -> None:
         _add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
         _add(tar, "etc/group", b"root:x:0:\nnogroup:x:65534:\n")
         _add(tar, "www/index.html", b"hello from beespace\n")
+    layers = {"layer.tar": layer.getvalue(), **({"more.tar": more} if more is not None else {})}
     config = {
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Env": ["PATH=/bin"], "Entrypoint": ["/bin/sleep"], "Cmd": ["2147483647"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [_digest(data) for data in layers.values()],
+        },
     }
-    manifest = [{"Config": "config.json", "RepoTags": tags, "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": tags, "Layers": list(layers)}]
     with tarfile.open(target, mode="w") as tar:
-        _add(tar, "layer.tar", layer.getvalue())
+        for name, data in layers.items():
+            _add(tar, name, data)
         _add(tar, "config.json", json.dumps(config).encode())
         _add(tar, "manifest.json", json.dumps(manifest).encode())
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _add(

@@ -172,8 +172,9 @@ class Node:
         *,
         labels: Mapping[str, str] | None = None,
         host_network: bool = False,
+        image: str = IMAGE,
     ) -> Pod:
-        """Start a pod whose ``containers`` (name to command, run by busybox) are running when this returns."""
+        """Start a pod whose ``containers`` (name to command, of ``image``) are running when this returns."""
         from cri_api.v1 import api_pb2 as cri
 
         uid = str(uuid.uuid4())
@@ -200,7 +201,7 @@ class Node:
         for container_name, command in (containers or {}).items():
             config = cri.ContainerConfig(
                 metadata=cri.ContainerMetadata(name=container_name, attempt=0),
-                image=cri.ImageSpec(image=IMAGE),
+                image=cri.ImageSpec(image=image),
                 command=list(command),
                 labels={**pod_labels, "io.kubernetes.container.name": container_name},
                 linux=cri.LinuxContainerConfig(
@@ -214,7 +215,7 @@ class Node:
             self._call("StartContainer", cri.StartContainerRequest(container_id=container_id))
             cgroup = f"{parent}/{container_id}"
             started[container_name] = RunningContainer(
-                container_id, container_name, IMAGE, cgroup, _first_process(cgroup)
+                container_id, container_name, image, cgroup, _first_process(cgroup)
             )
         status = self._call("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=pod_id)).status
         addresses = tuple(
@@ -272,7 +273,7 @@ class Node:
             stdin=subprocess.DEVNULL,
         )
         self._connect()
-        self._import(archive)
+        self.import_image(archive)
 
     def _connect(self) -> None:
         import grpc
@@ -294,7 +295,8 @@ class Node:
                 self._fail_if_dead_or_late(deadline, f"containerd is not ready: {conditions}")
             time.sleep(0.1)
 
-    def _import(self, archive: Path) -> None:
+    def import_image(self, archive: Path) -> None:
+        """Let pods run the images of a docker-archive tar."""
         command = ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import"]
         done = subprocess.run(
             [*command, "--snapshotter", "native", str(archive)], capture_output=True, text=True, timeout=60

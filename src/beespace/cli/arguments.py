@@ -61,10 +61,10 @@ def size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-def speed(text: str) -> float | None:
-    """How many times as fast, or None for ``max``."""
-    if text == "max":
-        return None
+def speed(text: str) -> float | str | None:
+    """How many times as fast, None for ``max``, or ``auto``."""
+    if text in ("max", "auto"):
+        return None if text == "max" else text
     try:
         value = float(text.removesuffix("x"))
     except ValueError:
@@ -139,6 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
     _serve(commands.add_parser("serve", help="the agent of a host: watch all of it, keep the history, /metrics"))
     _record(commands.add_parser("record", help="write what watch sees into a file, to be played later"))
     _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
+    _demo(commands.add_parser("demo", help="a recorded shop in containers: no root, not even Linux"))
     _query(commands.add_parser("query", help="ask the stored history, in SQL"))
     _who_was(commands.add_parser("who-was", help="who has or had an address: pod, service or node"))
     _run(commands.add_parser("run", help="run a probe and print its events and maps", add_help=False))
@@ -204,6 +205,8 @@ def _record(parser: argparse.ArgumentParser) -> None:
         help="only these, as flows, execs (default: all)",
     )
     add("-o", "--output", dest="record", type=Path, required=True, metavar="FILE", help="the recording")
+    add("--packets", nargs="?", const="headers", choices=("headers", "full"), default="none",
+        help="packets, too, of which flows can be counted again: their headers, or with what they carry")  # fmt: skip
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
 
@@ -214,9 +217,24 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help="the recording")
+    add("--recount", action="store_true", help="count the flows again, from the recorded packets")
     _shown(parser)
     add("--speed", type=speed, default=1.0, metavar="N",
         help="1: as fast as it was (default); 10: ten times faster; max: at once")  # fmt: skip
+    _stored(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Play a recording of a small shop in containers, made on a real node: the shipped programs count its packets "
+        "in beespace's own machine, and rows go the way they go in `beespace watch`.  Half-way a deployment fails."
+    )
+    add = parser.add_argument
+    _shown(parser)
+    add("--speed", type=speed, default="auto", metavar="N",
+        help="1: as fast as it was; max: at once (default: 5 on a terminal, else max)")  # fmt: skip
+    add("--query", metavar="SQL",
+        help='ask its history: "select workload, sum(tx_bytes) from flows group by 1"')  # fmt: skip
     _stored(parser)
 
 

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     troubles: list[StoreError] = []
     with ExitStack() as stack:
         watch = stack.enter_context(Watch(watch_options(options)))
-        recorder = Recorder(options.record, watch, interval=interval, facts=facts)
-        stack.push(recorder)
+        recorder = Recorder(options.record, watch, interval=interval, facts=facts, packets=options.packets)
+        stack.enter_context(recorder)
         for note in watch.notes:
             print(f"beespace: note: {note}", file=sys.stderr)
         print(f"beespace: recording {', '.join(sorted(facts))}; Ctrl-C ends it", file=sys.stderr)

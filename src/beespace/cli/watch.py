@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
             from beespace.session.recording import Recorder
 
             recorder = Recorder(options.record, watch, interval=interval)
-            stack.push(recorder)
+            stack.enter_context(recorder)
             recorders = [*recorders, recorder.sink]
             collected = recorder.collected
         return show(

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from beespace.errors import UsageError
 from beespace.session.pace import Played
 from beespace.session.pcap import PcapWatch
 
+_LARGE = 2 << 20  # bytes of a capture
 _LIVE = {"duration": "--for", "pid": "--pid", "namespace": "--namespace", "pod": "--pod", "cgroup": "--cgroup",
          "cri": "--cri", "record": "--record"}  # fmt: skip
 
@@ -33,6 +35,7 @@ def run_pcap(options: argparse.Namespace, tables: Sequence[str]) -> int:
             interval=options.interval,
             local=options.local,
             max_flows=options.max_flows,
+            jit=_pays(options.pcap),
             progress=_progress if shown else _silent,
         )
         status = show(options, watch, tables, Played(watch, None), recorders=recorders)
@@ -43,6 +46,11 @@ def run_pcap(options: argparse.Namespace, tables: Sequence[str]) -> int:
         if watch.error is not None:
             raise watch.error
     return status
+
+
+def _pays(name: str) -> bool:
+    """Whether making native code of the programs, which takes a second, pays: where there is LLVM, and much to do."""
+    return find_spec("llvmlite") is not None and (name == "-" or Path(name).stat().st_size > _LARGE)
 
 
 def _opened(name: str, stack: ExitStack) -> BinaryIO:

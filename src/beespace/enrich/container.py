@@ -202,6 +202,16 @@ class Containers:
                 self._changed.wait(left)
             return True
 
+    def observe(self, container: Container) -> None:
+        """Somebody says what a container is; nobody is asked."""
+        with self._changed:
+            self._keep(container, _SAID)
+
+    def observe_pod(self, pod: Pod) -> None:
+        """The same of a pod."""
+        with self._changed:
+            self._keep_pod(pod, _SAID.name)
+
     def statistics(self) -> dict[str, int | str]:
         """Containers and pods known, look-ups made, waiting, given up and dropped, errors by source, the last error."""
         with self._changed:
@@ -353,3 +363,27 @@ class Containers:
         with self._changed:
             self._errors[source.name] += 1
             self._last_error = f"{source.name}: {text}"
+
+
+class _Said:
+    """The source of what nobody was asked for."""
+
+    name = "said"
+
+    def find(self, container_id: str) -> Container | None:
+        """It answers nothing."""
+        return None
+
+    def running(self) -> set[str] | None:
+        """It cannot tell."""
+        return None
+
+    def pods(self) -> Sequence[Pod]:
+        """Those that it said."""
+        return ()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+_SAID = _Said()

@@ -20,6 +20,7 @@ from beespace.enrich.cgroup_tree import Cgroup, CgroupTree
 from beespace.enrich.container import Container, Containers, Pod
 from beespace.enrich.labels import Labels, PodNames
 from beespace.enrich.process import Process, Processes
+from beespace.syscall.clock import boottime_ns
 
 __all__ = ["TABLES", "Dimensions"]
 
@@ -113,7 +114,7 @@ class Dimensions:
         self._book = book
         self._now_ns = now_ns
         # Of what we found existing, we know only that it did not exist before the system did.
-        self._booted = boot_ns() if boot_ns else now_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._booted = boot_ns() if boot_ns else now_ns() - boottime_ns()
 
     def take(self) -> dict[str, pa.RecordBatch]:
         """By table name, only tables that have new rows; each as :data:`TABLES` says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from beespace.enrich.addresses import Addresses
 from beespace.enrich.cgroup_tree import CgroupTree
 from beespace.enrich.container import Containers
 from beespace.enrich.process import Processes
@@ -23,4 +24,5 @@ def nobody(booted: int = 0) -> Who:
         Processes(_NOWHERE, trusted=False, boot_ns=lambda: booted),
         CgroupTree(_NOWHERE),
         Containers(()),
+        addresses=Addresses(host=frozenset),
     )

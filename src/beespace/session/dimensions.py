@@ -7,6 +7,7 @@ session began: the wall clock may be set meanwhile, and must not make two proces
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,11 @@ class DimensionRows:
     def __init__(self, who: Who, booted: int) -> None:
         self._who = who
         self._booted = booted
+        self.taken: Mapping[str, pa.RecordBatch] = {}  # what the last call found, as enrich has it
 
     def batches(self) -> list[Batch]:
         """One batch a dimension that has something new."""
-        taken = self._who.dimensions.take()
+        self.taken = taken = self._who.dimensions.take()
         made: list[Batch] = []
         if "processes" in taken:
             made.append(Batch("processes", PROCESSES.conform(self._processes(taken["processes"]))))

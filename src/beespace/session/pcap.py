@@ -86,13 +86,14 @@ class PcapWatch:
         interval: float | None = None,
         local: Sequence[str] = (),
         max_flows: int = 65_536,
+        jit: bool = False,
         progress: Callable[[int], None] = lambda packets: None,
     ) -> None:
         self._capture = capture
         self._interval = None if interval is None else int(interval * 1e9)
         self._said = Locals(local) if local else None
         self._loopback = Locals(_LOOPBACK)
-        self._flows = OfflineFlows(max_flows)
+        self._flows = OfflineFlows(max_flows, jit=jit)
         self._rows = FlowRows(nobody(), None, 0, _NoInterfaces(netns=0))
         self._began_with: dict[bytes, bytes] = {}  # two ends in order -> the one that is local
         self._progress = progress

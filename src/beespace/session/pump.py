@@ -20,8 +20,8 @@ from beespace.session.pace import Live, Pace
 from beespace.session.signals import stopped_by_signals
 from beespace.sinks import Sink, Summary
 from beespace.stream import Batch, Stage, run
-from beespace.syscall.poll import Poller
-from beespace.syscall.process import usage
+from beespace.syscall.poll import sleeper
+from beespace.syscall.process import Usage, usage
 
 
 class Source(Protocol):
@@ -35,6 +35,7 @@ class Source(Protocol):
         """Of the last :meth:`collect`: packets without an owner, by reason."""
 
 
+_NOTHING = Usage(0.0, 0, 0)
 _SUMS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets")
 
 
@@ -44,12 +45,16 @@ class Tally:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._began = self._last = pace.now()
-        self._cpu_began = self._cpu_last = usage().cpu_seconds
+        self._cpu_began = self._cpu_last = self._used().cpu_seconds
         self._newest = 0
         self._sums: Counter[str] = Counter()
         self._interval: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._unattributed: Counter[str] = Counter()
+
+    def _used(self) -> Usage:
+        """What beespace has used, where that belongs to what is shown."""
+        return usage() if self._pace.measures else _NOTHING
 
     def add(self, batch: Batch) -> None:
         """Count a batch that has come through the stages."""
@@ -79,7 +84,7 @@ class Tally:
 
     def interval(self) -> Summary:
         """Since the last call."""
-        now, used = self._pace.now(), usage()
+        now, used = self._pace.now(), self._used()
         seconds = now - self._last
         summary = self._summary(self._interval, seconds, self._interval["flows"], used.cpu_seconds - self._cpu_last)
         self._last, self._cpu_last = now, used.cpu_seconds
@@ -88,7 +93,7 @@ class Tally:
 
     def final(self) -> Summary:
         """Since the start."""
-        used = usage()
+        used = self._used()
         seconds = self._pace.now() - self._began
         return self._summary(
             self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True
@@ -102,7 +107,7 @@ class Tally:
             lost=dict(self._lost),
             unattributed=dict(self._unattributed),
             cpu=cpu / max(seconds, 1e-9) if self._pace.measures else None,
-            memory=usage().rss_bytes if self._pace.measures else None,
+            memory=self._used().rss_bytes if self._pace.measures else None,
             final=final,
             **{name: sums[name] for name in _SUMS},
         )
@@ -128,7 +133,7 @@ def pump(
     batches of an interval have been written, ``show`` with its summary.
     """
     pace = pace or Live()
-    with Poller[str]() as poller, stopped_by_signals(poller, lambda: pace.stop()) as stopped:
+    with sleeper() as poller, stopped_by_signals(poller, lambda: pace.stop()) as stopped:
         pace.begin()
         tally = Tally(pace)
         while True:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from beespace.syscall.poll import Poller
+from beespace.syscall.poll import Poller, Sleeper
 
 
 @contextmanager
-def stopped_by_signals(poller: Poller[str], stop: Callable[[], object] = lambda: None) -> Iterator[list[int]]:
+def stopped_by_signals(poller: Poller[str] | Sleeper, stop: Callable[[], object] = lambda: None) -> Iterator[list[int]]:
     """SIGINT and SIGTERM are noted, and wake the poller, instead of interrupting whatever runs.
 
     ``stop`` is called, too: by whoever runs, in the middle of it.

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import pyarrow as pa
+
 from beespace.enrich import Who
 from beespace.enrich.kubernetes import Access
 from beespace.probes.execs import Execs
@@ -67,6 +69,8 @@ class Watch:
         self._execs = Execs()
         self._lost: dict[str, int] = {}
         self.unattributed = Unattributed()
+        self.taken: tuple[bytearray, bytearray, int] = (bytearray(), bytearray(), 0)  # of the last interval
+        self.moved: Mapping[int, Moved] = {}
         self.interval = 0.0  # length of the last interval in seconds
         self.collected_at = 0  # and its end, ns since 1970
         self.began = 0.0  # when it began to be collected, by time.monotonic
@@ -104,13 +108,17 @@ class Watch:
             if self._who.cluster is not None:
                 self._who.cluster.wait(SYNC_S)
             # Packets counted until here may be of sockets whose owner was not known yet: watching begins now.
-            self._flows.flows.take()
-            self._flow_losses()
-            self._drop_rows.take()
-            self._uplinks.begin()
-            self._since = time.monotonic()
+            self.begin()
             self._stack = stack.pop_all()
         return self
+
+    def begin(self) -> None:
+        """Forget the packets that were counted until now."""
+        self._flows.flows.take()
+        self._flow_losses()
+        self._drop_rows.take()
+        self._uplinks.begin()
+        self._since = time.monotonic()
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
@@ -138,6 +146,16 @@ class Watch:
         return {**self.unattributed.reasons, **self._uplinks.reasons}
 
     @property
+    def identities(self) -> Mapping[str, pa.RecordBatch]:
+        """What is new of who is who since the last interval: tables as :data:`beespace.enrich.TABLES` has them."""
+        return self._dimensions.taken
+
+    @property
+    def cgroup(self) -> Path | None:
+        """The cgroup whose sockets are watched; None: all of them."""
+        return self._options.cgroup
+
+    @property
     def node(self) -> str:
         """The name of the host in the rows."""
         return self._options.node
@@ -154,12 +172,12 @@ class Watch:
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         self.interval, self.collected_at = now - before, time.time_ns()
         until = boottime_ns()
-        taken = self._flows.flows.take()
+        self.taken = taken = self._flows.flows.take()
         self.fill = {"flows": taken[2] / self._options.max_flows}
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
-        moved = {event.cookie: event for event in self._moved()}
+        self.moved = moved = {event.cookie: event for event in self._moved()}
         dropped = self._drop_rows.take()
         self._flow_rows.begin(taken, moved)
         # Answers first: what they name may have been used at once.
@@ -189,6 +207,11 @@ class Watch:
         if truth is not None:
             batches.append(truth)
         return [*batches, *self._dimensions.batches()]
+
+    @property
+    def boot_offset(self) -> int:
+        """Boot in ns since 1970, as the rows have it."""
+        return self._offset
 
     def _boot_offset(self) -> int:
         """Boot in ns since 1970.  It moves only when the wall clock does: a flow's ``first_seen`` stays what it was."""

@@ -10,11 +10,13 @@ import os
 import time
 
 NANOSECONDS = 1_000_000_000
+# Other systems than Linux play recordings, and have no clock that counts sleep.
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def boottime_ns() -> int:
     """Nanoseconds since boot, as ``bpf_ktime_get_boot_ns`` counts them."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.clock_gettime_ns(_BOOTTIME)
 
 
 def boottime_offset_ns(samples: int = 5) -> int:
@@ -26,9 +28,9 @@ def boottime_offset_ns(samples: int = 5) -> int:
     """
     best: tuple[int, int] | None = None
     for _ in range(max(samples, 1)):
-        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        before = time.clock_gettime_ns(_BOOTTIME)
         wall = time.clock_gettime_ns(time.CLOCK_REALTIME)
-        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        after = time.clock_gettime_ns(_BOOTTIME)
         sample = (after - before, wall - (before + after) // 2)
         best = sample if best is None else min(best, sample)
     assert best is not None

@@ -58,3 +58,31 @@ class Poller(Generic[K]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class Sleeper:
+    """As a :class:`Poller` with no descriptors, for systems without ``epoll``: who plays a recording needs no Linux."""
+
+    def __init__(self) -> None:
+        self._near, self._far = os.pipe()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until :meth:`wake`, for ``timeout`` seconds at most."""
+        if select.select([self._near], [], [], timeout)[0]:
+            os.read(self._near, 4096)
+
+    def wake(self) -> None:
+        """End the current :meth:`wait`, or the next one."""
+        os.write(self._far, b"!")
+
+    def __enter__(self) -> Sleeper:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._near)
+        os.close(self._far)
+
+
+def sleeper() -> Poller[str] | Sleeper:
+    """What waits for the time, and can be woken."""
+    return Poller() if hasattr(select, "epoll") else Sleeper()

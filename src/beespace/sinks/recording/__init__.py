@@ -10,8 +10,8 @@ reader      ``Recording``: the same again, checked
 ==========  ==========================================================================
 """
 
-from beespace.sinks.recording.manifest import Manifest
+from beespace.sinks.recording.manifest import IDENTITY, PACKETS, Manifest
 from beespace.sinks.recording.reader import Interval, Recording
 from beespace.sinks.recording.writer import RecordingSink
 
-__all__ = ["Interval", "Manifest", "Recording", "RecordingSink"]
+__all__ = ["IDENTITY", "PACKETS", "Interval", "Manifest", "Recording", "RecordingSink"]

@@ -10,11 +10,15 @@ from typing import Any, Self
 from beespace.errors import FormatError
 
 __all__ = [
-    "FORMAT", "INTERVALS", "MANIFEST", "PACKETS", "VERSION", "Manifest", "table_member",
+    "BESIDE", "FORMAT", "IDENTITY", "INTERVALS", "MANIFEST", "PACKETS", "VERSION", "Manifest", "table_member",
 ]  # fmt: skip
 
 FORMAT, VERSION = "beespace-recording", 1
 MANIFEST, INTERVALS, PACKETS = "manifest.json", "intervals.jsonl", "packets.pcapng"
+
+
+#: Tables that are no tables of the catalogue: of packets, and of who is who as :mod:`beespace.enrich` has it.
+BESIDE, IDENTITY = ("packets", "sockets"), "identity-"
 
 
 def table_member(table: str) -> str:

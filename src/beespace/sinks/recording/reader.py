@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, Self, cast
 import pyarrow as pa
 
 from beespace.errors import FormatError, InternalError, UsageError
-from beespace.sinks.recording.manifest import INTERVALS, MANIFEST, Manifest, table_member
+from beespace.sinks.recording.manifest import BESIDE, IDENTITY, INTERVALS, MANIFEST, Manifest, table_member
 from beespace.sinks.recording.writer import LOST, ORDER
 from beespace.stream.batch import Batch
 from beespace.stream.tables import TABLES
@@ -33,6 +34,15 @@ class Interval:
     seconds: float
     batches: tuple[Batch, ...]
     unattributed: Mapping[str, int]
+    end: int = 0  # what was written before this interval was over has a lower order
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where in the recording a batch stands, and what was lost before it."""
+
+    order: int
+    lost: Mapping[str, int]
 
 
 class Recording:
@@ -74,8 +84,9 @@ class Recording:
     @property
     def unknown(self) -> tuple[str, ...]:
         """Tables in it that this beespace does not know."""
-        known = {table_member(name) for name in TABLES}
-        return tuple(sorted(name for name in self.members if name.endswith(".arrow") and name not in known))
+        known = {table_member(name) for name in (*TABLES, *BESIDE)}
+        tables = (name for name in self.members if name.endswith(".arrow") and not name.startswith(IDENTITY))
+        return tuple(sorted(name for name in tables if name not in known))
 
     def open(self, member: str) -> BinaryIO:
         """A file of the recording; :class:`FormatError` if it is not in there."""
@@ -103,11 +114,15 @@ class Recording:
                 while ahead is not None and ahead[0] < said["batches"]:
                     own.append(ahead[1])
                     ahead = next(batches, None)
-                yield Interval(said["time"], said["seconds"], tuple(own), said.get("unattributed", {}))
+                yield Interval(said["time"], said["seconds"], tuple(own), said.get("unattributed", {}), said["batches"])
 
     def table(self, name: str) -> Iterator[Batch]:
         """All batches of one table."""
         return (batch for _, batch in self._batches(name)) if table_member(name) in self.members else iter(())
+
+    def marked(self, name: str) -> Iterator[tuple[Mark, pa.RecordBatch]]:
+        """The batches of a table that is none of the catalogue, as they are."""
+        return self._read(name) if table_member(name) in self.members else iter(())
 
     def _interval(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -124,6 +139,12 @@ class Recording:
         return cast("dict[str, Any]", said)
 
     def _batches(self, name: str) -> Iterator[tuple[int, Batch]]:
+        for mark, records in self._read(name):
+            with self._reading(table_member(name)):
+                batch = Batch(name, TABLES[name].conform(records), mark.lost)
+            yield mark.order, batch
+
+    def _read(self, name: str) -> Iterator[tuple[Mark, pa.RecordBatch]]:
         member = table_member(name)
         before = -1
         with self.open(member) as file, self._reading(member):
@@ -142,7 +163,7 @@ class Recording:
                 lost = json.loads(said.get(LOST, b"{}"))
                 if not isinstance(lost, dict) or not all(isinstance(rows, int) for rows in lost.values()):
                     raise FormatError(f"{self.name}: {member} has no sensible losses")
-                yield order, Batch(name, TABLES[name].conform(read.batch), lost)
+                yield Mark(order, lost), read.batch
 
     @contextmanager
     def _reading(self, member: str) -> Iterator[None]:
@@ -151,6 +172,8 @@ class Recording:
         except FormatError:
             raise
         except (
+            RuntimeError,
+            struct.error,  # of a member that says it is encrypted, of headers cut short
             pa.ArrowException,
             zipfile.BadZipFile,
             zlib.error,

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from beespace.errors import StoreError, UsageError
-from beespace.sinks.recording.manifest import INTERVALS, MANIFEST, Manifest, table_member
+from beespace.sinks.recording.manifest import BESIDE, IDENTITY, INTERVALS, MANIFEST, Manifest, table_member
 from beespace.sinks.sink import Closing
 from beespace.stream.batch import Batch
 
@@ -62,7 +62,8 @@ class RecordingSink(Closing):
 
     def write(self, batch: Batch) -> None:
         """Take a batch."""
-        if self._tables is not None and batch.table not in self._tables:
+        beside = batch.table in BESIDE or batch.table.startswith(IDENTITY)
+        if self._tables is not None and batch.table not in self._tables and not beside:
             return
         if self._failed:
             self._lost[batch.table] += len(batch)
