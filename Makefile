@@ -6,7 +6,7 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects stubs bench picture clean help
+.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects stubs bench picture demo-recording clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -65,6 +65,12 @@ stubs: $(VENV)/.developer
 ## bench                print the budgets' rows
 bench: $(VENV)/.developer
 	$(BIN)/python bench/run.py
+
+## demo-recording       record the shop of `beespace demo` again, in real containers (root; a minute), and what it shows
+demo-recording: $(VENV)/.developer
+	tests/pods/install.sh
+	$(BIN)/python tools/record_demo.py
+	$(BIN)/python tests/unit/test_demo.py
 
 ## picture              make the README's picture from the real table
 picture: $(VENV)/.developer
