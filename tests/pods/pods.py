@@ -76,6 +76,7 @@ NETWORK = {
 # Runs as the first process of the node's namespaces.  It stays, so that somebody reaps the shims.
 NODE = """
 set -e
+mount --make-rshared / # as systemd does: what is mounted later shows in pods that ask for it
 mount --bind "$1/run" /run
 mkdir -p /run/netns
 mount --bind "$1/var/lib" /var/lib
@@ -225,6 +226,57 @@ class Node:
         self.pods.append(pod)
         return pod
 
+    def run_container(self, name: str, namespace: str, uid: str, namespaces: Any, config: Any) -> Pod:
+        """A pod of one container, which is given as the CRI has it (``NamespaceOption``, ``ContainerConfig``).
+
+        What it writes is below ``<root>/logs/<uid>``.
+        """
+        from cri_api.v1 import api_pb2 as cri
+
+        parent = f"/{self.name}/kubepods/burstable/pod{uid}"
+        labels = {
+            "io.kubernetes.pod.name": name,
+            "io.kubernetes.pod.namespace": namespace,
+            "io.kubernetes.pod.uid": uid,
+        }
+        config.labels.update({**labels, "io.kubernetes.container.name": config.metadata.name})
+        sandbox = cri.PodSandboxConfig(
+            metadata=cri.PodSandboxMetadata(name=name, namespace=namespace, uid=uid, attempt=0),
+            log_directory=str(self.root / "logs" / uid),
+            dns_config=cri.DNSConfig(servers=["127.0.0.1"]),
+            labels=labels,
+            linux=cri.LinuxPodSandboxConfig(
+                cgroup_parent=parent,
+                security_context=cri.LinuxSandboxSecurityContext(namespace_options=namespaces),
+            ),
+        )
+        (self.root / "logs" / uid).mkdir(parents=True)
+        pod_id = self._call("RunPodSandbox", cri.RunPodSandboxRequest(config=sandbox)).pod_sandbox_id
+        request = cri.CreateContainerRequest(pod_sandbox_id=pod_id, config=config, sandbox_config=sandbox)
+        container_id = self._call("CreateContainer", request).container_id
+        self._call("StartContainer", cri.StartContainerRequest(container_id=container_id))
+        started = RunningContainer(container_id, config.metadata.name, IMAGE, f"{parent}/{container_id}", 0)
+        pod = Pod(pod_id, name, namespace, uid, "", (), {config.metadata.name: started})
+        self.pods.append(pod)
+        return pod
+
+    def exit_code(self, container: RunningContainer) -> int | None:
+        """The status that a container ended with, None while it runs."""
+        from cri_api.v1 import api_pb2 as cri
+
+        status = self._call("ContainerStatus", cri.ContainerStatusRequest(container_id=container.id)).status
+        return int(status.exit_code) if status.state == cri.ContainerState.CONTAINER_EXITED else None
+
+    def stop(self, container: RunningContainer, grace_s: int = 30) -> int:
+        """SIGTERM, and SIGKILL after ``grace_s``; the exit status."""
+        from cri_api.v1 import api_pb2 as cri
+
+        request = cri.StopContainerRequest(container_id=container.id, timeout=grace_s)
+        self._call("StopContainer", request, timeout=grace_s + 30)
+        status = self.exit_code(container)
+        assert status is not None
+        return status
+
     def exec(self, container: RunningContainer, command: Sequence[str], *, timeout: int = 20) -> Output:
         """Run ``command`` in ``container`` and wait for its end; ``timeout`` in seconds."""
         from cri_api.v1 import api_pb2 as cri
@@ -241,7 +293,8 @@ class Node:
         self._call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
         self.pods.remove(pod)
         for hierarchy in hierarchies():
-            _remove_cgroup(hierarchy / self.name / f"kubepods/besteffort/pod{pod.uid}")
+            for quality in ("besteffort", "burstable"):
+                _remove_cgroup(hierarchy / self.name / f"kubepods/{quality}/pod{pod.uid}")
 
     @property
     def pid(self) -> int:

@@ -58,7 +58,7 @@ def test_without_proc_there_are_still_answers(monkeypatch: pytest.MonkeyPatch) -
 def test_findings_name_only_probes_that_ship() -> None:
     with installed(kernel_that_says(errno.ENOSYS)):
         for finding in diagnose():
-            assert set(finding.needed_by) <= {*PROBES, "container names", "beespace run FILE.py"}
+            assert set(finding.needed_by) <= {*PROBES, "container names", "process names", "beespace run FILE.py"}
 
 
 @pytest.mark.parametrize("probe", PROBES)

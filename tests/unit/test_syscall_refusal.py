@@ -21,6 +21,7 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "splits_admin", lambda: True)
     monkeypatch.setattr(mounts, "lockdown", lambda: "none")
     monkeypatch.setattr(process, "confinement", lambda: None)
+    monkeypatch.setattr(refusal, "_bpf_arrives", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,14 @@ def known_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_first_obstacle_is_named(rights: Rights, missing: str) -> None:
     assert refusal.reason("BPF_PROG_LOAD", rights, capabilities.for_program(5))[0] == missing
+
+
+def test_a_filter_that_lets_bpf_pass_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusal, "_bpf_arrives", lambda: True)
+    filtered = Rights(0, ALL, True, True)
+    missing, _ = refusal.reason("BPF_PROG_LOAD", filtered, ("CAP_BPF",))
+    assert missing == "the capabilities are there, but the kernel or a security module refuses it"
+    assert refusal.reason("perf_event_open", filtered, ("CAP_PERFMON",))[0] == "a seccomp filter refuses the call"
 
 
 def test_lockdown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -96,6 +97,22 @@ def listen_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _dns_label(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a namespace: lower case letters, digits and '-'")
+    return text
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """A text that ``parse`` takes, as it is."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return check
+
+
 def _pid(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no process id")
@@ -137,6 +154,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _watch(commands.add_parser("watch", help="live: every flow of this host, or another table"))
     _serve(commands.add_parser("serve", help="the agent of a host: watch all of it, keep the history, /metrics"))
+    _deploy(commands.add_parser("deploy", help="manifests that run the agent on every node of a Kubernetes cluster"))
     _record(commands.add_parser("record", help="write what watch sees into a file, to be played later"))
     _replay(commands.add_parser("replay", help="play a recording: the same rows, tables and history"))
     _demo(commands.add_parser("demo", help="a recorded shop in containers: no root, not even Linux"))
@@ -189,6 +207,24 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for another agent to let go of the history (default: 60s)")  # fmt: skip
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
+
+
+def _deploy(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Print what a cluster needs: beespace deploy --image REGISTRY/beespace:VERSION | kubectl apply -f -.  Each "
+        "right that the agent asks for is explained in a comment."
+    )
+    add = parser.add_argument
+    add("--namespace", type=_dns_label, default="beespace", metavar="NAME", help="default: beespace")
+    add("--image", metavar="IMAGE", help="the agent's image, as your registry names it")
+    add("-o", "--output", choices=("yaml", "json"), default="yaml", help="default: yaml, with the reasons")
+    add("--runtime", default="containerd", metavar="NAME",
+        help="containerd (default), crio, k3s, or the folder that has the runtime's socket")  # fmt: skip
+    add("--store", default="/var/lib/beespace", metavar="DIR", help="the folder of each node for the history")
+    add("--keep", type=_checked(duration), default="7d", metavar="TIME", help="age limit of the history (default: 7d)")
+    add("--keep-bytes", type=_checked(size), default="10GiB", metavar="SIZE",
+        help="size limit of the history (default: 10GiB)")  # fmt: skip
+    add("--scrape", action="store_true", help="serve /metrics on every address of the node, port 9470, not on loopback")
 
 
 def _record(parser: argparse.ArgumentParser) -> None:

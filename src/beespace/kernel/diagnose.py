@@ -51,6 +51,7 @@ PROBES: dict[str, tuple[str, ...]] = {
 _ALL = tuple(PROBES)
 _FLOWS = ("flows",)
 _NAMES = ("container names",)
+_PROCESSES = ("process names",)
 _RUN = ("beespace run FILE.py",)
 _NOBODY: tuple[str, ...] = ()
 
@@ -128,10 +129,10 @@ def _probe_rights() -> Iterator[Finding]:
 def _executables() -> Iterator[Finding]:
     name, capability = "executables of other users", "CAP_SYS_PTRACE"
     if capability in process.rights().capabilities:
-        yield Finding(name, True, f"{capability} is there", "", _ALL)
+        yield Finding(name, True, f"{capability} is there", "", _PROCESSES)
         return
     why = f"without {capability}, /proc does not say what other users' processes execute; their names are known"
-    yield Finding(name, False, why, refusal.granting((capability,)), _ALL)
+    yield Finding(name, False, why, refusal.granting((capability,)), _PROCESSES)
 
 
 def _unprivileged() -> Iterator[Finding]:
@@ -208,19 +209,28 @@ def _namespaces() -> Iterator[Finding]:
         (
             "pid",
             "process ids of the host",
-            "run it with the host's process ids (docker --pid=host, Kubernetes hostPID)",
+            "run it with the host's process ids (docker --pid=host, Kubernetes hostPID); until then programs have the "
+            "16 bytes of their kernel name",
         ),
-        ("cgroup", "cgroups of the host", "run it in the host's cgroup namespace (docker --cgroupns=host)"),
+        (
+            "cgroup",
+            "cgroups of the host",
+            "mount the host's /sys/fs/cgroup in the container, or run it in the host's cgroup namespace "
+            "(docker --cgroupns=host)",
+        ),
     ):
         try:
             inode = Path(f"/proc/self/ns/{kind}").stat().st_ino
         except OSError as error:
-            yield Finding(what, False, f"cannot be told: {error.strerror}", "mount /proc", _ALL)
+            yield Finding(what, False, f"cannot be told: {error.strerror}", "mount /proc", _PROCESSES)
             continue
         if inode == _INITIAL[kind]:
-            yield Finding(what, True, f"this process is in the initial {kind} namespace", "", _ALL)
+            yield Finding(what, True, f"this process is in the initial {kind} namespace", "", _PROCESSES)
+        elif kind == "cgroup" and (visible := mounts.visible_mounts("cgroup2")):
+            why = f"in a cgroup namespace of its own, but the host's hierarchy is mounted at {visible[0].path}"
+            yield Finding(what, True, why, "", _PROCESSES)
         else:
-            yield Finding(what, False, f"this process is in a {kind} namespace of its own", help, _ALL)
+            yield Finding(what, False, f"this process is in a {kind} namespace of its own", help, _PROCESSES)
 
 
 def _containers() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from beespace.errors import KernelError, NotPermitted
-from beespace.syscall import process
+from beespace.syscall import door, process
 
 ENOTSUPP = 524  # the kernel's own "not supported", which escapes to user space; libc has no name for it
 
@@ -96,6 +96,7 @@ _ABOUT_THE_OBJECT: Mapping[str, str] = {
     "BPF_PROG_ATTACH": "a program there does not let others in",
 }
 
+_NO_COMMAND = 0x7FFFFFFF
 _MOUNT_CALLS = frozenset({"fsopen", "fsconfig", "fsmount"})
 
 
@@ -159,7 +160,7 @@ def reason(
             f"the capabilities are there, but the kernel is locked down ({locked})",
             "boot without Secure Boot or lockdown=, see kernel_lockdown(7)",
         )
-    if rights.filtered:
+    if rights.filtered and not (call.startswith("BPF_") and _bpf_arrives()):
         return (
             "a seccomp filter refuses the call",
             "let the container use bpf and perf_event_open (seccomp profile), or run it privileged",
@@ -179,6 +180,11 @@ def granting(lacking: tuple[str, ...]) -> str:
     short = ", ".join(name.removeprefix("CAP_") for name in lacking)
     ways = "systemd AmbientCapabilities=, docker --cap-add, Kubernetes capabilities.add"
     return f"run it as root, or grant {short} ({ways})"
+
+
+def _bpf_arrives() -> bool:
+    """Whether bpf(2) gets past the seccomp filter: the kernel itself says EINVAL to a command that there is not."""
+    return door.issue("bpf", (_NO_COMMAND, 0, 0)) == -_errno.EINVAL
 
 
 def _lockdown(call: str) -> str | None:
