@@ -68,7 +68,7 @@ def run(
         container.pop(key, None)
     security = _security(container.pop("securityContext"), namespaces)
     limits = container.pop("resources", {}).get("limits", {})
-    assert container.pop("command") == ["beespace"]
+    assert container.pop("command")[0] in ("beespace", "sleep")
     mounts = [_mount(node, uid, each, volumes[each["name"]]) for each in container.pop("volumeMounts")]
     mounts += [cri.Mount(container_path=each.path, host_path=each.source, readonly=True) for each in binds]
     variables = {each["name"]: each.get("value", node.name) for each in container.pop("env")} | dict(environment or {})
@@ -76,7 +76,7 @@ def run(
         metadata=cri.ContainerMetadata(name=container.pop("name"), attempt=0),
         image=cri.ImageSpec(image=pods.IMAGE),
         command=list(command),
-        args=container.pop("args"),
+        args=container.pop("args", []),
         envs=[cri.KeyValue(key=key, value=value) for key, value in variables.items()],
         mounts=mounts,
         linux=cri.LinuxContainerConfig(

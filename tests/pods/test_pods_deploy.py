@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import kubelet
 import pods
 import pytest
+
+from beespace.deploy.files import ephemeral_pod
 
 pytestmark = pytest.mark.pods
 
@@ -50,16 +53,21 @@ def spec() -> dict[str, Any]:
 Start = Callable[..., pods.Pod]
 
 
+def cgroup_inside(node: pods.Node) -> str:
+    """The node's cgroup, as an agent in a pod sees it."""
+    name = f"/{pods.unified().relative_to('/sys/fs/cgroup')}".removesuffix("/.")
+    return f"/host/sys/fs/cgroup{name}/{node.name}"
+
+
 @pytest.fixture
 def start(node: pods.Node) -> Iterator[Start]:
     """Runs an agent that sees the node's pods only: the rest of this machine is none of a test's business."""
     started: list[pods.Pod] = []
 
     def run(pod: dict[str, Any], command: list[str] | None = None) -> pods.Pod:
-        name = f"/{pods.unified().relative_to('/sys/fs/cgroup')}".removesuffix("/.")
-        inside = f"/host/sys/fs/cgroup{name}/{node.name}"
+        inside = cgroup_inside(node)
         (container,) = pod["containers"]
-        arguments = [] if command else [*container["args"], "--cgroup", inside, "--interval=500ms"]
+        arguments = [] if command else [*container.get("args", []), "--cgroup", inside, "--interval=500ms"]
         changed = {**pod, "containers": [{**container, "args": arguments}]}
         started.append(
             kubelet.run(
@@ -172,6 +180,30 @@ def test_an_update_loses_nothing_that_was_stored(
         now = asked(node, counted)[0]["n"]
         assert now >= before + times
         assert kubelet.logs(node, agent).count("nothing lost") == 1
+
+
+def test_the_pod_of_kubectl_beespace(node: pods.Node, start: Start, customer: pods.Pod, server: pods.Pod) -> None:
+    """Idle until it is asked; then it watches one pod, and answers from what it saw."""
+    text = ephemeral_pod()
+    for placeholder, value in (("NAME", "beespace-1"), ("NODE", node.name), ("IMAGE", pods.IMAGE)):
+        text = text.replace(f"@{placeholder}@", value)
+    agent = start(json.loads(text.replace("@RUNTIME@", "/run/containerd"))["spec"], command=["/bin/sleep", "1000"])
+    inside = agent.containers["agent"]
+    with ThreadPoolExecutor(1) as pool:
+        command = [*BEESPACE, "watch", "--for=8s", "--store", "--output=json", "--cgroup", cgroup_inside(node)]
+        watching = pool.submit(node.exec, inside, [*command, "--namespace=people", "--pod=customer"], timeout=120)
+        while not watching.done():
+            download(node, customer, server)
+            time.sleep(0.5)
+    watched = watching.result()
+    assert watched.status == 0, watched.stderr
+    rows = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert {(row["pod_name"], row["namespace"], row["remote_pod"]) for row in rows if "pod_name" in row} == {
+        ("customer", "people", server.name)
+    }
+    sql = "select remote_pod, sum(tx_bytes) > 0 as sent from flows where pod_name = 'customer' group by all"
+    asked = node.exec(inside, [*BEESPACE, "query", sql, "--output=json"], timeout=120)
+    assert (json.loads(asked.stdout), asked.status) == ({"remote_pod": server.name, "sent": True}, 0)
 
 
 def doctor(node: pods.Node, agent: pods.Pod) -> tuple[int, dict[str, dict[str, Any]]]:
