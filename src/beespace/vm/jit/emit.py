@@ -21,9 +21,10 @@ _CLASS = 0x07
 _FRAME_POINTER = 10
 _MEMORY = (InsnClass.LDX, InsnClass.ST, InsnClass.STX)
 
-#: The slot that holds an address: its own, or Python fills it; null where the program may not.
+#: The slot that holds an address: its own, or Python fills it; null where the program may not.  Who calls it keeps its
+#: registers, or the seldom way would cost the usual one.
 _FIND_FUNCTION = f"""\
-define internal ptr @find(ptr noalias %s, i64 %address, i64 %which) #1 {{
+define internal preserve_mostcc ptr @find(ptr noalias %s, i64 %address, i64 %which) #1 {{
 entry:
   %number = lshr i64 %address, 32
   %index = and i64 %number, {layout.SLOT_COUNT - 1}
@@ -39,15 +40,19 @@ entry:
   %inside = icmp ult i64 %distance, %limit
   br i1 %inside, label %found, label %ask, !prof !0
 ask:
-  %callback = getelementptr i8, ptr %s, i64 {8 * (layout.CALLBACKS + FIND)}
-  %function = load ptr, ptr %callback
-  %answer = call i32 %function(ptr %s, i64 %address, i64 %which)
-  %there = icmp ne i32 %answer, 0
-  br i1 %there, label %found, label %nowhere
+  %answer = call preserve_mostcc i1 @ask(ptr %s, i64 %address, i64 %which)
+  br i1 %answer, label %found, label %nowhere
 found:
   ret ptr %slot
 nowhere:
   ret ptr null
+}}
+define internal preserve_mostcc i1 @ask(ptr noalias %s, i64 %address, i64 %which) #1 {{
+  %callback = getelementptr i8, ptr %s, i64 {8 * (layout.CALLBACKS + FIND)}
+  %function = load ptr, ptr %callback
+  %answer = call i32 %function(ptr %s, i64 %address, i64 %which)
+  %there = icmp ne i32 %answer, 0
+  ret i1 %there
 }}"""
 
 _ATTRIBUTES = """\

@@ -234,7 +234,7 @@ class Function:
         inside = self.value(f"icmp ult i64 {self.value(f'load i64, ptr %{distance}')}, {inside}")
         self.effect(f"br i1 {inside}, label %{fast}, label %{slow}{_LIKELY}")
         self.label(slow)
-        found = self.value(f"call ptr @find(ptr %s, i64 {address}, i64 {which})")
+        found = self.value(f"call preserve_mostcc ptr @find(ptr %s, i64 {address}, i64 {which})")
         self.unless(self.value(f"icmp ne ptr {found}, null"), self.giving_up())
         self._remember(number, found)
         self._measure(distance, address, number)
