@@ -12,7 +12,7 @@ from beespace.isa.insn import Insn
 from beespace.isa.opcodes import CALL, CALL_LOCAL, InsnClass, Mode
 from beespace.vm.jit import layout
 from beespace.vm.jit.flow import blocks, checkpoints, entries, leaves_registers
-from beespace.vm.jit.function import FIND, RESULT, Function, GaveUp, which_limit
+from beespace.vm.jit.function import AFTER_MISS, FIND, PLAIN, RESULT, Function, GaveUp, which_limit
 from beespace.vm.jit.instructions import FORMS
 
 __all__ = ["emit", "name_of"]
@@ -84,20 +84,24 @@ def emit(insns: Sequence[Insn]) -> tuple[str, list[int]]:
 def _function(insns: Sequence[Insn], entry: int, parts: Mapping[int, list[int]], quiet: set[int]) -> list[str]:
     every = [insns[index] for part in parts.values() for index in part]
     uses_stack = any(_FRAME_POINTER in (insn.dst, insn.src) for insn in every)
-    function = Function(insns, entry, _accesses(every), uses_stack=uses_stack, quiet=quiet)
-    looks = checkpoints(insns, parts, entry)
-    for leader, part in parts.items():
-        function.begin_block(leader, len(part), len(every) if leader in looks else 0)
-        try:
-            _block(function, part)
-        except GaveUp:
-            continue
+    accesses, (looks, loops) = _accesses(every), checkpoints(insns, parts, entry)
+    function = Function(
+        insns, entry, accesses, uses_stack=uses_stack, quiet=quiet, looks=looks, twice=loops and bool(accesses)
+    )
+    for copy in (PLAIN, AFTER_MISS) if loops and accesses else (PLAIN,):
+        function.begin_copy(copy)
+        for leader, part in parts.items():
+            function.begin_block(leader, len(part), len(every) if leader in looks else 0)
+            try:
+                _block(function, part)
+            except GaveUp:
+                continue
     return function.text()
 
 
 def _block(function: Function, part: Sequence[int]) -> None:
     for done, index in enumerate(part):
-        function.at, function.left = index, len(part) - done
+        function.begin_instruction(index, len(part) - done)
         insn = function.insns[index]
         form = FORMS.get(insn.opcode)
         if form is None:

@@ -74,9 +74,9 @@ def _block(insns: Sequence[Insn], leader: int, leaders: set[int]) -> list[int]:
         found.append(index)
 
 
-def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry: int) -> set[int]:
-    """Blocks of which every round of a loop goes through one, and those behind calls."""
-    found = {entry}
+def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry: int) -> tuple[set[int], bool]:
+    """Blocks of which every round of a loop goes through one, and those behind calls; and whether there are loops."""
+    found, loops = {entry}, False
     open_, done = {entry}, set[int]()
     path = [(entry, iter(_after(insns, parts[entry])))]
     while path:
@@ -88,10 +88,11 @@ def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry
             done.add(leader)
         elif into in open_ or leaves_registers(insns[parts[leader][-1]]):
             found.add(into)
+            loops = loops or into in open_
         if into is not None and into in parts and into not in open_ and into not in done:
             open_.add(into)
             path.append((into, iter(_after(insns, parts[into]))))
-    return found
+    return found, loops
 
 
 def _after(insns: Sequence[Insn], part: Sequence[int]) -> list[int]:

@@ -13,11 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from beespace.isa.insn import Insn
 from beespace.vm.jit import layout
 
-__all__ = ["ASSIST", "FAULT", "FIND", "FINISH", "RESULT", "UNWRITTEN", "WRITTEN", "Function", "GaveUp", "which_limit"]
+__all__ = ["AFTER_MISS", "ASSIST", "FAULT", "FIND", "FINISH", "PLAIN", "RESULT", "UNWRITTEN", "WRITTEN", "Function", "GaveUp", "which_limit"]
 
 FIND, ASSIST, FINISH = range(3)  # the functions of Python, in their order
 WRITTEN, UNWRITTEN, FAULT = range(3)  # how a function ends: with or without a result, or not at all
 RESULT = "{ i64, i32 }"  # r0, and one of these
+
+PLAIN, AFTER_MISS = "b", "s"  # the copies of a function's blocks, as their labels begin
 
 _FRAME_POINTER = 10
 _ARGUMENTS = range(1, 6)
@@ -33,7 +35,10 @@ class GaveUp(Exception):  # no error
 class Function:
     """The function at ``entry``; ``accesses`` are register -> which limits it looks at.
 
-    Of a function in ``quiet`` is known that no region is gone or elsewhere after it was called.
+    Of a function in ``quiet`` is known that no region is gone or elsewhere after it was called.  ``looks`` are the blocks
+    where somebody looks how many instructions are left.  A function is written ``twice`` if it has loops: in one copy
+    what is remembered of memory never changes in a loop, and LLVM takes it out of there.  An access that is not to what
+    is remembered goes on in the other copy, until that comes to one of ``looks``.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class Function:
         *,
         uses_stack: bool,
         quiet: Collection[int],
+        looks: Collection[int],
+        twice: bool,
     ) -> None:
         self.insns, self.entry, self.quiet = insns, entry, quiet
         self.at = entry  # the instruction
@@ -51,11 +58,13 @@ class Function:
         self.offsets: dict[int, int] = {}  # registers that are known to point into the stack, from its top
         self._accesses, self._uses_stack = accesses, uses_stack
         self._lines: list[str] = []
-        self._locals: list[str] = []
+        self._locals: dict[str, str] = {}
         self._cold: dict[str, list[str]] = {}
         self._known: set[int] = set()  # registers that are known to be written
         self._count = 0
-        self._after = ""  # what may still be done after this block
+        self._copy = PLAIN
+        self._reached = 0  # accesses of this instruction so far
+        self._looks, self._twice = looks, twice
 
     # -- text --------------------------------------------------------------------------------------------------------
 
@@ -169,7 +178,7 @@ class Function:
 
     def assist(self) -> None:
         """Let the interpreter do this instruction; what it leaves in r0 and elsewhere is the caller's matter."""
-        self.show(self.value(f"add i64 {self._after}, {self.left}"))
+        self.show(self.value(f"add i64 {self.value('load i64, ptr %left')}, {self.left}"))
         status = self.ask(ASSIST, str(self.at))
         left, on = self.fresh("left"), self.fresh("on")
         done = self.value(f"icmp eq i32 {status}, 0")
@@ -190,7 +199,8 @@ class Function:
         name = f"over{self.at}"
         if name not in self._cold:
             self._cold[name] = [
-                f"  %{name}.left = add i64 {self._after}, {self.left}",
+                f"  %{name}.after = load i64, ptr %left",
+                f"  %{name}.left = add i64 %{name}.after, {self.left}",
                 *self._over(self.at, f"%{name}.left"),
             ]
         return name
@@ -198,7 +208,7 @@ class Function:
     def at_target(self, index: int) -> str:
         """The label of the instruction that is jumped to."""
         if 0 <= index < len(self.insns):
-            return f"b{index}"
+            return f"{PLAIN if index in self._looks else self._copy}{index}"
         name = f"out{index}" if index >= 0 else f"out.{-index}"
         self._cold[name] = [f"  %{name}.left = load i64, ptr %left", *self._over(index, f"%{name}.left")]
         return name
@@ -227,8 +237,11 @@ class Function:
         if place is not None:
             return place
         address, which = self.address(number, offset), which_limit(width, writes)
-        slow, fast, distance = self.fresh("slow"), self.fresh("fast"), self.fresh("distance")
-        self._locals.append(f"%{distance} = alloca i64")
+        slow, fast = self.fresh("slow"), self.fresh("fast")
+        self._reached += 1
+        there = f"there{self.at}.{self._reached}"
+        distance = f"distance{self.at}.{self._reached}"
+        self._locals[distance] = "i64"
         self._measure(distance, address, number)
         inside = self.value(f"load i64, ptr %limit{number}.{which}")
         inside = self.value(f"icmp ult i64 {self.value(f'load i64, ptr %{distance}')}, {inside}")
@@ -238,8 +251,11 @@ class Function:
         self.unless(self.value(f"icmp ne ptr {found}, null"), self.giving_up())
         self._remember(number, found)
         self._measure(distance, address, number)
-        self.effect(f"br label %{fast}")
+        self.effect(f"br label %{fast if self._copy == PLAIN and not self._twice else there}")
         self.label(fast)
+        if self._copy == AFTER_MISS:
+            self.effect(f"br label %{there}")
+            self.label(there)
         host, at = self.value(f"load ptr, ptr %host{number}"), self.value(f"load i64, ptr %{distance}")
         return self.value(f"getelementptr i8, ptr {host}, i64 {at}")
 
@@ -265,22 +281,31 @@ class Function:
 
     # -- the frame ---------------------------------------------------------------------------------------------------
 
+    def begin_copy(self, copy: str) -> None:
+        """All blocks follow."""
+        self._copy = copy
+
     def begin_block(self, index: int, length: int, most: int) -> None:
         """Count its instructions.  ``most`` may be done until somebody looks again how many are left: 0 is for a block
         where nobody looks."""
-        self.at, self.left = index, length
+        self.begin_instruction(index, length)
         self._known.clear()
         self.offsets.clear()
-        self.label(f"b{index}")
+        self.label(f"{self._copy}{index}")
         before = self.value("load i64, ptr %left")
-        self._after = self.value(f"sub i64 {before}, {length}")
         if most:
-            self.unless(self.value(f"icmp uge i64 {before}, {most}"), self.giving_up())
-        self.effect(f"store i64 {self._after}, ptr %left")
+            early = self.fresh("early")
+            self._cold[early] = self._over(index, before)
+            self.unless(self.value(f"icmp uge i64 {before}, {most}"), early)
+        self.effect(f"store i64 {self.value(f'sub i64 {before}, {length}')}, ptr %left")
+
+    def begin_instruction(self, index: int, left: int) -> None:
+        """The next one; ``left`` are left of its block."""
+        self.at, self.left, self._reached = index, left, 0
 
     def leave(self) -> None:
         """``exit``: with what is in r0, if there is something."""
-        self.store_word(layout.LEFT, self._after)
+        self.store_word(layout.LEFT, self.value("load i64, ptr %left"))
         self.effect(f"store i64 {self.value('load i64, ptr %r0')}, ptr %result")
         written = self.value("load i1, ptr %w0")
         self.effect(f"store i32 {self.value(f'select i1 {written}, i32 {WRITTEN}, i32 {UNWRITTEN}')}, ptr %status")
@@ -314,7 +339,8 @@ class Function:
             for which in sorted(every):
                 self.effect(f"%limit{number}.{which} = alloca i64")
         self.forget()
-        self._lines += [f"  {line}" for line in self._locals]
+        for name, type in self._locals.items():
+            self.effect(f"%{name} = alloca {type}")
         for name, first in (("left", self.load_word(layout.LEFT)), ("rounds", str(8 << 20))):
             self.effect(f"%{name} = alloca i64")
             self.effect(f"store i64 {first}, ptr %{name}")
@@ -323,7 +349,7 @@ class Function:
         self.effect("%status = alloca i32")
         self.effect(f"%constants = load ptr, ptr {self.word(layout.CONSTANTS)}")
         self._enter_stack()
-        self.effect(f"br label %b{self.entry}")
+        self.effect(f"br label %{PLAIN}{self.entry}")
 
     def _enter_stack(self) -> None:
         self.effect(f"%depth = load i64, ptr {self.word(layout.DEPTH)}")

@@ -179,9 +179,9 @@ def _load_signed(f: Function, insn: Insn) -> None:
 
 def _store(f: Function, insn: Insn) -> None:
     bits = 8 * insn.size.width
+    place = f.reach(insn.dst, insn.off, insn.size.width, writes=True)
     value = str(insn.imm) if insn.opcode & _CLASS == InsnClass.ST else f.get(insn.src)
     value = f.value(f"trunc i64 {value} to i{bits}") if bits < 64 else value
-    place = f.reach(insn.dst, insn.off, insn.size.width, writes=True)
     f.effect(f"store i{bits} {value}, ptr {place}, align 1")
 
 
@@ -203,11 +203,11 @@ def _atomic(f: Function, insn: Insn) -> None:
     fetches = insn.imm & AtomicOp.FETCH and insn.imm != AtomicOp.CMPXCHG
     if fetches:
         f.writable(insn.src)
-    source = f.narrow(f.get(insn.src), bits)
-    expected = f.narrow(f.get(0), bits) if insn.imm == AtomicOp.CMPXCHG else ""
     _check_alignment(f, insn.dst, insn.off, width)
     f.reach(insn.dst, insn.off, width, writes=False)
     place = f.reach(insn.dst, insn.off, width, writes=True)
+    source = f.narrow(f.get(insn.src), bits)
+    expected = f.narrow(f.get(0), bits) if insn.imm == AtomicOp.CMPXCHG else ""
     old = f.value(f"load i{bits}, ptr {place}, align 1")
     if insn.imm == AtomicOp.CMPXCHG:
         new = f.value(f"select i1 {f.value(f'icmp eq i{bits} {old}, {expected}')}, i{bits} {source}, i{bits} {old}")
