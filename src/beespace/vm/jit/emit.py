@@ -86,12 +86,13 @@ def _function(insns: Sequence[Insn], entry: int, parts: Mapping[int, list[int]],
     uses_stack = any(_FRAME_POINTER in (insn.dst, insn.src) for insn in every)
     accesses, (looks, loops) = _accesses(every), checkpoints(insns, parts, entry)
     function = Function(
-        insns, entry, accesses, uses_stack=uses_stack, quiet=quiet, looks=looks, twice=loops and bool(accesses)
-    )
+        insns, entry, accesses,
+        uses_stack=uses_stack, quiet=quiet, looks=looks, most=len(every), twice=loops and bool(accesses),
+    )  # fmt: skip
     for copy in (PLAIN, AFTER_MISS) if loops and accesses else (PLAIN,):
         function.begin_copy(copy)
         for leader, part in parts.items():
-            function.begin_block(leader, len(part), len(every) if leader in looks else 0)
+            function.begin_block(leader, len(part))
             try:
                 _block(function, part)
             except GaveUp:

@@ -36,7 +36,8 @@ class Function:
     """The function at ``entry``; ``accesses`` are register -> which limits it looks at.
 
     Of a function in ``quiet`` is known that no region is gone or elsewhere after it was called.  ``looks`` are the blocks
-    where somebody looks how many instructions are left.  A function is written ``twice`` if it has loops: in one copy
+    where somebody looks how many instructions may still be done, ``most`` at least so many as can be done from there to the
+    next look: the local ``left`` is without these, so that a look is for its sign.  A function is written ``twice`` if it has loops: in one copy
     what is remembered of memory never changes in a loop, and LLVM takes it out of there.  An access that is not to what
     is remembered goes on in the other copy, until that comes to one of ``looks``.
     """
@@ -50,6 +51,7 @@ class Function:
         uses_stack: bool,
         quiet: Collection[int],
         looks: Collection[int],
+        most: int,
         twice: bool,
     ) -> None:
         self.insns, self.entry, self.quiet = insns, entry, quiet
@@ -64,7 +66,7 @@ class Function:
         self._count = 0
         self._copy = PLAIN
         self._reached = 0  # accesses of this instruction so far
-        self._looks, self._twice = looks, twice
+        self._looks, self._most, self._twice = looks, most, twice
 
     # -- text --------------------------------------------------------------------------------------------------------
 
@@ -178,7 +180,7 @@ class Function:
 
     def assist(self) -> None:
         """Let the interpreter do this instruction; what it leaves in r0 and elsewhere is the caller's matter."""
-        self.show(self.value(f"add i64 {self.value('load i64, ptr %left')}, {self.left}"))
+        self.show(self.left_of(self.left))
         status = self.ask(ASSIST, str(self.at))
         left, on = self.fresh("left"), self.fresh("on")
         done = self.value(f"icmp eq i32 {status}, 0")
@@ -200,7 +202,7 @@ class Function:
         if name not in self._cold:
             self._cold[name] = [
                 f"  %{name}.after = load i64, ptr %left",
-                f"  %{name}.left = add i64 %{name}.after, {self.left}",
+                f"  %{name}.left = add i64 %{name}.after, {self._most + self.left}",
                 *self._over(self.at, f"%{name}.left"),
             ]
         return name
@@ -210,11 +212,15 @@ class Function:
         if 0 <= index < len(self.insns):
             return f"{PLAIN if index in self._looks else self._copy}{index}"
         name = f"out{index}" if index >= 0 else f"out.{-index}"
-        self._cold[name] = [f"  %{name}.left = load i64, ptr %left", *self._over(index, f"%{name}.left")]
+        self._cold[name] = [
+            f"  %{name}.after = load i64, ptr %left",
+            f"  %{name}.left = add i64 %{name}.after, {self._most}",
+            *self._over(index, f"%{name}.left"),
+        ]
         return name
 
     def _over(self, index: int, left: str) -> list[str]:
-        return [f"  store i64 {index}, ptr %at", f"  store i64 {left}, ptr %left", "  br label %finish"]
+        return [f"  store i64 {index}, ptr %at", f"  store i64 {left}, ptr %before", "  br label %finish"]
 
     # -- memory ------------------------------------------------------------------------------------------------------
 
@@ -285,19 +291,24 @@ class Function:
         """All blocks follow."""
         self._copy = copy
 
-    def begin_block(self, index: int, length: int, most: int) -> None:
-        """Count its instructions.  ``most`` may be done until somebody looks again how many are left: 0 is for a block
-        where nobody looks."""
+    def left_of(self, more: int = 0) -> str:
+        """How many instructions may still be done, and so many more."""
+        return self.value(f"add i64 {self.value('load i64, ptr %left')}, {self._most + more}")
+
+    def set_left(self, left: str) -> None:
+        """From now on so many may still be done."""
+        self.effect(f"store i64 {self.value(f'sub i64 {left}, {self._most}')}, ptr %left")
+
+    def begin_block(self, index: int, length: int) -> None:
+        """Count its instructions."""
         self.begin_instruction(index, length)
         self._known.clear()
         self.offsets.clear()
         self.label(f"{self._copy}{index}")
-        before = self.value("load i64, ptr %left")
-        if most:
-            early = self.fresh("early")
-            self._cold[early] = self._over(index, before)
-            self.unless(self.value(f"icmp uge i64 {before}, {most}"), early)
-        self.effect(f"store i64 {self.value(f'sub i64 {before}, {length}')}, ptr %left")
+        left = self.value(f"sub i64 {self.value('load i64, ptr %left')}, {length}")
+        self.effect(f"store i64 {left}, ptr %left")
+        if index in self._looks:
+            self.unless(self.value(f"icmp sge i64 {left}, 0"), self.giving_up())
 
     def begin_instruction(self, index: int, left: int) -> None:
         """The next one; ``left`` are left of its block."""
@@ -305,7 +316,7 @@ class Function:
 
     def leave(self) -> None:
         """``exit``: with what is in r0, if there is something."""
-        self.store_word(layout.LEFT, self.value("load i64, ptr %left"))
+        self.store_word(layout.LEFT, self.left_of())
         self.effect(f"store i64 {self.value('load i64, ptr %r0')}, ptr %result")
         written = self.value("load i1, ptr %w0")
         self.effect(f"store i32 {self.value(f'select i1 {written}, i32 {WRITTEN}, i32 {UNWRITTEN}')}, ptr %status")
@@ -341,11 +352,10 @@ class Function:
         self.forget()
         for name, type in self._locals.items():
             self.effect(f"%{name} = alloca {type}")
-        for name, first in (("left", self.load_word(layout.LEFT)), ("rounds", str(8 << 20))):
+        for name in ("left", "rounds", "before", "at", "result"):
             self.effect(f"%{name} = alloca i64")
-            self.effect(f"store i64 {first}, ptr %{name}")
-        for name in ("at", "result"):
-            self.effect(f"%{name} = alloca i64")
+        self.effect(f"store i64 {8 << 20}, ptr %rounds")
+        self.set_left(self.load_word(layout.LEFT))
         self.effect("%status = alloca i32")
         self.effect(f"%constants = load ptr, ptr {self.word(layout.CONSTANTS)}")
         self._enter_stack()
@@ -378,7 +388,7 @@ class Function:
 
     def _finish(self) -> None:
         self.label("finish")
-        self.show(self.value("load i64, ptr %left"))
+        self.show(self.value("load i64, ptr %before"))
         status = self.ask(FINISH, self.value("load i64, ptr %at"))
         self.effect(f"store i32 {status}, ptr %status")
         self.effect(f"store i64 {self.load_word(layout.REGISTERS)}, ptr %result")

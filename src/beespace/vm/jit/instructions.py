@@ -134,7 +134,7 @@ def _call(f: Function, insn: Insn) -> None:
         if insn.is_register:
             f.get(insn.dst)
         f.assist()
-        f.effect(f"store i64 {f.load_word(layout.LEFT)}, ptr %left")  # of callbacks, too
+        f.set_left(f.load_word(layout.LEFT))  # of callbacks, too
         written = f.value(f"icmp ne i64 {f.load_word(layout.WRITTEN)}, 0")
         f.result(f.load_word(layout.REGISTERS), written)
         f.clobbered()
@@ -146,14 +146,14 @@ def _call(f: Function, insn: Insn) -> None:
 
 def _call_local(f: Function, target: int) -> None:
     f.unless(f.value(f"icmp ult i64 %depth, {layout.MAX_FRAMES - 1}"), f.giving_up())
-    f.store_word(layout.LEFT, f.value("load i64, ptr %left"))
+    f.store_word(layout.LEFT, f.left_of())
     arguments = ", ".join(f"i64 {f.value(f'load i64, ptr %r{number}')}" for number in range(1, 6))
     got = f.value(f"call {RESULT} @f{target}(ptr %s, {arguments}, i64 {f.written(range(1, 6))})")
     value, status = f.value(f"extractvalue {RESULT} {got}, 0"), f.value(f"extractvalue {RESULT} {got}, 1")
     f.effect(f"store i32 {status}, ptr %status")
     f.effect("store i64 0, ptr %result")
     f.unless(f.value(f"icmp ne i32 {status}, {FAULT}"), "leave")
-    f.effect(f"store i64 {f.load_word(layout.LEFT)}, ptr %left")
+    f.set_left(f.load_word(layout.LEFT))
     f.result(value, f.value(f"icmp eq i32 {status}, {WRITTEN}"))
     f.clobbered()
     if target not in f.quiet:
