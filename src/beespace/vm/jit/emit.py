@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from beespace.isa.insn import Insn
 from beespace.isa.opcodes import CALL, CALL_LOCAL, InsnClass, Mode
 from beespace.vm.jit import layout
-from beespace.vm.jit.flow import blocks, checkpoints, entries, leaves_registers
+from beespace.vm.jit.flow import blocks, called_from_outside, checkpoints, entries, leaves_registers
 from beespace.vm.jit.function import AFTER_MISS, FIND, PLAIN, RESULT, Function, GaveUp, which_limit
 from beespace.vm.jit.instructions import FORMS
 
@@ -71,14 +71,15 @@ def name_of(entry: int) -> str:
 
 
 def emit(insns: Sequence[Insn]) -> tuple[str, list[int]]:
-    """The text, and the instructions where functions begin that it has."""
+    """The text, and the instructions where functions begin that can be entered."""
     functions = {entry: blocks(insns, entry) for entry in entries(insns)}
     quiet = _quiet(insns, functions)
     lines = [_FIND_FUNCTION]
     for entry, parts in functions.items():
         lines += _function(insns, entry, parts, quiet)
-        lines += _enter(entry)
-    return "\n".join([*lines, _ATTRIBUTES]), list(functions)
+    shown = called_from_outside(insns)
+    lines += [line for entry in shown for line in _enter(entry)]
+    return "\n".join([*lines, _ATTRIBUTES]), shown
 
 
 def _function(insns: Sequence[Insn], entry: int, parts: Mapping[int, list[int]], quiet: set[int]) -> list[str]:
@@ -147,21 +148,23 @@ def _is_quiet(index: int, insn: Insn, quiet: set[int]) -> bool:
 
 
 def _enter(entry: int) -> list[str]:
-    loads = []
-    for number in range(1, 6):
-        loads.append(f"  %p{number} = getelementptr i8, ptr %s, i64 {8 * (layout.REGISTERS + number)}")
-        loads.append(f"  %a{number} = load i64, ptr %p{number}")
-    arguments = ", ".join(f"i64 %a{number}" for number in range(1, 6))
+    places = {"left": layout.LEFT, "next": layout.NEXT, "depth": layout.DEPTH}
+    places |= {f"a{number}": layout.REGISTERS + number for number in range(1, 6)} | {"given": layout.WRITTEN}
+    lines = [f"define i32 @{name_of(entry)}(ptr noalias %s) #0 {{"]
+    for name, place in (*places.items(), ("r0", layout.REGISTERS)):
+        lines.append(f"  %at.{name} = getelementptr i8, ptr %s, i64 {8 * place}")
+    lines += [f"  %{name} = load i64, ptr %at.{name}" for name in places]
+    arguments = ", ".join(f"i64 %{name}" for name in places)
+    lines.append(f"  %got = call {RESULT} @f{entry}(ptr %s, {arguments})")
+    lines += [f"  %got{place} = extractvalue {RESULT} %got, {place}" for place in range(3)]
     return [
-        f"define i32 @{name_of(entry)}(ptr noalias %s) #0 {{",
-        *loads,
-        f"  %pw = getelementptr i8, ptr %s, i64 {8 * layout.WRITTEN}",
-        "  %w = load i64, ptr %pw",
-        f"  %got = call {RESULT} @f{entry}(ptr %s, {arguments}, i64 %w)",
-        f"  %value = extractvalue {RESULT} %got, 0",
-        f"  %status = extractvalue {RESULT} %got, 1",
-        f"  %p0 = getelementptr i8, ptr %s, i64 {8 * layout.REGISTERS}",
-        "  store i64 %value, ptr %p0",
+        *lines,
+        "  store i64 %got0, ptr %at.r0",
+        "  store i64 %got1, ptr %at.left",
+        "  %number = lshr i64 %got2, 2",
+        "  store i64 %number, ptr %at.next",
+        "  %wide = and i64 %got2, 3",
+        "  %status = trunc i64 %wide to i32",
         "  ret i32 %status",
         "}",
     ]

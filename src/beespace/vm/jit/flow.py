@@ -8,7 +8,7 @@ from beespace.isa.insn import Insn
 from beespace.isa.opcodes import CALL, CALL_LOCAL, EXIT, LD_IMM64, InsnClass, JumpOp, Mode, Pseudo, Source
 from beespace.vm.instructions import INSTRUCTIONS
 
-__all__ = ["blocks", "checkpoints", "entries", "jumps_to", "leaves_registers"]
+__all__ = ["blocks", "called_from_outside", "checkpoints", "entries", "jumps_to", "leaves_registers"]
 
 _CLASS = 0x07
 _JUMPS = (InsnClass.JMP, InsnClass.JMP32)
@@ -16,12 +16,14 @@ _JUMPS = (InsnClass.JMP, InsnClass.JMP32)
 
 def entries(insns: Sequence[Insn]) -> list[int]:
     """The first instruction, and those that calls and addresses of functions name."""
-    found = {0}
-    for index, insn in enumerate(insns):
-        local = insn.opcode == CALL and insn.src == CALL_LOCAL
-        if local or (insn.opcode == LD_IMM64 and insn.src == Pseudo.FUNC):
-            found.add(index + insn.imm + 1 if local else index + insn.imm)
-    return sorted(index for index in found if 0 <= index < len(insns))
+    calls = (at + insn.imm + 1 for at, insn in enumerate(insns) if insn.opcode == CALL and insn.src == CALL_LOCAL)
+    return sorted({*called_from_outside(insns), *(index for index in calls if 0 <= index < len(insns))})
+
+
+def called_from_outside(insns: Sequence[Insn]) -> list[int]:
+    """Those of which somebody may have the address."""
+    loads = (at + insn.imm for at, insn in enumerate(insns) if insn.opcode == LD_IMM64 and insn.src == Pseudo.FUNC)
+    return sorted({0, *(index for index in loads if 0 <= index < len(insns))})
 
 
 def jumps_to(index: int, insn: Insn) -> int:

@@ -13,11 +13,17 @@ from collections.abc import Collection, Mapping, Sequence
 from beespace.isa.insn import Insn
 from beespace.vm.jit import layout
 
-__all__ = ["AFTER_MISS", "ASSIST", "FAULT", "FIND", "FINISH", "PLAIN", "RESULT", "UNWRITTEN", "WRITTEN", "Function", "GaveUp", "which_limit"]
+__all__ = [
+    "AFTER_MISS", "ASSIST", "FAULT", "FIND", "FINISH", "GIVEN", "PLAIN", "RESULT", "UNWRITTEN", "WRITTEN", "Function",
+    "GaveUp", "which_limit",
+]  # fmt: skip
 
 FIND, ASSIST, FINISH = range(3)  # the functions of Python, in their order
 WRITTEN, UNWRITTEN, FAULT = range(3)  # how a function ends: with or without a result, or not at all
-RESULT = "{ i64, i32 }"  # r0, and one of these
+#: What a function gets beside the state and r1 to r5: what may still be done, the number of the next region, how many
+#: functions run, and which of r1 to r5 are written.
+GIVEN = ("left", "next", "depth")
+RESULT = "{ i64, i64, i64 }"  # r0; what may still be done; the number of the next region, four times, and one of these
 
 PLAIN, AFTER_MISS = "b", "s"  # the copies of a function's blocks, as their labels begin
 
@@ -35,11 +41,13 @@ class GaveUp(Exception):  # no error
 class Function:
     """The function at ``entry``; ``accesses`` are register -> which limits it looks at.
 
-    Of a function in ``quiet`` is known that no region is gone or elsewhere after it was called.  ``looks`` are the blocks
-    where somebody looks how many instructions may still be done, ``most`` at least so many as can be done from there to the
-    next look: the local ``left`` is without these, so that a look is for its sign.  A function is written ``twice`` if it has loops: in one copy
-    what is remembered of memory never changes in a loop, and LLVM takes it out of there.  An access that is not to what
-    is remembered goes on in the other copy, until that comes to one of ``looks``.
+    Of a function in ``quiet`` is known that no region is gone or elsewhere after it was called.  ``looks`` are the
+    blocks where somebody looks how many instructions may still be done, ``most`` is as many as can be done from there
+    to the next look: the local ``left`` is without these, so that it is its sign that is looked at.
+
+    A function is written ``twice`` if it has loops: in one copy what is remembered of memory never changes in a loop,
+    and LLVM takes it out of there.  An access to what is not remembered goes on in the other copy, until that comes to
+    one of ``looks``.
     """
 
     def __init__(
@@ -171,6 +179,8 @@ class Function:
         self.store_word(layout.REGISTERS + _FRAME_POINTER, "%top")
         self.store_word(layout.WRITTEN, self.written(range(_FRAME_POINTER + 1)))
         self.store_word(layout.LEFT, left)
+        self.store_word(layout.NEXT, self.value("load i64, ptr %next"))
+        self.store_word(layout.DEPTH, "%inside")
         self.store_word(layout.ROUNDS, self.value("load i64, ptr %rounds"))
 
     def ask(self, which: int, first: str, second: str = "0") -> str:
@@ -186,10 +196,17 @@ class Function:
         done = self.value(f"icmp eq i32 {status}, 0")
         self.effect(f"br i1 {done}, label %{on}, label %{left}{_LIKELY}")
         self.label(left)
+        self._take_back()
         self.effect(f"store i64 {self.load_word(layout.REGISTERS)}, ptr %result")
         self.effect(f"store i32 {self.value(f'sub i32 {status}, 1')}, ptr %status")
         self.effect("br label %leave")
         self.label(on)
+        self.effect(f"store i64 {self.load_word(layout.NEXT)}, ptr %next")
+
+    def _take_back(self) -> None:
+        """What Python has counted."""
+        self.set_left(self.load_word(layout.LEFT))
+        self.effect(f"store i64 {self.load_word(layout.NEXT)}, ptr %next")
 
     def give_up(self) -> GaveUp:
         """Go no further than to this instruction."""
@@ -253,6 +270,7 @@ class Function:
         inside = self.value(f"icmp ult i64 {self.value(f'load i64, ptr %{distance}')}, {inside}")
         self.effect(f"br i1 {inside}, label %{fast}, label %{slow}{_LIKELY}")
         self.label(slow)
+        self.store_word(layout.DEPTH, "%inside")
         found = self.value(f"call preserve_mostcc ptr @find(ptr %s, i64 {address}, i64 {which})")
         self.unless(self.value(f"icmp ne ptr {found}, null"), self.giving_up())
         self._remember(number, found)
@@ -316,7 +334,6 @@ class Function:
 
     def leave(self) -> None:
         """``exit``: with what is in r0, if there is something."""
-        self.store_word(layout.LEFT, self.left_of())
         self.effect(f"store i64 {self.value('load i64, ptr %r0')}, ptr %result")
         written = self.value("load i1, ptr %w0")
         self.effect(f"store i32 {self.value(f'select i1 {written}, i32 {WRITTEN}, i32 {UNWRITTEN}')}, ptr %status")
@@ -325,8 +342,9 @@ class Function:
     def text(self) -> list[str]:
         """All lines.  The blocks are there already."""
         body, self._lines = self._lines, []
-        parameters = ", ".join(f"i64 %a{number}" for number in _ARGUMENTS)
-        head = f"define internal {RESULT} @f{self.entry}(ptr noalias %s, {parameters}, i64 %given) #0 {{"
+        names = [*(f"given.{name}" for name in GIVEN), *(f"a{number}" for number in _ARGUMENTS), "given"]
+        parameters = ", ".join(f"i64 %{name}" for name in names)
+        head = f"define internal {RESULT} @f{self.entry}(ptr noalias %s, {parameters}) #0 {{"
         self._enter()
         start, self._lines = self._lines, []
         self._finish()
@@ -352,28 +370,28 @@ class Function:
         self.forget()
         for name, type in self._locals.items():
             self.effect(f"%{name} = alloca {type}")
-        for name in ("left", "rounds", "before", "at", "result"):
+        for name in ("left", "next", "rounds", "before", "at", "result"):
             self.effect(f"%{name} = alloca i64")
         self.effect(f"store i64 {8 << 20}, ptr %rounds")
-        self.set_left(self.load_word(layout.LEFT))
+        self.set_left("%given.left")
         self.effect("%status = alloca i32")
         self.effect(f"%constants = load ptr, ptr {self.word(layout.CONSTANTS)}")
         self._enter_stack()
         self.effect(f"br label %{PLAIN}{self.entry}")
 
     def _enter_stack(self) -> None:
-        self.effect(f"%depth = load i64, ptr {self.word(layout.DEPTH)}")
-        self.store_word(layout.DEPTH, self.value("add i64 %depth, 1"))
-        self.effect(f"%number = load i64, ptr {self.word(layout.NEXT)}")
-        self.store_word(layout.NEXT, self.value("add i64 %number, 1"))
-        self.effect(f"%frame = getelementptr i64, ptr {self.word(layout.FRAMES)}, i64 %depth")
-        mark = "%number" if self._uses_stack else self.value(f"or i64 %number, {-layout.UNTOUCHED}")
+        self.effect("%inside = add i64 %given.depth, 1")
+        self.effect(f"store i64 {self.value('add i64 %given.next, 1')}, ptr %next")
+        self.effect(f"%frame = getelementptr i64, ptr {self.word(layout.FRAMES)}, i64 %given.depth")
+        mark = "%given.next" if self._uses_stack else self.value(f"or i64 %given.next, {-layout.UNTOUCHED}")
         self.effect(f"store i64 {mark}, ptr %frame")
         self.effect(f"%stacks = load ptr, ptr {self.word(layout.STACKS_AT)}")
-        self.effect(f"%stack = getelementptr i8, ptr %stacks, i64 {self.value(f'mul i64 %depth, {layout.STACK}')}")
-        self.effect(f"%bottom = add i64 {self.value('shl i64 %number, 32')}, {_MIDDLE}")
+        self.effect(
+            f"%stack = getelementptr i8, ptr %stacks, i64 {self.value(f'mul i64 %given.depth, {layout.STACK}')}"
+        )
+        self.effect(f"%bottom = add i64 {self.value('shl i64 %given.next, 32')}, {_MIDDLE}")
         self.effect(f"%top = add i64 %bottom, {layout.STACK}")
-        place = self.value(f"and i64 %number, {layout.SLOT_COUNT - 1}")
+        place = self.value(f"and i64 %given.next, {layout.SLOT_COUNT - 1}")
         place = self.value(f"mul i64 {place}, {layout.SLOT_SIZE}")
         self.effect(f"%slot = getelementptr i8, ptr {self.word(layout.SLOTS // 8)}, i64 {place}")
         if self._uses_stack:
@@ -390,14 +408,13 @@ class Function:
         self.label("finish")
         self.show(self.value("load i64, ptr %before"))
         status = self.ask(FINISH, self.value("load i64, ptr %at"))
+        self._take_back()
         self.effect(f"store i32 {status}, ptr %status")
         self.effect(f"store i64 {self.load_word(layout.REGISTERS)}, ptr %result")
         self.effect("br label %leave")
 
     def _leave(self) -> None:
         self.label("leave")
-        self.store_word(layout.DEPTH, "%depth")
-        self.effect("store i64 0, ptr %frame")
         own = self.value(f"icmp eq i64 {self.value('load i64, ptr %slot')}, %bottom")
         self.effect(f"br i1 {own}, label %hide, label %gone")
         self.label("hide")
@@ -405,11 +422,13 @@ class Function:
         self.effect(f"store <8 x i32> zeroinitializer, ptr {limits}, align 8")
         self.effect("br label %gone")
         self.label("gone")
-        value = self.value(f"insertvalue {RESULT} undef, i64 {self.value('load i64, ptr %result')}, 0")
-        self.effect(f"ret {RESULT} {self.value(f'insertvalue {RESULT} {value}, i32 {self._status()}, 1')}")
-
-    def _status(self) -> str:
-        return self.value("load i32, ptr %status")
+        status = self.value(f"zext i32 {self.value('load i32, ptr %status')} to i64")
+        next_ = self.value("load i64, ptr %next")
+        last = self.value(f"or i64 {self.value(f'shl i64 {next_}, 2')}, {status}")
+        result = "undef"
+        for place, value in enumerate((self.value("load i64, ptr %result"), self.left_of(), last)):
+            result = self.value(f"insertvalue {RESULT} {result}, i64 {value}, {place}")
+        self.effect(f"ret {RESULT} {result}")
 
 
 def which_limit(width: int, writes: bool) -> int:

@@ -145,16 +145,19 @@ def _call(f: Function, insn: Insn) -> None:
 
 
 def _call_local(f: Function, target: int) -> None:
-    f.unless(f.value(f"icmp ult i64 %depth, {layout.MAX_FRAMES - 1}"), f.giving_up())
-    f.store_word(layout.LEFT, f.left_of())
-    arguments = ", ".join(f"i64 {f.value(f'load i64, ptr %r{number}')}" for number in range(1, 6))
-    got = f.value(f"call {RESULT} @f{target}(ptr %s, {arguments}, i64 {f.written(range(1, 6))})")
-    value, status = f.value(f"extractvalue {RESULT} {got}, 0"), f.value(f"extractvalue {RESULT} {got}, 1")
-    f.effect(f"store i32 {status}, ptr %status")
+    f.unless(f.value(f"icmp ult i64 %inside, {layout.MAX_FRAMES}"), f.giving_up())
+    values = [f.left_of(), f.value("load i64, ptr %next"), "%inside"]
+    values += [f.value(f"load i64, ptr %r{number}") for number in range(1, 6)]
+    arguments = ", ".join(f"i64 {value}" for value in (*values, f.written(range(1, 6))))
+    got = f.value(f"call {RESULT} @f{target}(ptr %s, {arguments})")
+    value, left, last = (f.value(f"extractvalue {RESULT} {got}, {place}") for place in range(3))
+    status = f.value(f"and i64 {last}, 3")
+    f.set_left(left)
+    f.effect(f"store i64 {f.value(f'lshr i64 {last}, 2')}, ptr %next")
+    f.effect(f"store i32 {FAULT}, ptr %status")
     f.effect("store i64 0, ptr %result")
-    f.unless(f.value(f"icmp ne i32 {status}, {FAULT}"), "leave")
-    f.set_left(f.load_word(layout.LEFT))
-    f.result(value, f.value(f"icmp eq i32 {status}, {WRITTEN}"))
+    f.unless(f.value(f"icmp ne i64 {status}, {FAULT}"), "leave")
+    f.result(value, f.value(f"icmp eq i64 {status}, {WRITTEN}"))
     f.clobbered()
     if target not in f.quiet:
         f.forget()

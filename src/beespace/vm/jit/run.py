@@ -124,6 +124,8 @@ class NativeRun(Run):
     def call(self, code: Code, pc: int, arguments: Sequence[int | None]) -> int | None:
         unit, depth = self._jit.unit(code), len(self.frames)
         if unit is None or pc not in unit.entries or depth == layout.MAX_FRAMES:
+            if depth < layout.MAX_FRAMES:
+                self._words[layout.FRAMES + depth] = 0  # a frame of the interpreter's
             return super().call(code, pc, arguments)
         words, outer, outer_run = self._words, (self._code, self._words[layout.CONSTANTS]), self._jit.run
         written = 0
@@ -137,6 +139,7 @@ class NativeRun(Run):
             status = unit.entries[pc](self._native_memory.address)
         finally:
             self.steps = self._most - words[layout.LEFT]
+            words[layout.DEPTH] = depth
             del self.frames[depth:]
             self._code, words[layout.CONSTANTS] = outer
             self._jit.run = outer_run
