@@ -17,7 +17,7 @@ from measure import Row, machine
 from beespace.errors import BeespaceError
 
 # One module each; most depend on nothing but a kernel that allows bpf(2).
-GROUPS = ("installing", "starting", "loading", "compiling", "twinning", "reading", "accounting", "agent")
+GROUPS = ("installing", "starting", "loading", "compiling", "twinning", "reading", "accounting", "agent", "executing")
 LINE = "{:<52} {:>11} {:>11} {:>6}  {}"
 
 
