@@ -36,24 +36,31 @@ _get.argtypes, _get.restype = (ctypes.py_object, ctypes.POINTER(_Buffer), ctypes
 _release.argtypes, _release.restype = (ctypes.POINTER(_Buffer),), None
 
 
+class _Held:
+    """A buffer until the last user has gone; that may be when Python ends, and modules are empty already."""
+
+    __slots__ = ("_buffer", "_release")
+
+    def __init__(self, buffer: _Buffer) -> None:
+        self._buffer, self._release = ctypes.pointer(buffer), _release
+
+    def __del__(self) -> None:
+        self._release(self._buffer)
+
+
 class Pinned:
     """Memory of a Python object, writable or not, which neither moves nor goes as long as this is kept.
 
     ``BufferError`` for what is not in one piece.
     """
 
-    __slots__ = ("_buffer", "address")
+    __slots__ = ("_held", "address")
 
     def __init__(self, data: bytearray | memoryview | mmap.mmap) -> None:
-        self._buffer: _Buffer | None = None
         buffer = _Buffer()
         _get(data, ctypes.byref(buffer), 0)
-        self._buffer = buffer
+        self._held = _Held(buffer)
         self.address: int = buffer.buf or 0
-
-    def __del__(self) -> None:
-        if self._buffer is not None:
-            _release(ctypes.byref(self._buffer))
 
 
 class NativeCode:
