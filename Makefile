@@ -6,7 +6,8 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit fuzz fuzz-language format objects stubs bench picture demo-recording clean help
+.PHONY: watch test test-kernels check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench picture \
+	demo-recording clean help
 
 help:
 	@grep -E '^## ' $(MAKEFILE_LIST) | sed 's/^## /  make /'
@@ -47,6 +48,14 @@ fuzz: $(VENV)/.developer
 ## fuzz-language [CASES=100000]  random functions in the kernel and in CPython, side by side; needs root
 fuzz-language: $(VENV)/.developer
 	$(BIN)/python tests/fuzz/language/fuzz.py --cases $(or $(CASES),100000) --first $$(date +%s)000
+
+## fuzz-vm [CASES=100000]   random programs in the kernel and in the machine, side by side; needs root
+fuzz-vm: $(VENV)/.developer
+	$(BIN)/python tests/fuzz/vm/fuzz.py --cases $(or $(CASES),100000) --first $$(date +%s)000 $(ARGS)
+
+## fuzz-vm-safety [SECONDS=3600]  damaged programs in the machine: nobody leaves the memory that is his
+fuzz-vm-safety: $(VENV)/.developer
+	$(BIN)/python tests/fuzz/vm/safety.py --seconds $(or $(SECONDS),3600) --first $$(date +%s)000 $(ARGS)
 
 ## format               rewrite the sources in the house format
 format: $(VENV)/.developer
