@@ -3,9 +3,9 @@
 
     python tools/run_selftests_in_vm.py FOLDER [--verbose] [--jit] [PROGRAM ...]
 
-Their declaration tags say which results are expected (``__success __retval(N)`` of tools/testing/selftests/bpf/progs/
-bpf_misc.h; three spellings, of Linux 6.1, 6.12 and 7).  As the self-tests' own runner does, each is run once on 64 bytes of
-zero.  The objects are not part of this repository.
+Their declaration tags say which results are expected (``__success __retval(N)`` of the kernel's
+tools/testing/selftests/bpf/progs/bpf_misc.h; three spellings, of Linux 6.1, 6.12 and 7).  As the self-tests' own runner
+does, each is run once on 64 bytes of zero.  The objects are not part of this repository.
 
 Prints how many gave what is expected, and each that did not with the reason.  Exit status 1 if one gave another result.
 """
