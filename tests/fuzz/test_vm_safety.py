@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "vm"))  # tests are collected without packages
 
 import safety
-from watching import Escape, watched
+from watched_memory import Escape, watched
 
 from beespace.isa import Insn
 from beespace.vm import Code, Machine, Memory, Region, Rights

@@ -47,7 +47,7 @@ FAULTS: list[tuple[list[Insn], str]] = [
     ([Insn(LD_IMM64, 1)], "a 64-bit immediate without its second half"),
     ([Insn(LD_IMM64, 1, Pseudo.MAP_FD, imm=3), Insn(0)], "names map 3, which there is not"),
     ([Insn(0x85, imm=9999)], "calls helper 9999, which this machine does not have"),
-    ([Insn(0x85, src=2, imm=7)], "calls kernel function 7"),
+    ([Insn(0x85, src=2, imm=9999)], "calls a kernel function which this machine does not have"),
     ([Insn(0xB7, 2, imm=12345), Insn(0x8D, 2)], "calls 0x3039, which is no function"),
     ([Insn(0x85, src=1, imm=-1)], "calls more than 16 functions deep"),
     ([Insn(0x05, off=-1)], "has not ended after 1000 instructions"),

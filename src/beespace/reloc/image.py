@@ -17,7 +17,7 @@ from beespace.errors import FormatError
 from beespace.record import dataclass, replace
 from beespace.spec import FunctionSpec, LineInfo, ObjectSpec, SymbolKind, SymbolReloc
 
-__all__ = ["Image", "Placed", "assemble", "set_source_register", "write_immediate"]
+__all__ = ["Image", "Placed", "assemble", "exception_callbacks", "set_source_register", "write_immediate"]
 
 _LOCAL = {SymbolKind.CALL, SymbolKind.FUNCTION}
 # The source register says what an immediate means (include/uapi/linux/bpf.h).
@@ -95,7 +95,7 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
     placed: list[Placed] = []
     seen = {entry.name}
     waiting = [entry]
-    callbacks = _exception_callbacks(spec.btf)
+    callbacks = exception_callbacks(spec.btf)
     start = 0
     while waiting:
         function = waiting.pop(0)
@@ -115,7 +115,7 @@ def _place(spec: ObjectSpec, entry: FunctionSpec) -> list[Placed]:
 
 
 @lru_cache(maxsize=1)
-def _exception_callbacks(btf: bytes) -> Mapping[str, str]:
+def exception_callbacks(btf: bytes) -> Mapping[str, str]:
     """For each function that names one, its exception callback: a declaration tag of the function says it."""
     if _CALLBACK.encode() not in btf:
         return {}

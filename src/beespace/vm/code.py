@@ -24,13 +24,20 @@ class Code:
     name: str
     insns: tuple[Insn, ...]
     lines: Sequence[SourceLine] = ()
+    exception: int | None = None  # the function that bpf_throw() calls, where it does not just end the program
 
     @classmethod
     def of(
-        cls, code: bytes, *, name: str = "program", byteorder: ByteOrder = "little", lines: Sequence[SourceLine] = ()
+        cls,
+        code: bytes,
+        *,
+        name: str = "program",
+        byteorder: ByteOrder = "little",
+        lines: Sequence[SourceLine] = (),
+        exception: int | None = None,
     ) -> Code:
         """From bytes.  ``FormatError`` if they are no multiple of eight."""
-        return cls(name, tuple(decode(code, byteorder)), lines)
+        return cls(name, tuple(decode(code, byteorder)), lines, exception)
 
     @classmethod
     def of_image(cls, image: Image) -> Code:

@@ -17,7 +17,7 @@ class Inputs:
     looks; ``slept`` is what of the time since boot the machine was suspended, ``epoch`` the wall clock at boot, both
     in nanoseconds.  ``seed`` begins the row of random numbers.  ``cpu`` is where programs run, one of ``cpus``.
     ``tgid`` is what user space calls a process id, ``pid`` a thread's; ``cgroup`` the cgroup v2's id,
-    ``netns`` the cookie of the network namespace.
+    ``netns`` the cookie of the network namespace, ``cookie`` what programs were attached with.
     """
 
     time: int = 1_000_000_000
@@ -35,6 +35,7 @@ class Inputs:
     comm: str = "program"
     cgroup: int = 1
     netns: int = 1
+    cookie: int = 0
     _random: Random | None = None
 
     def now(self) -> int:

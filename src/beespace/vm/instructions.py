@@ -13,6 +13,7 @@ from beespace.isa.insn import Insn
 from beespace.isa.opcodes import (
     CALL,
     CALL_HELPER,
+    CALL_KFUNC,
     CALL_LOCAL,
     EXIT,
     LD_IMM64,
@@ -39,6 +40,7 @@ _U32 = (1 << 32) - 1
 _CLASS = 0x07  # of an opcode
 _NONE = "there is no such instruction"
 _CALLER_SAVED = range(1, 6)
+_CAST = 1  # BPF_ADDR_SPACE_CAST: a move that turns pointers into an arena (Linux 6.9)
 
 
 def _second(frame: Frame, insn: Insn) -> int:
@@ -65,6 +67,9 @@ def _negate(frame: Frame, insn: Insn) -> None:
 def _move(frame: Frame, insn: Insn) -> None:
     wide = insn.opcode & _CLASS == InsnClass.ALU64
     value = _second(frame, insn)
+    if insn.off == _CAST and wide and insn.is_register:
+        frame.set(insn.dst, frame.run.machine.arena_pointer(value, insn.imm))
+        return
     if insn.off:
         if not insn.is_register or insn.off not in ((8, 16, 32) if wide else (8, 16)):
             raise Violation(_NONE)
@@ -118,8 +123,10 @@ def _call(frame: Frame, insn: Insn) -> None:
         result = frame.run.call(frame.code, frame.pc + insn.imm, arguments)
     elif insn.src == CALL_HELPER:
         result = frame.run.call_helper(insn.imm, arguments)
+    elif insn.src == CALL_KFUNC:
+        result = frame.run.call_kfunc(insn.imm, arguments)
     else:
-        raise Violation(f"calls kernel function {insn.imm}, which this machine does not have")
+        raise Violation(_NONE)
     if frame.replaced:  # a tail call: this is another program now
         frame.replaced = False
         return

@@ -13,13 +13,14 @@ from beespace.isa.constants import MapType
 from beespace.isa.ring_record import ring_size
 from beespace.record import replace
 from beespace.reloc import relocate
-from beespace.reloc.image import Image, assemble, set_source_register, write_immediate
-from beespace.spec import MapSpec, ObjectSpec, SymbolKind
+from beespace.reloc.image import assemble, exception_callbacks
+from beespace.spec import MapSpec, ObjectSpec
 from beespace.vm.code import Code
 from beespace.vm.contexts import is_packet
 from beespace.vm.inputs import Inputs
+from beespace.vm.linking import code_of
 from beespace.vm.machine import Machine, Outcome
-from beespace.vm.maps import Map, OfMaps, ProgramArray, make
+from beespace.vm.maps import Arena, Map, OfMaps, ProgramArray, has_type, make
 from beespace.vm.sockets import Socket, socket_place
 
 if TYPE_CHECKING:
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "load"]
 
-_MAP_FD, _MAP_VALUE = 1, 2  # BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE
 _PAGE = 4096
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _NO_SIZES: Mapping[str, int] = MappingProxyType({})
 
 
 class Loaded:
-    """What :func:`load` makes: ``maps`` and ``programs`` by name, in ``machine``."""
+    """What :func:`load` makes: ``maps`` and ``programs`` by name, in ``machine``.
+
+    ``refused`` are the programs that need what the machine does not have, each with the error that says so.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Loaded:
         self.spec, self.machine = spec, machine
         self.maps: Mapping[str, Map] = MappingProxyType(maps)
         self.programs: Mapping[str, Code] = MappingProxyType(programs)
-        self._refused: Mapping[str, RelocationError] = refused
+        self.refused: Mapping[str, RelocationError] = MappingProxyType(dict(refused))
 
     def run(self, name: str, packet: bytes = b"", context: bytes = b"", socket: Socket | None = None) -> Outcome:
         """Run a program: of the network on a packet, which begins with its Ethernet header; others on their context.
@@ -58,8 +61,8 @@ class Loaded:
         :class:`UsageError` for a program that there is not, :class:`RelocationError` for one that needs something of
         the kernel, :class:`~beespace.errors.ProgramFault` where it does what no program may.
         """
-        if name in self._refused:
-            raise self._refused[name]
+        if name in self.refused:
+            raise self.refused[name]
         if name not in self.programs:
             known = ", ".join(self.programs) or "none"
             raise UsageError(f"object {self.spec.name!r} has no program {name!r}", help=f"its programs: {known}")
@@ -94,8 +97,11 @@ def load(
 
     ``types`` are those of the kernel that it is to see; only an object with CO-RE records needs any.  ``variables``
     are bytes to write over the object's own; ``max_entries`` overrides sizes by map name.  ``jit`` is as
-    :class:`Machine` takes it.  :class:`UsageError` for maps that the machine does not have and names that the object
-    does not have.
+    :class:`Machine` takes it.
+
+    A program that needs a map, a helper or something of the kernel that the machine does not have is refused, and
+    ``refused`` of what is returned says why; :class:`RelocationError` if no program is left.  :class:`UsageError` for
+    sizes that a map cannot have and names that the object does not have.
     """
     functions = [*(program.entry for program in spec.programs.values()), *spec.subprograms.values()]
     if any(function.core for function in functions):
@@ -103,15 +109,20 @@ def load(
             raise UsageError(f"object {spec.name!r} depends on a kernel's types", help="say which: types=Btf(...)")
         spec, _ = relocate(spec, Btf(spec.btf), [types])
     machine = Machine(inputs=inputs, max_steps=max_steps, jit=jit)
-    maps = {name: _map(each, machine.inputs.cpus, max_entries.get(name)) for name, each in spec.maps.items()}
+    machine.types = Btf(spec.btf) if spec.btf else None
+    cpus = machine.inputs.cpus
+    maps = {name: _map(each, cpus, max_entries.get(name)) for name, each in spec.maps.items() if has_type(each.type)}
     numbers = {name: machine.add_map(map) for name, map in maps.items()}
     programs: dict[str, Code] = {}
     refused: dict[str, RelocationError] = {}
+    callbacks = exception_callbacks(spec.btf)
     for name, each in spec.programs.items():
         try:
-            programs[name] = _code(assemble(spec, each.entry), numbers)
+            programs[name] = code_of(assemble(spec, each.entry), spec, numbers, callbacks.get(name))
         except RelocationError as error:  # the others may run
             refused[name] = error
+    if refused and not programs:
+        raise next(iter(refused.values()))
     _fill(spec, maps, programs, variables)
     return Loaded(spec, machine, maps, programs, refused)
 
@@ -123,7 +134,7 @@ def _map(spec: MapSpec, cpus: int, entries: int | None) -> Map:
         spec = replace(spec, max_entries=entries)
     if spec.type == MapType.PERF_EVENT_ARRAY and not spec.max_entries:
         spec = replace(spec, max_entries=cpus)
-    if spec.type == MapType.RINGBUF:
+    if spec.type in (MapType.RINGBUF, MapType.USER_RINGBUF):
         spec = replace(spec, max_entries=ring_size(spec.max_entries, _PAGE))
     return make(spec, cpus)
 
@@ -145,9 +156,15 @@ def _fill(
         if not option.weak:
             raise UsageError(f"object {spec.name!r} asks for {option.name}, which is of a running kernel")
     for name, content in data.items():
-        maps[name].write(bytes(4), bytes(content))
-    for name, each in spec.maps.items():
+        if name not in maps:
+            continue  # of a type that the machine lacks
         target = maps[name]
+        if isinstance(target, Arena):
+            target.fill(bytes(content))
+            continue
+        maps[name].write(bytes(4), bytes(content))
+    for name, target in maps.items():
+        each = spec.maps[name]
         for key, held in each.contents:
             if isinstance(held, bytes):
                 target.write(key, held)
@@ -155,31 +172,7 @@ def _fill(
                 target.put(key, maps[held])
             elif isinstance(target, ProgramArray) and held in programs:
                 target.put(int.from_bytes(key, "little"), programs[held])
-            elif isinstance(target, ProgramArray) and held in spec.programs:
-                continue  # one that is refused
+            elif held in spec.programs or held in spec.maps:
+                continue  # what is refused
             else:
                 raise FormatError(f"map {name!r} should hold {held!r}, which is no map or program of {spec.name!r}")
-
-
-def _code(image: Image, numbers: Mapping[str, int]) -> Code:
-    """The program with its maps' numbers.  What only a kernel has is 0 where it may be missing."""
-    code = bytearray(image.code)
-    for symbol in image.symbols:
-        if symbol.kind in (SymbolKind.MAP, SymbolKind.MAP_VALUE):
-            if symbol.symbol not in numbers:
-                raise FormatError(f"{image.name} refers to map {symbol.symbol!r}, which the object does not hold")
-            write_immediate(code, symbol.index, numbers[symbol.symbol])
-            value = symbol.kind is SymbolKind.MAP_VALUE
-            set_source_register(code, symbol.index, _MAP_VALUE if value else _MAP_FD)
-            if value:
-                write_immediate(code, symbol.index + 1, symbol.addend)
-        elif symbol.weak and symbol.kind in (SymbolKind.KSYM, SymbolKind.ADDRESS):
-            write_immediate(code, symbol.index, 0)
-            write_immediate(code, symbol.index + 1, 0)
-            set_source_register(code, symbol.index, 0)
-        elif not symbol.weak:
-            raise RelocationError(
-                f"program {image.name!r} needs the kernel's {symbol.symbol!r}, and there is no kernel here",
-                help="the machine has helper functions, but neither functions nor variables of the kernel",
-            )
-    return Code.of(bytes(code), name=image.name, lines=image.lines)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from beespace.btf import Btf
 from beespace.record import dataclass, replace
 from beespace.vm.code import Code
 from beespace.vm.contexts import layout_of, packet_of
 from beespace.vm.helpers import HELPERS, Helper
 from beespace.vm.inputs import Inputs
+from beespace.vm.kfuncs.graphs import Graphs
+from beespace.vm.maps.arena import Arena
 from beespace.vm.maps.array import Array
 from beespace.vm.maps.map import Element, Map
 from beespace.vm.memory import Memory, Region, Rights, Violation
@@ -42,8 +45,9 @@ class Machine:
     """Runs programs one after the other; ``max_steps`` instructions each, then it is a fault.
 
     ``printed`` are the lines that programs wrote to the kernel's trace (``bpf_trace_printk``); ``timers`` are those
-    that programs started; ``sockets`` are those that programs have seen.  ``task`` is the address of the
-    ``struct task_struct`` that runs, if there is one.  ``jit`` runs programs as native code, with the same results
+    that programs started; ``sockets`` are those that programs have seen, ``signals`` what they sent, ``written`` what
+    iterators wrote; ``types`` are those of the object.  ``task`` is the address of the ``struct task_struct`` that
+    runs, if there is one.  ``jit`` runs programs as native code, with the same results
     (:func:`beespace.session.native.native` is one).
 
     >>> Machine().run(Code.of(bytes.fromhex("b7000000070000009500000000000000"))).result
@@ -70,6 +74,11 @@ class Machine:
         self.printed: list[str] = []
         self.timers = Timers(self)
         self.sockets = Sockets(self.memory)
+        self.graphs = Graphs()
+        self.types: Btf | None = None
+        self.signals: list[int] = []
+        self.written = bytearray()
+        self.dropped: list[Region] = []
         self.task = 0
         self._maps: dict[int, tuple[Map, Region]] = {}
         self._functions: dict[int, tuple[Code, Region]] = {}
@@ -104,6 +113,7 @@ class Machine:
         layout, visible = layout_of(program_type), bool(rights)
         region = self.memory.add("the context", bytearray(context.ljust(layout.size, b"\0")), Rights.BOTH)
         run = self.begin(packet, socket)
+        run.kind = program_type
         run.refresh = lambda: layout.fill(region.data, packet, visible)
         if visible:
             packet.show(self.memory, rights)
@@ -140,6 +150,9 @@ class Machine:
                 if element.region is not None:
                     self.memory.remove(element.region)
             map.dropped.clear()
+        for region in self.dropped:
+            self.memory.remove(region)
+        self.dropped.clear()
         if self._jit is not None:
             self._jit.memory.hide_all()
 
@@ -166,6 +179,8 @@ class Machine:
     def map_value(self, number: int) -> int:
         """The address of the first value of an array."""
         map, _ = self._numbered(number)
+        if isinstance(map, Arena):
+            return map.start
         if not isinstance(map, Array):
             raise Violation(f"takes the address of a value of map {map.spec.name!r}, which is no array")
         return self.address(map, map.element(0))
@@ -181,6 +196,16 @@ class Machine:
             rights = _RIGHTS.get(map.spec.flags & (_READ_ONLY | _WRITE_ONLY), Rights.BOTH)
             element.region = self.memory.add(f"a value of {map.spec.name!r}", element.value, rights)
         return element.region.base
+
+    def arena_pointer(self, pointer: int, kind: int) -> int:
+        """A pointer into the arena as programs use it (``kind`` 1), or as they hold it (1 << 16); 0 stays 0."""
+        for map, _ in self._maps.values():
+            if isinstance(map, Arena) and kind in (1, 1 << 16):
+                if map.region is None:
+                    pages = cast(bytearray, map.pages)  # it is sliced as one
+                    map.region = self.memory.add(f"arena {map.spec.name!r}", pages, Rights.BOTH)
+                return map.inside(pointer) if kind == 1 else map.outside(pointer)
+        raise Violation("casts a pointer into an arena, and there is none")
 
     @contextmanager
     def lent(self, name: str, data: bytes) -> Iterator[int]:

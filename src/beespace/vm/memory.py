@@ -64,6 +64,9 @@ class Memory:
             raise ValueError("there is a low region already")
         region = Region(name, (number << _SPAN) + _MIDDLE, data, rights, owner)
         self._regions[number] = region
+        if len(data) > _MIDDLE:  # an arena: it has the next four gigabytes, too, for as long as the machine lives
+            self._regions[number + 1] = region
+            self._next += 1
         return region
 
     def remove(self, region: Region) -> None:

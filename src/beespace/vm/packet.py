@@ -30,11 +30,18 @@ class Packet:
         self._memory: Memory | None = None
         self.beyond = beyond
         self._region: Region | None = None
+        self.rights = Rights.NONE  # of programs, to its bytes
+        self.hash: int | None = None
 
     @property
     def room(self) -> int:
         """The place behind the buffer's last byte."""
         return len(self._buffer)
+
+    @property
+    def visible(self) -> bool:
+        """Whether programs may look at its bytes themselves."""
+        return self._region is not None
 
     @property
     def content(self) -> bytes:
@@ -79,7 +86,7 @@ class Packet:
 
     def show(self, memory: Memory, rights: Rights) -> None:
         """Let a program reach the bytes."""
-        self._memory = memory
+        self._memory, self.rights = memory, rights
         self._region = memory.add("the packet", bytearray(), rights, low=True)
         self.move()
 

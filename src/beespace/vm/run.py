@@ -13,7 +13,10 @@ from beespace.isa.disassembly import text
 from beespace.isa.helpers import BY_NUMBER
 from beespace.vm.arithmetic import U64
 from beespace.vm.code import Code
+from beespace.vm.errno import Refused
+from beespace.vm.helpers.table import Helper
 from beespace.vm.instructions import INSTRUCTIONS
+from beespace.vm.kfuncs import KFUNCS
 from beespace.vm.memory import Rights, Violation
 from beespace.vm.packet import Packet
 from beespace.vm.sockets import Socket
@@ -21,13 +24,22 @@ from beespace.vm.sockets import Socket
 if TYPE_CHECKING:
     from beespace.vm.machine import Machine
 
-__all__ = ["Frame", "Run"]
+__all__ = ["Frame", "Run", "Thrown"]
 
 _STACK = 512  # MAX_BPF_STACK (include/linux/filter.h)
 _FRAMES = 16  # MAX_CALL_FRAMES of Linux 7.3; 8 before
+_ALL_FRAMES = 160  # with those of programs that called others by tail calls in sub-programs
 _TAIL_CALLS = 33  # MAX_TAIL_CALL_CNT (include/linux/bpf.h)
 _ROUNDS = 8 << 20  # BPF_MAX_LOOPS
 _FRAME_POINTER = 10
+
+
+class Thrown(Exception):
+    """``bpf_throw()`` with a cookie: the program ends, through its exception callback if it has one."""
+
+    def __init__(self, cookie: int) -> None:
+        super().__init__(cookie)
+        self.cookie = cookie
 
 
 class Frame:
@@ -71,6 +83,8 @@ class Run:
         self.refresh: Callable[[], None] = lambda: None  # the context follows a packet that moved
         self.tail_calls = 0
         self.frames: list[Frame] = []
+        self.bottom = 0  # which of them the program began with that runs now
+        self.kind = 0  # of the program: ProgramType
 
     def start(self, code: Code, arguments: Sequence[int]) -> int:
         """The whole program."""
@@ -81,17 +95,26 @@ class Run:
 
     def call(self, code: Code, pc: int, arguments: Sequence[int | None]) -> int | None:
         """What the function at instruction ``pc`` leaves in r0."""
-        if len(self.frames) == _FRAMES:
+        if len(self.frames) - self.bottom == _FRAMES or len(self.frames) == _ALL_FRAMES:
             raise Violation(f"calls more than {_FRAMES} functions deep")
-        frame = Frame(self, code, pc, arguments)
+        frame, outer = Frame(self, code, pc, arguments), self.bottom
         self.frames.append(frame)
         try:
             while not frame.done:
                 self._step(frame)
             return frame.registers[0]
+        except Thrown as thrown:
+            if len(self.frames) - 1 > self.bottom:
+                raise
+            return self.caught(frame.code, thrown)
         finally:
             self.frames.pop()
+            self.bottom = outer
             self.memory.remove(frame.stack)
+
+    def caught(self, code: Code, thrown: Thrown) -> int | None:
+        """What a program ends with that called ``bpf_throw()``."""
+        return thrown.cookie if code.exception is None else self.call(code, code.exception, [thrown.cookie])
 
     def _step(self, frame: Frame) -> None:
         at, code, insns = frame.pc, frame.code, frame.code.insns
@@ -130,12 +153,24 @@ class Run:
             known = BY_NUMBER.get(number)
             name = f"bpf_{known.name}" if known else f"helper {number}"
             raise Violation(f"calls {name}, which this machine does not have")
-        taken = list(arguments[: helper.__code__.co_argcount - 1])
-        needed = len(taken) - len(helper.__defaults__ or ())
+        return self._called(helper, arguments)
+
+    def call_kfunc(self, number: int, arguments: Sequence[int | None]) -> int | None:
+        """Call a function of the kernel, by the number that :mod:`beespace.vm.loading` gave it."""
+        if not 0 <= number < len(KFUNCS):
+            raise Violation("calls a kernel function which this machine does not have")
+        return self._called(KFUNCS[number][1], arguments)
+
+    def _called(self, function: Helper, arguments: Sequence[int | None]) -> int | None:
+        taken = list(arguments[: function.__code__.co_argcount - 1])
+        needed = len(taken) - len(function.__defaults__ or ())
         for place, value in enumerate(taken):
             if value is None and place < needed:
                 raise Violation(f"passes r{place + 1}, which nobody has written")
-        result = helper(self, *(value or 0 for value in taken))
+        try:
+            result = function(self, *(value or 0 for value in taken))
+        except Refused as refused:
+            return -refused.errno & U64
         return None if result is None else result & U64
 
     def tail_call(self, code: Code, context: int) -> bool:
@@ -145,6 +180,7 @@ class Run:
         self.tail_calls += 1
         frame = self.frames[-1]
         self.memory.remove(frame.stack)
+        self.bottom = len(self.frames) - 1
         frame.enter(code, 0, [context])
         frame.replaced = True
         return True

@@ -127,6 +127,20 @@ class Sockets:
         """It is not any more."""
         self._known.pop(address, None)
 
+    def lookup(self, protocol: int, source: tuple[bytes, int], target: tuple[bytes, int]) -> Socket | None:
+        """Who gets a packet from ``source`` to ``target``: a connected socket, or one that is bound there."""
+        bound = None
+        for socket, _, _ in self._views.values():
+            if (socket.protocol, socket.source_port) != (protocol, target[1]):
+                continue
+            if socket.source != target[0] and any(socket.source):
+                continue
+            if (socket.target, socket.target_port) == source:
+                return socket
+            if not socket.target_port:
+                bound = socket
+        return bound
+
     def find(self, address: int) -> Socket | None:
         """The socket of one of its addresses."""
         return self._known.get(address)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from programs import ARRAY, FEATURES, HASH, JUMPS, OUT, PER_CPU, QUEUE, STACK, TRIE, VALUE, Generated, generate
+from verified import ARRAY, FEATURES, HASH, JUMPS, OUT, PER_CPU, QUEUE, STACK, TRIE, VALUE, Generated, generate
 
 from beespace.btf import Btf, Kind
 from beespace.btf.builder import BtfBuilder
@@ -57,7 +57,7 @@ class Ended:
 
 
 def features() -> frozenset[str]:
-    """What this kernel takes of :data:`~programs.FEATURES`, found by trying."""
+    """What this kernel takes of :data:`~verified.FEATURES`, found by trying."""
     tried = {
         "atomics": [Insn(0x7A, 10, 0, -8, 1), Insn(0xB7, 1), Insn(0xDB, 10, 1, -8, 1)],
         "v4": [Insn(0xB7, 1), Insn(0xBF, 1, 1, 8)],
@@ -172,18 +172,19 @@ class Both:
         self.accepted += 1
         self._note(programs)
         for options in self.options:
+            way = f"seed {seed}{' as native code' if options else ''}"
             try:
                 ours = self._in_machine(programs, options)
             except ProgramFault as error:
-                yield f"seed {seed} {options}: the machine refuses: {error}"
+                yield f"{way}: the machine refuses: {error}"
                 continue
             except BeespaceError as error:
-                yield f"seed {seed} {options}: {type(error).__name__}: {error}"
+                yield f"{way}: {type(error).__name__}: {error}"
                 continue
             for name in ("results", "packets", "maps"):
                 mine, right = getattr(ours, name), getattr(theirs, name)
                 if mine != right:
-                    yield f"seed {seed} {options}: {name}: the machine has\n  {mine}\nthe kernel\n  {right}"
+                    yield f"{way}: {name}: the machine has\n  {mine}\nthe kernel\n  {right}"
 
     def _note(self, programs: Sequence[Generated]) -> None:
         """Which instructions there were: arithmetic by its offset, too, atomics and byte orders by their number."""

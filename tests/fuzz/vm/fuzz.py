@@ -14,6 +14,9 @@ from itertools import count
 
 from both import PACKETS, Both, features
 
+from beespace.session.native import native
+from beespace.vm.jit import Native
+
 __all__ = ["main"]
 
 
@@ -25,7 +28,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     os.sched_setaffinity(0, {0})  # the machine's CPU
     began, told, failures = time.monotonic(), time.monotonic(), 0
-    ways: list[dict[str, bool]] = [{}, {"jit": True}] if given.jit else [{}]
+    ways: list[dict[str, Native]] = [{}, {"jit": native()}] if given.jit else [{}]
     with Both(features(), ways) as both:
         for seed in count(given.first):
             if both.accepted * len(PACKETS) >= given.cases:

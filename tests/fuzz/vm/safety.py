@@ -3,8 +3,8 @@
 A program (a random one, or one of those that ship) is damaged: bits are turned, opcodes, registers, offsets and numbers
 changed, instructions left out or doubled, calls of any helper or kernel function put in.  Then it runs on a packet.  It
 may end, or end in :class:`~beespace.errors.ProgramFault`; anything else is a finding: another exception, a canary that
-changed or was read (``watching``), an access that the second opinion does not allow, a process that died (compiled
-code).
+changed or was read (``watched_memory``), an access that the second opinion does not allow, a process that died
+(compiled code).
 
 ``make fuzz-vm-safety SECONDS=3600``.  A seed names a program: ``--first SEED --programs 1``.
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from both import MAPS, PACKETS
-from programs import FEATURES, generate
-from watching import CANARY, Escape, Watch, watched
+from verified import FEATURES, generate
+from watched_memory import CANARY, Escape, Watch, watched
 
 from beespace import elf
 from beespace.btf import Btf
@@ -34,6 +34,7 @@ from beespace.isa import Insn, ProgramType
 from beespace.isa.helpers import BY_NUMBER
 from beespace.isa.opcodes import CALL, LD_IMM64, Pseudo
 from beespace.record import dataclass
+from beespace.session.native import native
 from beespace.vm import Code, Inputs, Loaded, Machine, Rights, load, maps
 from beespace.vm.instructions import INSTRUCTIONS
 from beespace.vm.sockets import Socket
@@ -244,7 +245,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--jit", action="store_true", help="compiled code")
     given = parser.parse_args(arguments)
-    options = {"jit": True} if given.jit else {}
+    options = {"jit": native()} if given.jit else {}
     known, ends = shipped(), Counter[str]()
     began, told, seed, findings = time.monotonic(), time.monotonic(), given.first, 0
     while time.monotonic() - began < given.seconds and seed < given.first + given.programs:

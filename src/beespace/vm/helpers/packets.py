@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from beespace.vm.arithmetic import signed
 from beespace.vm.errno import Errno
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from beespace.vm.run import Run
 
 __all__ = [
+    "get_hash_recalc", "set_hash", "set_hash_invalid", "skb_change_head",
     "skb_change_tail", "skb_load_bytes", "skb_load_bytes_relative", "skb_pull_data", "skb_store_bytes",
     "xdp_adjust_head", "xdp_adjust_meta", "xdp_adjust_tail", "xdp_get_buff_len", "xdp_load_bytes", "xdp_store_bytes",
 ]  # fmt: skip
@@ -86,6 +88,36 @@ def skb_change_tail(run: Run, context: int, size: int, flags: int) -> int:
     result = _moved(run, packet, end=end)
     packet.write(before, bytes(max(0, end - before)))
     return result
+
+
+def skb_change_head(run: Run, context: int, room: int, flags: int) -> int:
+    """Room in front, of zeros, for another header.  Linux 4.10."""
+    packet, room = _packet(run), room & 0xFFFFFFFF
+    if flags or room > packet.data:
+        return -Errno.EINVAL
+    result = _moved(run, packet, meta=packet.data - room, data=packet.data - room)
+    packet.write(packet.data, bytes(room))
+    packet.link = packet.data
+    return result
+
+
+def get_hash_recalc(run: Run, context: int) -> int:
+    """A number that packets of one flow have in common; here it follows from the network and transport headers."""
+    packet = _packet(run)
+    if packet.hash is None:
+        packet.hash = crc32(packet.read(packet.network, 40) or packet.content) or 1
+    return packet.hash
+
+
+def set_hash(run: Run, context: int, value: int) -> int:
+    """Say which it is.  Linux 4.9."""
+    _packet(run).hash = value & 0xFFFFFFFF
+    return 0
+
+
+def set_hash_invalid(run: Run, context: int) -> None:
+    """Find it out again."""
+    _packet(run).hash = None
 
 
 def xdp_adjust_head(run: Run, context: int, delta: int) -> int:

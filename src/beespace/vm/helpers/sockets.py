@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from beespace.vm.sockets import Socket
 
 __all__ = [
+    "sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp",
     "get_listener_sock", "get_netns_cookie", "get_socket_cookie", "get_socket_uid", "sk_cgroup_id", "sk_fullsock",
     "sk_release", "skb_cgroup_id", "skc_to_tcp_sock", "sock_from_file", "tcp_sock",
 ]  # fmt: skip
@@ -43,6 +44,29 @@ def get_listener_sock(run: Run, socket: int) -> int:
     """The socket, if it listens, or 0.  Linux 5.1."""
     found = run.machine.sockets.find(socket)
     return run.machine.sockets.address(found) if found is not None and found.state == _LISTEN else 0
+
+
+def sk_lookup_tcp(run: Run, context: int, tuple: int, size: int, netns: int, flags: int) -> int:
+    """A socket of ``machine.sockets`` by its ends, seen from a packet that comes; or 0.  Linux 4.20."""
+    return _lookup(run, 6, tuple, size & 0xFFFFFFFF, flags)
+
+
+skc_lookup_tcp = sk_lookup_tcp
+
+
+def sk_lookup_udp(run: Run, context: int, tuple: int, size: int, netns: int, flags: int) -> int:
+    """The same of UDP."""
+    return _lookup(run, 17, tuple, size & 0xFFFFFFFF, flags)
+
+
+def _lookup(run: Run, protocol: int, place: int, size: int, flags: int) -> int:
+    ends = run.memory.read(place, size)
+    width = {12: 4, 36: 16}.get(size)  # struct bpf_sock_tuple, IPv4 or IPv6
+    if width is None or flags:
+        return 0
+    ports = [int.from_bytes(ends[2 * width + at :][:2], "big") for at in (0, 2)]
+    found = run.machine.sockets.lookup(protocol, (ends[:width], ports[0]), (ends[width : 2 * width], ports[1]))
+    return 0 if found is None else run.machine.sockets.address(found)
 
 
 def sk_release(run: Run, socket: int) -> int:

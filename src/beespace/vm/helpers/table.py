@@ -6,13 +6,31 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from beespace.isa import helpers
-from beespace.vm.helpers import flow, inputs, maps, packets, printing, reading, rings, sockets, storages, timing
+from beespace.vm.helpers import (
+    checksums,
+    dynptrs,
+    flow,
+    inputs,
+    maps,
+    objects,
+    packets,
+    printing,
+    reading,
+    redirects,
+    rings,
+    sockets,
+    storages,
+    timing,
+)
 
 __all__ = ["HELPERS", "Helper"]
 
 Helper: TypeAlias = Callable[..., int | None]
 
-_MODULES = (flow, inputs, maps, packets, printing, reading, rings, sockets, storages, timing)
+_MODULES = (
+    checksums, dynptrs, flow, inputs, maps, objects, packets, printing, reading, redirects, rings, sockets, storages,
+    timing,
+)  # fmt: skip
 
 #: A module's functions are called as the kernel calls them, without ``bpf_``.
 HELPERS: Mapping[int, Helper] = {

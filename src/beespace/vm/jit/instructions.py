@@ -12,6 +12,7 @@ from beespace.isa.insn import Insn
 from beespace.isa.opcodes import (
     CALL,
     CALL_HELPER,
+    CALL_KFUNC,
     CALL_LOCAL,
     EXIT,
     LD_IMM64,
@@ -130,7 +131,7 @@ def _call(f: Function, insn: Insn) -> None:
     target = f.at + 1 + insn.imm
     if insn.opcode == CALL and insn.src == CALL_LOCAL and 0 <= target < len(f.insns):
         _call_local(f, target)
-    elif insn.is_register or insn.src == CALL_HELPER:
+    elif insn.is_register or insn.src in (CALL_HELPER, CALL_KFUNC):
         if insn.is_register:
             f.get(insn.dst)
         f.assist()

@@ -97,6 +97,8 @@ class NativeMemory(Memory):
             region, _ = self.locate(address, width, right)
         except Violation:
             return False
+        if not isinstance(region.data, bytearray | memoryview):  # an arena, of which only some pages are there
+            return False
         number = region.base >> 32
         limits = layout.limits(len(region.data))
         reads = limits if Rights.READ in region.rights else _NONE

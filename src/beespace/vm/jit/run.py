@@ -18,7 +18,7 @@ from beespace.vm.jit.function import FAULT, UNWRITTEN, WRITTEN
 from beespace.vm.jit.memory import NativeMemory
 from beespace.vm.jit.native import Native
 from beespace.vm.packet import Packet
-from beespace.vm.run import Frame, Run
+from beespace.vm.run import Frame, Run, Thrown
 from beespace.vm.sockets import Socket
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class NativeRun(Run):
 
     def call(self, code: Code, pc: int, arguments: Sequence[int | None]) -> int | None:
         unit, depth = self._jit.unit(code), len(self.frames)
-        if unit is None or pc not in unit.entries or depth == layout.MAX_FRAMES:
+        if unit is None or pc not in unit.entries or depth >= layout.MAX_FRAMES:
             if depth < layout.MAX_FRAMES:
                 self._words[layout.FRAMES + depth] = 0  # a frame of the interpreter's
             return super().call(code, pc, arguments)
@@ -145,6 +145,8 @@ class NativeRun(Run):
             self._jit.run = outer_run
         if status == FAULT:
             error, self.error = self.error, None
+            if isinstance(error, Thrown) and depth == self.bottom:
+                return self.caught(code, error)
             raise error or InternalError(f"native code of {code.name!r} ended for no reason")
         return words[layout.REGISTERS] if status == WRITTEN else None
 
@@ -191,7 +193,11 @@ class NativeRun(Run):
             self.frames.pop()
             self._native_memory.remove_stack(level)
             code, context = frame.successor
-            result = self.call(code, 0, [context])
+            outer, self.bottom = self.bottom, level
+            try:
+                result = self.call(code, 0, [context])
+            finally:
+                self.bottom = outer
         words[layout.REGISTERS], words[layout.LEFT] = result or 0, self._most - self.steps
         return UNWRITTEN if result is None else WRITTEN
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from beespace.errors import UsageError
 from beespace.spec import MapSpec
 from beespace.vm.errno import Errno, Refused
 from beespace.vm.maps.map import Map
 
-__all__ = ["PerfEventArray", "Record", "Ring"]
+__all__ = ["PerfEventArray", "Record", "Ring", "UserRing"]
 
 _PAGE = 4096
 _HEADER = 8  # BPF_RINGBUF_HDR_SZ
 _LARGEST = 0xFFFFFFFF // 4  # RINGBUF_MAX_RECORD_SZ
+
+
+def _room(size: int) -> int:
+    return (size + _HEADER + 7) // 8 * 8
 
 
 class Record:
@@ -26,7 +32,7 @@ class Record:
     @property
     def room(self) -> int:
         """What it takes of the ring, with its header."""
-        return (len(self.data) + _HEADER + 7) // 8 * 8
+        return _room(len(self.data))
 
 
 class Ring(Map):
@@ -63,6 +69,41 @@ class Ring(Map):
             if record.state == "submitted":
                 found.append(bytes(record.data))
         return found
+
+    def keys(self) -> list[bytes]:
+        raise Refused(Errno.ENOTSUPP)
+
+
+class UserRing(Map):
+    """``BPF_MAP_TYPE_USER_RINGBUF`` (Linux 6.1): records of user space for programs; ``max_entries`` is its size."""
+
+    sizes = (0, 0)
+
+    def __init__(self, spec: MapSpec, cpus: int) -> None:
+        super().__init__(spec, cpus)
+        if spec.max_entries % _PAGE or spec.max_entries & spec.max_entries - 1:
+            raise UsageError(
+                f"ring {spec.name!r} cannot have {spec.max_entries} bytes: a power of two, and whole pages"
+            )
+        self._records: deque[bytes] = deque()
+        self._used = 0
+        self.busy = False  # a program is looking
+
+    def put(self, data: bytes) -> None:
+        """A record; ``ENOSPC`` where there is no room."""
+        room = _room(len(data))
+        if self._used + room > self.spec.max_entries:
+            raise Refused(Errno.ENOSPC)
+        self._used += room
+        self._records.append(data)
+
+    def next(self) -> bytes | None:
+        """The oldest record, which is gone then."""
+        if not self._records:
+            return None
+        record = self._records.popleft()
+        self._used -= _room(len(record))
+        return record
 
     def keys(self) -> list[bytes]:
         raise Refused(Errno.ENOTSUPP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from beespace.spec import MapSpec
 from beespace.vm.maps.map import Element, Map
 
-__all__ = ["Storage"]
+__all__ = ["CgroupStorage", "PerCpuCgroupStorage", "Storage"]
 
 
 class Storage(Map):
@@ -39,3 +39,21 @@ def _with_room(spec: MapSpec) -> MapSpec:
     from beespace.record import replace
 
     return replace(spec, max_entries=1)
+
+
+class CgroupStorage(Map):
+    """``BPF_MAP_TYPE_CGROUP_STORAGE`` (Linux 4.19): the value of the one cgroup that the program is attached to."""
+
+    def __init__(self, spec: MapSpec, cpus: int) -> None:
+        super().__init__(_with_room(spec), cpus)
+        self._elements = [Element(bytes(spec.value_size)) for _ in range(cpus if self.per_cpu else 1)]
+
+    def local(self, cpu: int) -> Element:
+        """What ``bpf_get_local_storage`` gives."""
+        return self._elements[cpu if self.per_cpu else 0]
+
+
+class PerCpuCgroupStorage(CgroupStorage):
+    """``BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE`` (Linux 4.20)."""
+
+    per_cpu = True

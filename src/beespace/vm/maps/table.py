@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from beespace.errors import UsageError
 from beespace.isa.constants import MapType
 from beespace.spec import MapSpec
+from beespace.vm.maps.arena import Arena
 from beespace.vm.maps.array import Array, PerCpuArray, ProgramArray
 from beespace.vm.maps.hash import Hash, LruHash, LruPerCpuHash, PerCpuHash
 from beespace.vm.maps.map import Map
 from beespace.vm.maps.of_maps import ArrayOfMaps, HashOfMaps
 from beespace.vm.maps.queue import BloomFilter, Queue, Stack
-from beespace.vm.maps.ring import PerfEventArray, Ring
-from beespace.vm.maps.storage import Storage
+from beespace.vm.maps.redirect import CpuMap, DeviceHash, DeviceMap, SocketMap
+from beespace.vm.maps.ring import PerfEventArray, Ring, UserRing
+from beespace.vm.maps.storage import CgroupStorage, PerCpuCgroupStorage, Storage
 from beespace.vm.maps.trie import Trie
 
-__all__ = ["make"]
+__all__ = ["has_type", "make"]
 
 _TYPES: Mapping[int, type[Map]] = {
     MapType.ARRAY: Array,
@@ -38,7 +40,22 @@ _TYPES: Mapping[int, type[Map]] = {
     MapType.SK_STORAGE: Storage,
     MapType.INODE_STORAGE: Storage,
     MapType.CGRP_STORAGE: Storage,
+    MapType.ARENA: Arena,
+    MapType.CGROUP_STORAGE: CgroupStorage,
+    MapType.PERCPU_CGROUP_STORAGE: PerCpuCgroupStorage,
+    MapType.USER_RINGBUF: UserRing,
+    MapType.DEVMAP: DeviceMap,
+    MapType.DEVMAP_HASH: DeviceHash,
+    MapType.CPUMAP: CpuMap,
+    MapType.XSKMAP: SocketMap,
+    MapType.SOCKMAP: SocketMap,
+    MapType.REUSEPORT_SOCKARRAY: SocketMap,
 }
+
+
+def has_type(number: int) -> bool:
+    """Whether there are maps of that type."""
+    return number in _TYPES
 
 
 def make(spec: MapSpec, cpus: int) -> Map:
