@@ -18,9 +18,9 @@ from beespace.vm.maps.ring import PerfEventArray, Ring, UserRing
 from beespace.vm.maps.storage import CgroupStorage, PerCpuCgroupStorage, Storage
 from beespace.vm.maps.trie import Trie
 
-__all__ = ["has_type", "make"]
+__all__ = ["TYPES", "has_type", "make"]
 
-_TYPES: Mapping[int, type[Map]] = {
+TYPES: Mapping[int, type[Map]] = {
     MapType.ARRAY: Array,
     MapType.PERCPU_ARRAY: PerCpuArray,
     MapType.PROG_ARRAY: ProgramArray,
@@ -55,14 +55,14 @@ _TYPES: Mapping[int, type[Map]] = {
 
 def has_type(number: int) -> bool:
     """Whether there are maps of that type."""
-    return number in _TYPES
+    return number in TYPES
 
 
 def make(spec: MapSpec, cpus: int) -> Map:
     """A map; :class:`UsageError` for a type that this machine does not have, and sizes that the type cannot have."""
-    kind = _TYPES.get(spec.type)
+    kind = TYPES.get(spec.type)
     if kind is None:
-        known = ", ".join(MapType(number).name.lower() for number in _TYPES)
+        known = ", ".join(MapType(number).name.lower() for number in TYPES)
         name = MapType(spec.type).name.lower() if spec.type in set(MapType) else str(spec.type)
         raise UsageError(f"map {spec.name!r} is of type {name}, which the machine lacks", help=f"it has {known}")
     return kind(spec, cpus)
