@@ -8,7 +8,7 @@ compared with a list of the regions that there are, kept without :class:`~beespa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -46,9 +46,9 @@ class Watch:
     def disappeared(self, region: Region) -> None:
         self._regions.pop(id(region), None)
 
-    def access(self, address: int, size: int, right: Rights) -> None:
-        """The second opinion, of an access that was allowed."""
-        for region in self._regions.values():
+    def access(self, address: int, size: int, right: Rights, stacks: Sequence[Region] = ()) -> None:
+        """The second opinion, of an access that was allowed; ``stacks`` are those of native code."""
+        for region in (*self._regions.values(), *stacks):
             inside = region.base <= address and address + size <= region.base + len(region.data)
             if inside and right in region.rights:
                 return
@@ -85,7 +85,7 @@ def watched() -> Iterator[Watch]:
 
     def new_locate(self: Memory, address: int, size: int, right: Rights) -> tuple[Region, int]:
         found = locate(self, address, size, right)
-        watch.access(address, size, right)
+        watch.access(address, size, right, getattr(self, "_stacks", ()))
         return found
 
     def new_element(self: Element, value: bytes) -> None:
