@@ -31,6 +31,7 @@ from beespace.kernel import load, vmlinux_btf
 from beespace.lang import Declaration, Program
 from beespace.session.running import RunningProgram
 from beespace.session.simulated import SimulatedProgram, simulate
+from beespace.session.simulated_types import simulated_types
 
 CASES = FUNCTIONS * ROWS  # of one program
 PACKET = bytes(64)
@@ -71,7 +72,7 @@ def kernel_results(declaration: Declaration, data: bytes, records: list[dict[str
 
 def machine_results(declaration: Declaration, data: bytes, records: list[dict[str, Any]]) -> list[list[int]]:
     """What the machine computes."""
-    return _results(simulate(declaration.source(), data, {}), declaration, records)
+    return _results(simulate(declaration.source(), data, {}, simulated_types()), declaration, records)
 
 
 def _results(
