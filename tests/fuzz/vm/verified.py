@@ -30,15 +30,13 @@ _COUNTERS = SLOTS + 1  # the first slot of loop counters
 _SAVED = -8 * (_COUNTERS + 2)
 _KEY = 8 * (_COUNTERS + 4)
 STACK_SIZE = _KEY + 16
-_CONTEXT = 6
-_KEPT = (7, 8, 9)
+_CONTEXT, _KEPT = 6, (7, 8, 9)
 _NUMBERS = (0, 1, 2, 3, 4, 5, 7, 8, 9)
 _BINARY = (
     AluOp.ADD, AluOp.SUB, AluOp.MUL, AluOp.DIV, AluOp.OR, AluOp.AND, AluOp.LSH, AluOp.RSH, AluOp.MOD, AluOp.XOR,
     AluOp.ARSH,
 )  # fmt: skip
-_SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
-_DIVISIONS = (AluOp.DIV, AluOp.MOD)
+_SHIFTS, _DIVISIONS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH), (AluOp.DIV, AluOp.MOD)
 _CONDITIONS = tuple(each for each in JumpOp if each not in (JumpOp.JA, JumpOp.CALL, JumpOp.EXIT, JumpOp.JCOND))
 _ATOMICS = (AtomicOp.ADD, AtomicOp.OR, AtomicOp.AND, AtomicOp.XOR)
 _EDGES = (0, 1, 2, 7, 8, 31, 32, 63, 64, 127, 128, 255, 256, 4095, 65535, 65536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1,
