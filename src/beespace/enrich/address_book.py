@@ -115,7 +115,10 @@ class AddressBook:
                 self._keep(key, (*spans[:index], ended, *spans[index + 1 :]), ended)
 
     def at(self, address: str | bytes, at: int) -> Holder | None:
-        """Who had the address at ``at`` (ns since 1970); None if nobody is known to, or several may have."""
+        """Who had the address at ``at`` (ns since 1970); None if nobody is known to, or several may have.
+
+        What pods share with their node is the node's: EndpointSlices may tell of them before Nodes do.
+        """
         key = canonical(address)
         if key is None:
             return None
@@ -123,6 +126,7 @@ class AddressBook:
             held = [span for span in self._spans.get(key, ()) if span.covers(at)]
         if not held:
             return None
+        held = [span for span in held if span.holder.kind == "node"] or held
         first = min(held, key=lambda span: span.since)
         others = {span.holder.uid for span in held} - {first.holder.uid}
         return first.holder if not others or (first.until is not None and first.exact) else None

@@ -282,6 +282,10 @@ class Cluster:
             None if new is None else Holder("node", new.uid, new.name, None, new.name),
             first,
         )
+        for address in new.addresses if new else ():
+            for span in self.book.spans(address):
+                if span.holder.kind == "pod" and span.until is None:  # said before we knew that it is the node's
+                    self.book.release(address, span.holder.uid, span.since)
         nodes = list(self.reflectors["nodes"].objects.values())
         self._ranges = tuple(ip_network(text, strict=False) for node in nodes for text in node.pod_ranges)
         self.services.node_addresses = frozenset(
