@@ -110,7 +110,7 @@ class Watch:
         command += [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BEESPACE_READY": "1"}
         # A pipe that nobody reads would stop it.
-        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop()
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop() or by who started it
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.PIPE, text=True, env=environment)
 
     def wait_until_attached(self, cgroup: Path) -> None:
@@ -149,6 +149,7 @@ def watched(net: Net) -> Iterator[Callable[..., Watch]]:
         if each.process.poll() is None:
             each.process.kill()
             each.process.communicate()
+        each.output.close()
 
 
 def of(rows: list[dict[str, Any]], local: list[Any], remote: list[Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -111,7 +112,10 @@ def plain(text: str) -> str:
 
 
 def test_no_traffic_at_all(watch: Callable[..., subprocess.Popen[str]]) -> None:
-    output, errors = end(watch())
+    process = watch()
+    with socket.socket() as elsewhere, pytest.raises(ConnectionRefusedError):
+        elsewhere.connect(("127.0.0.1", 1))  # what fails in other cgroups is not of this one
+    output, errors = end(process)
     assert errors == ""
     assert "0 flows" in output.splitlines()[-1]
 

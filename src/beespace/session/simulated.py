@@ -124,7 +124,7 @@ class SimulatedProgram:
                 self._adapters[name] = SimulatedInterval(loaded.maps[name], losses, index)
             elif name in loaded.maps:
                 self._adapters[name] = SimulatedMap(loaded.maps[name], losses, index, loaded.maps)
-            else:
+            elif name in loaded.spec.variables:
                 self._adapters[name] = SimulatedVariable(loaded, loaded.spec.variables[name])
         self.log: RawLog | None = None
         if LOG_MAP in loaded.maps and MESSAGES in loaded.spec.variables:
@@ -132,7 +132,10 @@ class SimulatedProgram:
             self.log = SimulatedLog(SimulatedMap(loaded.maps[LOG_MAP], losses, len(declaration.maps)), table)
 
     def map(self, name: str) -> Any:
-        """The adapter of the map of that name."""
+        """The adapter of the map of that name; :class:`UsageError` if the machine has none of its type."""
+        if name not in self._adapters:
+            why = f"map {name!r} is of a type that the machine does not have"
+            raise UsageError(why, help="docs/testing.md says which it has")
         return self._adapters[name]
 
     def program(self, method: str) -> SimulatedMethod:

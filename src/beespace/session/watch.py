@@ -30,6 +30,7 @@ from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
 from beespace.session.nat import Nat
+from beespace.session.one_cgroup import of_cgroup
 from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_ns, boottime_offset_ns
@@ -172,8 +173,9 @@ class Watch:
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         self.interval, self.collected_at = now - before, time.time_ns()
         until = boottime_ns()
-        self.taken = taken = self._flows.flows.take()
+        taken = self._flows.flows.take()
         self.fill = {"flows": taken[2] / self._options.max_flows}
+        self.taken = taken = taken if self._options.cgroup is None else of_cgroup(taken, self._options.cgroup)
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
