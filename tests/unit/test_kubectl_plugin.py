@@ -40,6 +40,11 @@ sys.exit(told.get("status", {{}}).get(verb, 0))
 """
 
 
+def interruptible() -> None:
+    """As on a terminal: who runs tests in the background ignores interrupts, and a shell cannot undo that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Fake:
     """A kubectl that notes its calls."""
 
@@ -56,6 +61,7 @@ class Fake:
             [*self.shell, str(PLUGIN), *arguments],
             env={"PATH": f"{self.folder}:/usr/bin:/bin", "CALLS": str(self.log), "TOLD": json.dumps(told)},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=interruptible,
         )  # fmt: skip
 
     def run(self, *arguments: str, **told: Any) -> subprocess.CompletedProcess[str]:
@@ -198,7 +204,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def gone(pid: int) -> None:
-    until(lambda: not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text())
+    def is_gone() -> bool:
+        try:
+            return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    until(is_gone)
 
 
 @pytest.mark.parametrize(
