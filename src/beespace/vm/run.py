@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 from beespace.errors import ProgramFault
 from beespace.isa.disassembly import text
 from beespace.isa.helpers import BY_NUMBER
-from beespace.vm.arithmetic import U64
 from beespace.vm.code import Code
-from beespace.vm.errno import Refused
-from beespace.vm.helpers.table import Helper
+from beespace.vm.helpers.invoking import invoke
 from beespace.vm.instructions import INSTRUCTIONS
 from beespace.vm.kfuncs import KFUNCS
 from beespace.vm.memory import Rights, Violation
@@ -153,25 +151,13 @@ class Run:
             known = BY_NUMBER.get(number)
             name = f"bpf_{known.name}" if known else f"helper {number}"
             raise Violation(f"calls {name}, which this machine does not have")
-        return self._called(helper, arguments)
+        return invoke(self, helper, arguments)
 
     def call_kfunc(self, number: int, arguments: Sequence[int | None]) -> int | None:
         """Call a function of the kernel, by the number that :mod:`beespace.vm.loading` gave it."""
         if not 0 <= number < len(KFUNCS):
             raise Violation("calls a kernel function which this machine does not have")
-        return self._called(KFUNCS[number][1], arguments)
-
-    def _called(self, function: Helper, arguments: Sequence[int | None]) -> int | None:
-        taken = list(arguments[: function.__code__.co_argcount - 1])
-        needed = len(taken) - len(function.__defaults__ or ())
-        for place, value in enumerate(taken):
-            if value is None and place < needed:
-                raise Violation(f"passes r{place + 1}, which nobody has written")
-        try:
-            result = function(self, *(value or 0 for value in taken))
-        except Refused as refused:
-            return -refused.errno & U64
-        return None if result is None else result & U64
+        return invoke(self, KFUNCS[number][1], arguments)
 
     def tail_call(self, code: Code, context: int) -> bool:
         """Go on with another program instead of this function; ``False`` if that was done too often."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 from beespace.isa import helpers
 from beespace.vm.helpers import (
@@ -22,10 +21,9 @@ from beespace.vm.helpers import (
     storages,
     timing,
 )
+from beespace.vm.helpers.invoking import Helper
 
 __all__ = ["HELPERS", "Helper"]
-
-Helper: TypeAlias = Callable[..., int | None]
 
 _MODULES = (
     checksums, dynptrs, flow, inputs, maps, objects, packets, printing, reading, redirects, rings, sockets, storages,

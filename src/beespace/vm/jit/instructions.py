@@ -9,20 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from beespace.isa.insn import Insn
+from beespace.isa.opcode_table import opcode_table
 from beespace.isa.opcodes import (
     CALL,
     CALL_HELPER,
     CALL_KFUNC,
     CALL_LOCAL,
-    EXIT,
-    LD_IMM64,
     AluOp,
     AtomicOp,
     InsnClass,
-    JumpOp,
     Mode,
     Pseudo,
-    Size,
     Source,
 )
 from beespace.vm.jit import layout
@@ -261,42 +258,9 @@ def _load_packet(f: Function, insn: Insn) -> None:
     f.effect(f"br label %{f.at_target(f.at + 1)}")
 
 
-# -- the table -----------------------------------------------------------------------------------------------------
-
-
-def _table() -> dict[int, Form]:
-    table: dict[int, Form] = {
-        LD_IMM64: _load_immediate,
-        CALL: _call,
-        CALL | Source.X: _call,
-        EXIT: _exit,
-        InsnClass.JMP | JumpOp.JA: _jump,
-        InsnClass.JMP32 | JumpOp.JA: _jump,
-        InsnClass.JMP | JumpOp.JCOND: _may_go,
-        InsnClass.ALU | AluOp.END | Source.K: _byte_order,
-        InsnClass.ALU | AluOp.END | Source.X: _byte_order,
-        InsnClass.ALU64 | AluOp.END: _byte_order,
-    }
-    for number in (InsnClass.ALU, InsnClass.ALU64):
-        table[number | AluOp.NEG] = _negate
-        for source in Source:
-            table[number | source | AluOp.MOV] = _move
-            for operation in BINARY:
-                table[number | source | operation] = _binary
-    for number in (InsnClass.JMP, InsnClass.JMP32):
-        for source in Source:
-            for condition in COMPARE:
-                table[number | source | condition] = _jump_if
-    for size in Size:
-        table[InsnClass.LDX | Mode.MEM | size] = _load
-        table[InsnClass.ST | Mode.MEM | size] = _store
-        table[InsnClass.STX | Mode.MEM | size] = _store
-        table[InsnClass.STX | Mode.ATOMIC | size] = _atomic
-        if size is not Size.DW:
-            table[InsnClass.LDX | Mode.MEMSX | size] = _load_signed
-            table[InsnClass.LD | Mode.ABS | size] = _load_packet
-            table[InsnClass.LD | Mode.IND | size] = _load_packet
-    return table
-
-
-FORMS: Mapping[int, Form] = _table()
+FORMS: Mapping[int, Form] = opcode_table(
+    binary=_binary, negate=_negate, move=_move, byte_order=_byte_order,
+    jump=_jump, jump_long=_jump, jump_if=_jump_if, may_go=_may_go, call=_call, exit=_exit,
+    load=_load, load_signed=_load_signed, store=_store, atomic=_atomic, load_immediate=_load_immediate,
+    load_packet=_load_packet,
+)  # fmt: skip
