@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from beespace.enrich.canonical import canonical
@@ -140,6 +140,11 @@ class AddressBook:
     def known(self, address: str | bytes) -> bool:
         """Whether anybody is known to have or have had the address."""
         return bool(self.spans(address))
+
+    def held(self, addresses: Iterable[bytes | None]) -> set[bytes]:
+        """Those of ``addresses`` (16 bytes) that anybody is known to have or have had."""
+        with self._lock:
+            return {address for address in addresses if address is not None and address in self._spans}
 
     def of_pods(self, uids: Collection[str]) -> list[Span]:
         """The spans of those pods."""

@@ -153,35 +153,37 @@ class Addresses:
         """
         keys = _keys(addresses)
         count = len(keys)
+        cluster = self.cluster if self.cluster is not None and self.cluster.trusted else None
+        held = self.book.held(keys)
+        if cluster is None and not held:  # nobody can be named
+            return {name: pa.nulls(count, pa.string()) for name in REMOTE_COLUMNS}
         now = self._now_ns()
         times = [now] * count if at is None else at.tolist()
         port_list = [0] * count if ports is None else ports.tolist()
         protocol_list = [0] * count if protocols is None else protocols.tolist()
-        target_list = [None] * count if targets is None else _keys(targets)
+        target_list = [None] * count if targets is None or cluster is None else _keys(targets)
         target_port_list = port_list if target_ports is None else target_ports.tolist()
-        held = {key: bool(self.book.spans(key)) if key is not None else False for key in set(keys)}
+        facts = zip(keys, times, port_list, protocol_list, target_list, target_port_list, strict=True)
         rows = [
-            self._row(key, time, port, protocol, target, target_port, held[key])
-            for key, time, port, protocol, target, target_port in zip(
-                keys, times, port_list, protocol_list, target_list, target_port_list, strict=True
-            )
+            NOBODY
+            if key is None or (cluster is None and key not in held)
+            else self._row(key, time, port, protocol, target, target_port, key in held, cluster)
+            for key, time, port, protocol, target, target_port in facts
         ]
-        columns = zip(*rows, strict=True) if rows else ([] for _ in REMOTE_COLUMNS)
+        columns = zip(*rows, strict=True)
         return {name: pa.array(values, pa.string()) for name, values in zip(REMOTE_COLUMNS, columns, strict=True)}
 
     def _row(
         self,
-        key: bytes | None,
+        key: bytes,
         at: int,
         port: int,
         protocol: int,
         target: bytes | None,
         target_port: int,
         known: bool,
+        cluster: Cluster | None,
     ) -> Remote:
-        if key is None:
-            return NOBODY
-        cluster = self.cluster if self.cluster is not None and self.cluster.trusted else None
         holder = self.book.at(key, at) if known else None
         if holder is None and cluster is not None:
             cluster.want(key, at)

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,14 @@ from beespace.session.dimensions import start_times
 from beespace.session.dns_names import Names
 from beespace.session.interfaces import Interfaces
 from beespace.session.nat import Nat
+from beespace.session.one_cgroup import of_cgroup
 from beespace.session.values import known, network_type, plain, times, transports, words
-from beespace.stream import Batch, joined_layout, records_of
+from beespace.stream import Batch, joined_layout, keys_of, records_of
 from beespace.stream.dtype import dtype_of
 from beespace.stream.tables import FLOWS
 from beespace.stream.text import address_column, octets, text_column
 
 Records = NDArray[np.void]
-_KEY = FlowKey.layout.size
 
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
 FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long begin another flow
@@ -80,8 +81,16 @@ class FlowRows:
     """Makes batches of the ``flows`` table; remembers when each flow was first seen."""
 
     def __init__(
-        self, who: Who, node: str | None, booted: int, interfaces: Interfaces | None = None, nat: Nat | None = None
+        self,
+        who: Who,
+        node: str | None,
+        booted: int,
+        interfaces: Interfaces | None = None,
+        nat: Nat | None = None,
+        cgroup: Path | None = None,
     ) -> None:
+        """``cgroup``: the one that is watched; None: every socket."""
+        self._cgroup = cgroup
         self._who = who
         self._nat = nat if nat is not None else Nat(None)
         self._node = node
@@ -89,8 +98,7 @@ class FlowRows:
         self._interfaces = interfaces or Interfaces()
         # key -> first and last sight (ns since boot), running total of retransmissions, socket cookie
         self._known: dict[bytes, tuple[int, int, int, int]] = {}
-        nothing = np.zeros(0, dtype_of(joined_layout(FlowKey.layout, FlowStats.layout)))
-        self._now: tuple[bytearray, Records] = bytearray(), nothing
+        self._now: Records = np.zeros(0, dtype_of(joined_layout(FlowKey.layout, FlowStats.layout)))
         self._before = self._now
 
     def begin(self, taken: tuple[bytearray, bytearray, int], moved: Mapping[int, Moved]) -> None:
@@ -100,8 +108,10 @@ class FlowRows:
         """
         keys, values, count = taken
         rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
+        if self._cgroup is not None:
+            rows = of_cgroup(rows, self._cgroup)
         _hand_over(rows, moved)
-        self._before, self._now = self._now, (keys, rows)
+        self._before, self._now = self._now, rows
 
     def batch(
         self,
@@ -118,8 +128,8 @@ class FlowRows:
         ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most frequent reason, by
         the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses.
         """
-        keys, rows = self._now
-        drops = _drops(keys, len(rows), dropped)
+        rows = self._now
+        drops = _drops(rows, dropped)
         # From here on each connection is one row, with its real peer.
         rows, called, into = self._nat.resolve(rows)
         count = len(rows)
@@ -182,17 +192,18 @@ class FlowRows:
     @property
     def records(self) -> Records:
         """What the last batch was made of: fields of FlowKey and FlowStats."""
-        return self._now[1]
+        return self._now
 
     def owners(self, keys: Sequence[bytes]) -> Records:
         """Who owns the flows of those keys, in this interval or the one before; zeroes: nobody."""
-        found = np.zeros(len(keys), self._now[1].dtype)
-        if not keys:
-            return found
+        found = np.zeros(len(keys), self._now.dtype)
+        wanted = set(keys)
         rows: dict[bytes, np.void] = {}
-        for table, records in (self._before, self._now):
-            for row in np.flatnonzero(records["owned"]).tolist():
-                rows[bytes(table[row * _KEY : (row + 1) * _KEY])] = records[row]
+        for records in (self._before, self._now) if wanted else ():
+            owned = np.flatnonzero(records["owned"])
+            for row, key in zip(owned.tolist(), keys_of(records[owned], FlowKey.layout), strict=True):
+                if key in wanted:
+                    rows[key] = records[row]
         for number, key in enumerate(keys):
             if key in rows:
                 found[number] = rows[key]
@@ -200,9 +211,9 @@ class FlowRows:
 
     def owners_by_cookie(self, cookies: Sequence[int]) -> Records:
         """The same by the cookie of a socket."""
-        found = np.zeros(len(cookies), self._now[1].dtype)
+        found = np.zeros(len(cookies), self._now.dtype)
         wanted = np.array(cookies, np.uint64)
-        for _table, records in (self._before, self._now):
+        for records in (self._before, self._now):
             these = records[(records["owned"] != 0) & np.isin(records["cookie"], wanted)]
             if not len(these):
                 continue
@@ -218,9 +229,8 @@ class FlowRows:
         known = self._known
         first: list[int] = rows["first"].tolist()
         retransmits: list[int] = rows["retransmits"].tolist()
-        octets_of_key = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.itemsize)[:, :_KEY]
-        names: list[bytes] = np.ascontiguousarray(octets_of_key).view(f"V{_KEY}").ravel().tolist()
-        facts = zip(names, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
+        keys = keys_of(rows, FlowKey.layout)
+        facts = zip(keys, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
         for row, (key, began, last, cookie, total) in enumerate(list(facts)):
             before = known.pop(key, None)  # and put in again: the dictionary's order is that of last sight
             if before is not None and began - before[1] < FORGOTTEN_NS:
@@ -237,11 +247,11 @@ class FlowRows:
 Drops = list[tuple[int, str | None]]
 
 
-def _drops(keys: bytearray, count: int, dropped: Mapping[bytes, tuple[int, str]] | None) -> Drops | None:
-    """Packets and reason for each of the kernel's keys; None if nobody looked."""
+def _drops(rows: Records, dropped: Mapping[bytes, tuple[int, str]] | None) -> Drops | None:
+    """Packets and reason for each of the kernel's rows; None if nobody looked."""
     if not dropped:
-        return None if dropped is None else [(0, None)] * count
-    return [dropped.get(bytes(keys[at : at + _KEY]), (0, None)) for at in range(0, count * _KEY, _KEY)]
+        return None if dropped is None else [(0, None)] * len(rows)
+    return [dropped.get(key, (0, None)) for key in keys_of(rows, FlowKey.layout)]
 
 
 def _of_rows(drops: Drops | None, into: NDArray[np.intp], count: int) -> dict[str, pa.Array]:

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from beespace.errors import KernelError
 from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP
+from beespace.probes.flows import FlowKey
+from beespace.stream import keys_of
 from beespace.syscall.conntrack import Conntrack, Tracked, Tuple
 
 __all__ = ["Called", "Nat", "Route"]
@@ -127,12 +129,7 @@ class Nat:
         if self._conntrack is None or not len(rows):
             return same
         ports = (rows["local_port"] != 0) & (rows["remote_port"] != 0)
-        end = self._clock() + self._budget_s
-        routes = {
-            row: found
-            for row in np.flatnonzero(np.isin(rows["protocol"], TRANSLATED) & ports).tolist()
-            if (found := self._route(rows, row, end)) is not None
-        }
+        routes = self._routes(rows, np.flatnonzero(np.isin(rows["protocol"], TRANSLATED) & ports))
         if not routes:
             return same
         rows = rows.copy()
@@ -144,31 +141,33 @@ class Nat:
                 called.ports[row] = found.called_port
         return _merged(rows, called)
 
-    def _route(self, rows: Records, row: int, end: float) -> Route | None:
-        ends = Tuple(
-            bytes(rows["local"][row]),
-            bytes(rows["remote"][row]),
-            int(rows["local_port"][row]),
-            int(rows["remote_port"][row]),
-        )
-        protocol, cookie = int(rows["protocol"][row]), int(rows["cookie"][row])
-        key = (b"%s%s%d.%d.%d" % (ends.source, ends.destination, *ends[2:], protocol), cookie)
-        known = self._known.get(key)
+    def _routes(self, rows: Records, places: NDArray[np.intp]) -> dict[int, Route]:
+        """The routes of the rows at ``places``, where there are any: what is known, else what can be asked in time."""
         now = self._clock()
-        if known is not None and (protocol == IPPROTO_TCP or now - known[1] < AGAIN_S):
-            self._known.move_to_end(key)
-            return known[0]
-        if now > end:
-            self.deferred += 1
-            return known[0] if known is not None else None
-        found = self._ask(ends, protocol)
-        self._known[key] = found, now
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return found
+        end = now + self._budget_s
+        these = rows[places]
+        keys = zip(keys_of(these, FlowKey.layout), these["cookie"].tolist(), strict=True)
+        routes: dict[int, Route] = {}
+        for row, protocol, key in zip(places.tolist(), these["protocol"].tolist(), keys, strict=True):
+            known = self._known.get(key)
+            if known is not None and (protocol == IPPROTO_TCP or now - known[1] < AGAIN_S):
+                self._known.move_to_end(key)
+                found = known[0]
+            elif (now := self._clock()) <= end:
+                found = self._ask(_ends(rows, row), protocol)
+                self._known[key] = found, now
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+            else:
+                self.deferred += 1
+                found = known[0] if known is not None else None
+            if found is not None:
+                routes[row] = found
+        return routes
 
     def _ask(self, ends: Tuple, protocol: int) -> Route | None:
-        assert self._conntrack is not None
+        if self._conntrack is None:  # it failed in the middle of an interval
+            return None
         self.asked += 1
         try:
             found = self._conntrack.find(ends, protocol)
@@ -180,6 +179,11 @@ class Nat:
             self.note = f"Services and their back-ends cannot be told apart: {error}"
             return None
         return route(ends, found, reverse)
+
+
+def _ends(rows: Records, row: int) -> Tuple:
+    local, remote = bytes(rows["local"][row]), bytes(rows["remote"][row])
+    return Tuple(local, remote, int(rows["local_port"][row]), int(rows["remote_port"][row]))
 
 
 def _merged(rows: Records, called: Called) -> Resolved:

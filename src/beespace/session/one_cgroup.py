@@ -11,27 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
-from beespace.probes.flows import FlowKey, FlowStats
-from beespace.stream import records_of
+from numpy.typing import NDArray
 
 __all__ = ["of_cgroup"]
 
+Records = NDArray[np.void]
 
-def of_cgroup(taken: tuple[bytearray, bytearray, int], cgroup: Path) -> tuple[bytearray, bytearray, int]:
-    """Keys, values and their number, without flows that have no packets and are of nobody in ``cgroup``."""
-    keys, values, count = taken
-    rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
+
+def of_cgroup(rows: Records, cgroup: Path) -> Records:
+    """``rows`` (of FlowKey and FlowStats) without flows that have no packets and are of nobody in ``cgroup``."""
     kept = (rows["tx_packets"] != 0) | (rows["rx_packets"] != 0)
     if kept.all():
-        return taken
+        return rows
     inside = np.fromiter(_numbers(cgroup), np.uint64)
     kept |= (rows["owned"] != 0) & np.isin(rows["cgroup"], inside)
-    parts = []
-    for data, size in ((keys, FlowKey.layout.size), (values, FlowStats.layout.size)):
-        octets = np.frombuffer(data, np.uint8, count * size).reshape(count, size)
-        parts.append(bytearray(octets[kept].tobytes()))
-    return parts[0], parts[1], int(kept.sum())
+    return np.asarray(rows[kept])
 
 
 def _numbers(cgroup: Path) -> Iterator[int]:

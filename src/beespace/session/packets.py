@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from beespace.capture import Direction, LinkType, PcapngWriter
-from beespace.probes.flows import FlowKey, FlowStats
+from beespace.probes.flows import FlowKey
 from beespace.probes.packets import Packets
 from beespace.session.live_events import LiveRing
 from beespace.session.recorded_flows import owner_fields
 from beespace.session.watch import Watch
 from beespace.sinks.recording import IDENTITY, PACKETS, RecordingSink
-from beespace.stream import Batch, records_of
+from beespace.stream import Batch
 
 __all__ = ["PacketRecorder"]
 
@@ -75,8 +75,7 @@ class PacketRecorder:
 
     def _sockets(self, lost: int) -> None:
         """Sockets of this interval whose owner was not known before, or is another now."""
-        keys, values, count = self._watch.taken
-        rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
+        rows = self._watch.flows.records
         names = list(dict.fromkeys([*owner_fields(), *(field.name for field in FlowKey.layout.fields)]))
         rows = rows[(rows["owned"] != 0) & (rows["cookie"] != 0)]
         new = []

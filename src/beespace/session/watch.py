@@ -30,7 +30,6 @@ from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
 from beespace.session.nat import Nat
-from beespace.session.one_cgroup import of_cgroup
 from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_ns, boottime_offset_ns
@@ -70,8 +69,6 @@ class Watch:
         self._execs = Execs()
         self._lost: dict[str, int] = {}
         self.unattributed = Unattributed()
-        self.taken: tuple[bytearray, bytearray, int] = (bytearray(), bytearray(), 0)  # of the last interval
-        self.moved: Mapping[int, Moved] = {}
         self.interval = 0.0  # length of the last interval in seconds
         self.collected_at = 0  # and its end, ns since 1970
         self.began = 0.0  # when it began to be collected, by time.monotonic
@@ -85,7 +82,9 @@ class Watch:
             interfaces = Interfaces()
             self._nat = _nat(self._options.netns)
             stack.callback(self._nat.close)
-            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces, self._nat)
+            self._flow_rows = FlowRows(
+                self._who, self._options.node, booted, interfaces, self._nat, self._options.cgroup
+            )
             self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
             self._names = Names()
             self._dns_rows = DnsRows(self._who, self._options.node, booted, self._names)
@@ -152,6 +151,11 @@ class Watch:
         return self._dimensions.taken
 
     @property
+    def flows(self) -> FlowRows:
+        """What was counted in the last interval, and who owns it."""
+        return self._flow_rows
+
+    @property
     def cgroup(self) -> Path | None:
         """The cgroup whose sockets are watched; None: all of them."""
         return self._options.cgroup
@@ -175,11 +179,10 @@ class Watch:
         until = boottime_ns()
         taken = self._flows.flows.take()
         self.fill = {"flows": taken[2] / self._options.max_flows}
-        self.taken = taken = taken if self._options.cgroup is None else of_cgroup(taken, self._options.cgroup)
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
-        self.moved = moved = {event.cookie: event for event in self._moved()}
+        moved = {event.cookie: event for event in self._moved()}
         dropped = self._drop_rows.take()
         self._flow_rows.begin(taken, moved)
         # Answers first: what they name may have been used at once.

@@ -17,7 +17,7 @@ table, tables  the catalogue: every table and column with type, unit, words and 
 from beespace.stream.batch import Batch, Stage, run
 from beespace.stream.decode import Decoder, decode
 from beespace.stream.dtype import arrow_schema_of, dtype_of
-from beespace.stream.interval import joined_layout, records_of
+from beespace.stream.interval import joined_layout, keys_of, records_of
 from beespace.stream.ring import Drained, RingRegion, drain
 from beespace.stream.table import Column, Table
 from beespace.stream.tables import TABLES, table
@@ -27,6 +27,6 @@ __all__ = [
     "dtype_of", "arrow_schema_of",
     "Decoder", "decode",
     "RingRegion", "Drained", "drain",
-    "joined_layout", "records_of",
+    "joined_layout", "keys_of", "records_of",
     "Column", "Table", "TABLES", "table",
 ]  # fmt: skip

@@ -74,6 +74,13 @@ def records_of(
     return records
 
 
+def keys_of(records: NDArray[np.void], key: Layout) -> list[bytes]:
+    """The bytes of each record's key, as the kernel has them; ``records`` are of :func:`records_of`."""
+    octets = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), records.itemsize)[:, : key.size]
+    names: list[bytes] = np.ascontiguousarray(octets).view(f"V{key.size}").ravel().tolist()
+    return names
+
+
 def _value_offset(key: Layout, value: Layout) -> int:
     return -(-key.size // value.align) * value.align
 
