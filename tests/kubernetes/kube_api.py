@@ -29,9 +29,11 @@ COLLECTIONS = {
     "/api/v1/nodes": ("nodes", "Node"),
     "/api/v1/namespaces": ("namespaces", "Namespace"),
     "/apis/discovery.k8s.io/v1/endpointslices": ("endpointslices", "EndpointSlice"),
+    "/apis/discovery.k8s.io/v1beta1/endpointslices": ("endpointslices", "EndpointSlice"),
     "/apis/apps/v1/replicasets": ("replicasets", "ReplicaSet"),
     "/apis/batch/v1/jobs": ("jobs", "Job"),
 }
+OLD, NEW = "/apis/discovery.k8s.io/v1beta1/", "/apis/discovery.k8s.io/v1/"
 FIELDS = {
     "metadata.name": lambda item: item["metadata"]["name"],
     "metadata.namespace": lambda item: item["metadata"].get("namespace", ""),
@@ -45,7 +47,8 @@ class FakeApi:
     """The server; a context manager.  Objects are changed with :meth:`put` and :meth:`delete`, faults are attributes.
 
     ``remembers``: how many changes a watch may be behind.  ``tokens``: who is let in (empty: anybody).
-    ``forbidden``: resources that answer 403.  ``absent``: resources that this server does not have (404).
+    ``forbidden``: resources that answer 403.  ``absent``: resources that this server does not have (404).  ``old``: it
+    is of before 1.21, with EndpointSlices as they were then.
     """
 
     def __init__(self, *, remembers: int = 1000) -> None:
@@ -55,6 +58,7 @@ class FakeApi:
         self.tokens: set[str] = set()
         self.forbidden: set[str] = set()
         self.absent: set[str] = set()
+        self.old = False
         self.throttle: list[float] = []  # Retry-After of the next requests
         self.bookmark_s = 0.2
         self.watch_s: float | None = None  # streams end after this long, whatever they asked for
@@ -295,7 +299,7 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             if api.tokens and token not in api.tokens:
                 raise Refused(401, "Unauthorized", "Unauthorized")
-            if resource in api.absent:
+            if resource in api.absent or path.startswith(NEW if api.old else OLD):
                 raise Refused(404, "NotFound", "the server could not find the requested resource")
             if resource in api.forbidden:
                 raise Refused(403, "Forbidden", f'{resource} is forbidden: User "beespace" cannot {what} resource')
@@ -307,13 +311,15 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
                 self._send(200, _partial(item) if partial else {"kind": kind, **item})
             elif what == "list":
                 page = api.list(resource, query)
+                if path.startswith(OLD):
+                    page["items"] = [_older(item) for item in page["items"]]
                 if partial:
                     page["items"] = [_partial(item) for item in page["items"]]
                 self._send(200, {"kind": f"{kind}List", "apiVersion": "v1", **page})
             else:
-                self._stream(resource, query, partial)
+                self._stream(resource, query, partial, path.startswith(OLD))
 
-        def _stream(self, resource: str, query: dict[str, str], partial: bool) -> None:
+        def _stream(self, resource: str, query: dict[str, str], partial: bool, older: bool) -> None:
             events = api.watch(resource, query, self)
             first = True
             for event in events:
@@ -332,6 +338,8 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
                     return
                 if partial and event["type"] != "ERROR":
                     event = {**event, "object": _partial(event["object"])}
+                if older and event["type"] not in ("ERROR", "BOOKMARK"):
+                    event = {**event, "object": _older(event["object"])}
                 data = json.dumps(event).encode() + b"\n"
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
@@ -365,6 +373,14 @@ def _found(path: str) -> tuple[str, str, str | None, str]:
         if collection in COLLECTIONS:
             return (*COLLECTIONS[collection], parts[at + 3], parts[at + 1])
     raise Refused(404, "NotFound", "the server could not find the requested resource")
+
+
+def _older(item: Json) -> Json:
+    """An EndpointSlice as 1.20 has it: the node of an endpoint is a part of its topology."""
+    endpoints = [dict(each) for each in item["endpoints"]]
+    for each in endpoints:
+        each["topology"] = {"kubernetes.io/hostname": each.pop("nodeName")}
+    return {**item, "apiVersion": "discovery.k8s.io/v1beta1", "endpoints": endpoints}
 
 
 def _partial(item: Json) -> Json:

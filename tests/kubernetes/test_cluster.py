@@ -167,7 +167,9 @@ def serve(
     api.put("endpointslices", k8s.endpoint_slice(name, [k8s.endpoint(*each) for each in pods], (k8s.port(8080),)))
 
 
-def test_a_pod_of_another_node_behind_a_service(api: FakeApi, until: Until) -> None:
+@pytest.mark.parametrize("old", [False, True])
+def test_a_pod_of_another_node_behind_a_service(api: FakeApi, until: Until, old: bool) -> None:
+    api.old = old
     owner = deployment(api, "cart")
     uid = api.put("pods", k8s.pod("cart-1", node="node2", ip="10.2.0.7", owner=owner))["metadata"]["uid"]
     serve(api, "cart", ("10.2.0.7", "cart-1", uid))
@@ -187,6 +189,9 @@ def test_a_pod_of_another_node_behind_a_service(api: FakeApi, until: Until) -> N
         assert not any(
             what in ("list", "watch") and "nodeName" not in path for what, path in api.requests if "/pods" in path
         )
+        assert who.lacks() == [] and who.cluster is not None
+        version = "v1beta1" if old else "v1"
+        assert who.cluster.statistics()["endpointslices_path"] == f"/apis/discovery.k8s.io/{version}/endpointslices"
 
 
 def test_services_that_share_a_pod_and_services_by_node_port(api: FakeApi, until: Until) -> None:
@@ -346,6 +351,12 @@ def test_doctor_says_what_may_be_read(api: FakeApi, tmp_path: Path, capsys: pyte
     said = {found["feature"]: found for found in map(json.loads, capsys.readouterr().out.splitlines())}
     assert said["Kubernetes pods"]["available"] and not said["Kubernetes services"]["available"]
     assert "403" in said["Kubernetes services"]["why"]
+    assert "v1beta1" not in said["Kubernetes endpointslices"]["why"]
+    api.old = True
+    main(["doctor", "-o", "json", "--kubeconfig", str(tmp_path / "config")])
+    said = {found["feature"]: found for found in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert said["Kubernetes endpointslices"]["available"]
+    assert said["Kubernetes endpointslices"]["why"].endswith(" as /apis/discovery.k8s.io/v1beta1/endpointslices")
     with api.away():
         main(["doctor", "-o", "json", "--kubeconfig", str(tmp_path / "config")])
         assert "refused" in capsys.readouterr().out

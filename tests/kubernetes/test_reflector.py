@@ -17,6 +17,7 @@ from kube_api import FakeApi
 from beespace.enrich.kubernetes import facts
 from beespace.enrich.kubernetes.access import Access
 from beespace.enrich.kubernetes.client import Client
+from beespace.enrich.kubernetes.cluster import SLICES
 from beespace.enrich.kubernetes.facts import PodFacts
 from beespace.enrich.kubernetes.reflector import Reflector, Resource
 
@@ -26,12 +27,13 @@ PODS = Resource("pods", "/api/v1/pods", facts.pod, "pods", "spec.nodeName=node1"
 
 
 @contextmanager
-def following(api: FakeApi, **options: Any) -> Iterator[Reflector[PodFacts]]:
+def following(api: FakeApi, **options: Any) -> Iterator[Reflector[Any]]:
     access = options.pop("access", None) or Access("127.0.0.1", api.port)
     client = Client(access, timeout_s=5, quiet_s=options.pop("quiet_s", 20))
     changed = options.pop("changed", lambda old, new, listed: None)
+    resource = options.pop("resource", PODS)
     quick = {"first_s": 0.02, "longest_s": 0.2, "denied_s": 0.2, **options}
-    reflector = Reflector(client, options.pop("resource", PODS), changed, **quick)
+    reflector = Reflector(client, resource, changed, **quick)
     reflector.start()
     try:
         yield reflector
@@ -171,6 +173,24 @@ def test_what_may_not_be_read_is_said_and_asked_for_again(api: FakeApi, until: U
         api.expire_streams()
         until(lambda: reflector.state.state == state)
         assert reflector.objects == {}  # what we may not follow any more we do not know
+
+
+def test_a_server_is_asked_where_it_has_a_kind(api: FakeApi, until: Until) -> None:
+    """EndpointSlices of an old server, which is then updated to one that has them elsewhere, and back."""
+    api.old = True
+    api.put("endpointslices", k8s.endpoint_slice("web", [k8s.endpoint("10.2.0.7", "web-1", "u1")], (k8s.port(80),)))
+    with following(api, resource=SLICES) as reflector:
+        for lists, (old, version) in enumerate(((True, "v1beta1"), (False, "v1"), (True, "v1beta1")), 1):
+            api.old = old
+            api.cut()
+            until(lambda: reflector.state.lists == lists)  # noqa: B023
+            assert reflector.path == f"/apis/discovery.k8s.io/{version}/endpointslices"
+            (found,) = reflector.objects.values()
+            assert [(each.pod_name, each.node) for each in found.endpoints] == [("web-1", "node2")]
+        api.absent.add("endpointslices")
+        api.cut()
+        until(lambda: reflector.state.state == "absent")
+        assert reflector.objects == {}
 
 
 def test_an_api_server_that_is_away_for_a_while(api: FakeApi, until: Until) -> None:

@@ -201,6 +201,7 @@ class Cluster:
                 f"{name}_lists": state.lists,
                 f"{name}_events": state.events,
                 f"{name}_errors": state.errors,
+                f"{name}_path": reflector.path,
             }
         return {**numbers, "asked": self.lookups.asked, "asked_failed": self.lookups.failed}
 
@@ -382,8 +383,9 @@ SERVICES: Resource[ServiceFacts] = Resource(
     "services", "/api/v1/services", facts.service, "what a Service's address is called"
 )
 SLICES: Resource[SliceFacts] = Resource(
-    "endpointslices", "/apis/discovery.k8s.io/v1/endpointslices", facts.endpoint_slice, "pods of other nodes"
-)
+    "endpointslices", "/apis/discovery.k8s.io/v1/endpointslices", facts.endpoint_slice, "pods of other nodes",
+    older=("/apis/discovery.k8s.io/v1beta1/endpointslices",),  # Kubernetes 1.17 to 1.24; v1 is of 1.21
+)  # fmt: skip
 NODES: Resource[NodeFacts] = Resource("nodes", "/api/v1/nodes", facts.node, "addresses of nodes, ranges of pods")
 NAMESPACES: Resource[NamespaceFacts] = Resource(
     "namespaces", "/api/v1/namespaces", facts.namespace, "the cluster's uid", accept=METADATA_LIST

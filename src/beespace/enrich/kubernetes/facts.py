@@ -22,6 +22,7 @@ KEPT_LABELS = (
     "pod-template-generation", *LABELS,
 )  # fmt: skip
 SERVICE = "kubernetes.io/service-name"
+HOSTNAME = "kubernetes.io/hostname"  # v1beta1 has the node in the endpoint's topology
 HOSTLESS = ("", "None")  # a headless service has no address of its own
 
 
@@ -196,7 +197,7 @@ def endpoint_slice(item: Json) -> SliceFacts:
                     target.get("uid") if is_pod else None,
                     target.get("name") if is_pod else None,
                     _shared(target.get("namespace") or meta["namespace"]) if is_pod else None,
-                    _shared(each.get("nodeName")),
+                    _shared(each.get("nodeName") or (each.get("topology") or {}).get(HOSTNAME)),
                     bool((each.get("conditions") or {}).get("terminating")),
                 )
             )

@@ -6,7 +6,8 @@ What can happen, and what is done (Kubernetes API concepts, "Efficient detection
 * 410 Gone, as an answer or as an event: what we know is too old; list again, and take the difference;
 * 429, or 503 with a time: wait as long as the server says;
 * 401: the token has expired; it is read again for the next request;
-* 403, or 404 (the server has no such kind): go on without, ask again every few minutes, say what is missing;
+* 404 (the server has no such kind): try where older servers have it;
+* 403, or 404 everywhere: go on without, ask again every few minutes, say what is missing;
 * anything else: wait longer each time, up to half a minute, and never in step with other agents.
 
 The versions of bookmarks are remembered, so that after a long quiet time the server still has what came since.
@@ -51,7 +52,10 @@ F = TypeVar("F", bound=Fact)
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[F]):
-    """A kind of object: where it is listed, what is kept of it, and what is missing without it."""
+    """A kind of object: where it is listed, what is kept of it, and what is missing without it.
+
+    ``older``: where servers have it that do not have ``path``; ``facts`` reads what those send, too.
+    """
 
     name: str
     path: str
@@ -59,6 +63,12 @@ class Resource(Generic[F]):
     lacking: str
     selector: str = ""  # fieldSelector
     accept: str = "application/json"
+    older: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Everywhere that it may be, the newest first."""
+        return (self.path, *self.older)
 
 
 @dataclass(slots=True)
@@ -102,6 +112,8 @@ class Reflector(Generic[F]):
         self._clock = clock
         self._version: str | None = None  # where to watch from; None: list first
         self._newest = False  # the next list must not come from a cache that may be behind
+        self._paths = list(resource.paths)  # the first is asked
+        self._nowhere = 0  # so many of them were not there, one after the other
         self._failures = 0
         self._stop = threading.Event()
         self.synced = threading.Event()  # a whole list was taken in, or is not to be had
@@ -120,6 +132,11 @@ class Reflector(Generic[F]):
         """Wait for the thread's end."""
         if self._thread is not None:
             self._thread.join(timeout_s)
+
+    @property
+    def path(self) -> str:
+        """Where the server has it, or is asked for it next."""
+        return self._paths[0]
 
     # The thread
 
@@ -145,6 +162,8 @@ class Reflector(Generic[F]):
         except Unauthorized as error:
             return self._failed("behind", error)
         except (Forbidden, Missing) as error:
+            if isinstance(error, Missing) and self._elsewhere():
+                return 0.0
             self._drop_all()
             self._note("forbidden" if isinstance(error, Forbidden) else "absent", error)
             self._version = None
@@ -165,7 +184,7 @@ class Reflector(Generic[F]):
         if not self._newest:
             query["resourceVersion"] = "0"  # the server's cache will do
         while True:
-            answer = self._client.get(self.resource.path, query, accept=self.resource.accept)
+            answer = self._client.get(self.path, query, accept=self.resource.accept)
             self._heard()
             for item in answer.get("items") or ():
                 fact = self._read(item)
@@ -193,7 +212,7 @@ class Reflector(Generic[F]):
             **self._selection(),
         }
         began, any_event = self._clock(), False
-        for event in self._client.watch(self.resource.path, query, accept=self.resource.accept):
+        for event in self._client.watch(self.path, query, accept=self.resource.accept):
             self._heard()
             self._fine()
             any_event = True
@@ -208,7 +227,17 @@ class Reflector(Generic[F]):
                 self._version = str(version)
         self._heard()
         if not any_event and self._clock() - began < 1.0:
-            raise ApiError(f"{self.resource.path}: the watch ended at once")
+            raise ApiError(f"{self.path}: the watch ended at once")
+
+    def _elsewhere(self) -> bool:
+        """Ask at the next path; False if it was not at any of them.  An update may move it either way."""
+        self._paths.append(self._paths.pop(0))
+        self._version = None
+        self._nowhere += 1
+        if self._nowhere < len(self._paths):
+            return True
+        self._nowhere = 0
+        return False
 
     def _selection(self) -> dict[str, str]:
         return {"fieldSelector": self.resource.selector} if self.resource.selector else {}
@@ -239,7 +268,7 @@ class Reflector(Generic[F]):
         self.state.contact = self._clock()
 
     def _fine(self) -> None:
-        self._failures = 0
+        self._failures = self._nowhere = 0
         self.state.state, self.state.why = "current", ""
 
     def _note(self, state: str, error: Exception) -> None:

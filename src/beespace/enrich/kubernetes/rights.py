@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from beespace.enrich.kubernetes.access import Access
-from beespace.enrich.kubernetes.client import ApiError, Client
+from beespace.enrich.kubernetes.client import ApiError, Client, Missing
 from beespace.enrich.kubernetes.cluster import resources
+from beespace.enrich.kubernetes.reflector import Resource
 
 __all__ = ["Right", "rights"]
 
@@ -27,11 +28,26 @@ def rights(access: Access, node: str) -> list[Right]:
     for resource in resources(node):
         query = {"limit": "1", **({"fieldSelector": resource.selector} if resource.selector else {})}
         try:
-            client.get(resource.path, query, accept=resource.accept)
+            path = _path(client, resource, query)
         except ApiError as error:
             found.append(Right(resource.name, False, str(error), resource.lacking))
             if not error.status:
                 break
         else:
-            found.append(Right(resource.name, True, f"may be listed at {access.url}", resource.lacking))
+            older = f" as {path}" if path != resource.path else ""
+            found.append(Right(resource.name, True, f"may be listed at {access.url}{older}", resource.lacking))
     return found
+
+
+def _path(client: Client, resource: Resource[Any], query: dict[str, str]) -> str:
+    """Where the server has the resource and lets us list it.  Raises ApiError, of the newest path."""
+    missing: Missing | None = None
+    for path in resource.paths:
+        try:
+            client.get(path, query, accept=resource.accept)
+        except Missing as error:
+            missing = missing or error
+        else:
+            return path
+    assert missing is not None
+    raise missing
