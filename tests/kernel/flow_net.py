@@ -39,11 +39,15 @@ class Net:
 
     def start(self, side: int, source: str, *arguments: object) -> subprocess.Popen[str]:
         """A Python process in namespace ``side`` and in the test's cgroup."""
+        return self.start_program(side, sys.executable, "-c", source, *arguments)
+
+    def start_program(self, side: int, *arguments: object) -> subprocess.Popen[str]:
+        """Any program there."""
 
         def enter() -> None:
             (self.cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
-        command = ["nsenter", f"--net=/run/netns/{self.name}{side}", sys.executable, "-c", source, *map(str, arguments)]
+        command = ["nsenter", f"--net=/run/netns/{self.name}{side}", *map(str, arguments)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=enter)
         self.processes.append(process)
         return process
