@@ -88,7 +88,8 @@ def test_a_hundred_thousand_sockets(net: Net, agent: Callable[..., Agent], tmp_p
     said(
         f"{SOCKETS:,} sockets",
         {
-            "rows": f"{two['sums']['flows.rows']:,}", "packets in rows": f"{counted:,}", "lost, table full": f"{lost:,}",
+            "rows": f"{two['sums']['flows.rows']:,}", "packets in rows": f"{counted:,}",
+            "lost, table full": f"{lost:,}",
             "memory at start": f"{full.began['rss'] // MIB} MiB", "now": f"{two['rss'] // MIB} MiB",
             "most": f"{two['peak'] // MIB} MiB", "longest interval": f"{two['longest_s']:.1f} s of work",
         },
