@@ -6,7 +6,7 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench picture \
+.PHONY: watch test test-kernels test-scale check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench picture \
 	demo-recording clean help
 
 help:
@@ -36,6 +36,11 @@ test: $(VENV)/.developer
 test-kernels: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(BIN)/pytest -q tests/vm --tier full $(ARGS)
+
+## test-scale           many sockets, processes, addresses and DNS questions, and what they cost; needs root
+test-scale: $(VENV)/.developer
+	tools/install-test-packages.sh
+	$(BIN)/pytest -q -s tests/scale $(ARGS)
 
 ## unit                 only the fast tests
 unit: $(VENV)/.developer

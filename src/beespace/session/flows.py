@@ -98,6 +98,9 @@ class FlowRows:
         self._interfaces = interfaces or Interfaces()
         # key -> first and last sight (ns since boot), running total of retransmissions, socket cookie
         self._known: dict[bytes, tuple[int, int, int, int]] = {}
+        # Of flows that had to go: that total and cookie, or what was sent again would be told again.
+        self._resent: dict[bytes, tuple[int, int]] = {}
+        self.forgotten = 0  # flows of which not even that is remembered
         self._now: Records = np.zeros(0, dtype_of(joined_layout(FlowKey.layout, FlowStats.layout)))
         self._before = self._now
 
@@ -233,14 +236,20 @@ class FlowRows:
         facts = zip(keys, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
         for row, (key, began, last, cookie, total) in enumerate(list(facts)):
             before = known.pop(key, None)  # and put in again: the dictionary's order is that of last sight
+            told, of_cookie = self._resent.pop(key, (0, 0)) if before is None else before[2:]
             if before is not None and began - before[1] < FORGOTTEN_NS:
                 first[row] = began = before[0]
-                if before[3] == cookie:  # otherwise another connection on the same endpoints
-                    retransmits[row] = total - before[2] if total > before[2] else 0
-                    total = total if total > before[2] else before[2]
+            if of_cookie == cookie:  # otherwise another connection on the same endpoints
+                retransmits[row] = total - told if total > told else 0
+                total = total if total > told else told
             known[key] = (began, last, total, cookie)
         for key in list(islice(known, max(0, len(known) - REMEMBERED))):
-            del known[key]
+            *_sights, told, of_cookie = known.pop(key)
+            if told:
+                self._resent[key] = told, of_cookie
+        for key in list(islice(self._resent, max(0, len(self._resent) - REMEMBERED))):
+            del self._resent[key]
+            self.forgotten += 1
         return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 

@@ -247,6 +247,7 @@ class Watch:
             "unparsed": self._flows.unparsed.value,
             "owner changes": self._flows.moved.lost,
             "cgroup events": self._cgroups.lost,
+            "retransmissions told": self._flow_rows.forgotten,
         }
         return {stage: lost for stage, total in now.items() if (lost := self._since_last(stage, total))}
 
