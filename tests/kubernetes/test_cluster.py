@@ -23,6 +23,7 @@ from beespace.enrich.canonical import canonical
 from beespace.enrich.kubernetes import Access, Client, Cluster
 from beespace.enrich.kubernetes.lookups import Lookups
 from beespace.enrich.sources.kubernetes import KubernetesSource
+from beespace.session.cluster_news import ClusterNews
 
 Until = Callable[[Callable[[], bool]], None]
 A, B = "a1" * 32, "b2" * 32
@@ -276,17 +277,23 @@ def test_a_silent_api_names_no_pods_and_catches_up(api: FakeApi, until: Until) -
     uid = api.put("pods", k8s.pod("cart-1", node="node2", ip="10.2.0.7"))["metadata"]["uid"]
     serve(api, "cart", ("10.2.0.7", "cart-1", uid))
     with agent(api, clock=lambda: now + shift[0]) as who:
+        news = ClusterNews(who.cluster)
         assert remote(who, "10.2.0.7", 8080)["remote_pod"] == "cart-1"
         with api.away():
             assert who.cluster is not None
             slices = who.cluster.reflectors["endpointslices"].state
             until(lambda: slices.state == "behind")
             assert remote(who, "10.2.0.7", 8080)["remote_pod"] == "cart-1"  # a moment
+            assert set(who.cluster.following().values()) == {""} and news.take() == []
             shift[0] += 60
+            (note,) = news.take()
+            assert note.startswith("note: nothing new of ") and "endpointslices" in note
             assert "remote_pod" not in remote(who, "10.2.0.7", 8080)
             assert any("endpointslices" in each for each in who.lacks())
         until(lambda: "remote_pod" in remote(who, "10.2.0.7", 8080))
         until(lambda: not who.lacks())
+        assert [note.startswith("the Kubernetes API tells of ") for note in news.take()] == [True]
+        assert set(news.following.values()) == {""}
 
 
 @pytest.mark.parametrize("resource", ["pods", "services", "endpointslices", "nodes", "namespaces"])

@@ -76,7 +76,7 @@ def test_options_in_the_text_exist(command: str) -> None:
 def test_every_metric_is_described() -> None:
     health = Health(1.0)
     health.collected(
-        began=0.0, unattributed={"x": 1}, fill={"x": 1.0}, store_lost={("x", "y"): 1},
+        began=0.0, unattributed={"x": 1}, fill={"x": 1.0}, store_lost={("x", "y"): 1}, cluster={"x": ""},
         store={"bytes": 1, "segments": 1, "oldest_timestamp_seconds": 1},
     )  # fmt: skip
     made = set(re.findall(r"^([a-z_]+)", exposition(health.families(), PROMETHEUS), re.M))

@@ -15,6 +15,7 @@ import pytest
 
 from beespace.cli.arguments import parse
 from beespace.errors import StoreError, UsageError
+from beespace.session.cluster_news import ClusterNews
 from beespace.session.endpoint import AT_ONCE, Endpoint, health_pages
 from beespace.session.health import Health
 from beespace.stream import TABLES, Batch
@@ -70,6 +71,27 @@ def test_a_loop_that_hangs_is_not_alive(health: Health, clock: Clock) -> None:
     assert health.ready() == (False, "nothing was collected for 31 s")
     collect(health)
     assert health.ready()[0]
+
+
+def test_what_of_the_cluster_is_followed(health: Health) -> None:
+    following = {"pods": "", "services": ""}
+
+    class Cluster:
+        def following(self) -> dict[str, str]:
+            return dict(following)
+
+    following["services"] = "services is forbidden (403)"  # from the start: who started has said it
+    news = ClusterNews(Cluster())
+    assert news.take() == []
+    collect(health, cluster=news.following)
+    assert samples(health)["beespace_kubernetes_current", "pods"] == 1
+    assert samples(health)["beespace_kubernetes_current", "services"] == 0
+    following["pods"] = "Connection refused"
+    assert news.take() == ["note: nothing new of pods: Connection refused"]
+    assert news.take() == []
+    following.update(pods="", services="")
+    assert news.take() == ["the Kubernetes API tells of pods, services again"]
+    assert ClusterNews(None).take() == []
 
 
 def test_waiting_is_not_hanging(health: Health, clock: Clock) -> None:

@@ -12,6 +12,7 @@ from types import FrameType
 
 from beespace.cli.watch import watch_options
 from beespace.errors import StoreError, StoreInUse
+from beespace.session.cluster_news import ClusterNews
 from beespace.session.endpoint import Endpoint, health_pages
 from beespace.session.health import Health
 from beespace.session.pace import Live
@@ -54,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: Health, interval: float) -> int:
     said = ""
+    news = ClusterNews(watch.who.cluster)
 
     def trouble(error: StoreError) -> None:
         nonlocal said
@@ -63,12 +65,15 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
             _say(said)
 
     def collected() -> None:
+        for note in news.take():
+            _say(note)
         health.collected(
             began=watch.began,
             unattributed=watch.unattributed_packets,
             fill=watch.fill,
             store=store.state,
             store_lost=store.total_lost,
+            cluster=news.following,
         )
 
     summary = pump(

@@ -47,6 +47,7 @@ class Report:
     store: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     store_failures: int = 0
     store_trouble: str = ""
+    cluster: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Health:
@@ -100,10 +101,12 @@ class Health:
         fill: Mapping[str, float],
         store: Mapping[str, float],
         store_lost: Mapping[tuple[str, str], int],
+        cluster: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """An interval is over: its collection ``began`` then, and these are the gauges now.
 
-        ``store_lost`` are rows by stage and table that the store could not keep, since the start.
+        ``store_lost`` are rows by stage and table that the store could not keep, since the start; ``cluster`` has what
+        of the Kubernetes API is not followed now, and why ("" for what is).
         """
         now, before = self._clock(), self._report
         self._unattributed.update(unattributed)
@@ -123,6 +126,7 @@ class Health:
             store=dict(store),
             store_failures=self._failures,
             store_trouble="" if recovered else self._trouble,
+            cluster=dict(cluster),
         )
 
     # -- asked by others -------------------------------------------------------------------------------------
@@ -167,6 +171,8 @@ class Health:
                 _one(report.unattributed)),
             _counter("beespace_collections", "Intervals that were collected.", report.intervals),
             _counter("beespace_collection_seconds", "Time that collecting took.", report.collecting_s),
+            Family("beespace_kubernetes_current", "gauge", "1 while the Kubernetes API tells what is new.",
+                [Sample(float(not why), {"resource": name}) for name, why in report.cluster.items()]),
             Family("beespace_map_fill_ratio", "gauge", "How full a kernel table was in the last interval.",
                 [Sample(value, {"map": name}) for name, value in report.fill.items()]),
             _gauge("beespace_bpf_memory_bytes", "Kernel memory of the agent's maps and programs.", bpf_memory()),

@@ -175,6 +175,13 @@ class Cluster:
             return True
         return state.state == "behind" and self._clock() - state.contact < STALE_S
 
+    def following(self) -> dict[str, str]:
+        """Each resource, and why it is not followed now; "" if it is.  A server may be silent for some seconds."""
+        return {
+            name: "" if self.current(name) or reflector.state.state == "starting" else reflector.state.why
+            for name, reflector in self.reflectors.items()
+        }
+
     def lacks(self) -> list[str]:
         """What is missing, and why, in sentences; none if all is well."""
         said = []
