@@ -65,6 +65,26 @@ def _container(dimension: str | None, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, _TEXT, columns[name][0], otel=columns[name][1], dimension=dimension) for name in names)
 
 
+_INTERVAL = (
+    Column("time", TIME, "end of the interval that the row counts"),
+    Column("interval_s", pa.float64(), "length of that interval", "s"),
+    Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+)
+_OWNER = (
+    _PROCESS_PID,
+    _PROCESS_START,
+    *_process("processes", "process_name", "process_uid"),
+    _CGROUP,
+    _CONTAINER,
+    *_container("containers", "container_name", "pod_name", "namespace", "workload"),
+)
+_ENDS = (
+    Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
+    Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
+    Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
+    Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+)
+
 # A TCP connection ends with its pod: who had the address when it began has it while it lasts.
 _WHEN = "CASE WHEN f.transport = 'tcp' THEN f.first_seen ELSE f.last_seen END"
 
@@ -78,9 +98,7 @@ FLOWS = Table(
     "flows",
     "who talks to whom: one row per socket and peer for every interval in which packets passed",
     (
-        Column("time", TIME, "end of the interval that the row counts"),
-        Column("interval_s", pa.float64(), "length of that interval", "s"),
-        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+        *_INTERVAL,
         _PROCESS_PID,
         _PROCESS_START,
         *_process("processes", "process_name", "process_executable", "process_uid"),
@@ -88,10 +106,7 @@ FLOWS = Table(
         _CONTAINER,
         *_container("containers", "container_name", "container_image", "pod_name", "pod_uid", "namespace", "workload"),
         *_container("containers", "workload_kind", "service_name"),
-        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
-        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
-        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
-        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        *_ENDS,
         Column("remote_name", _TEXT, "name of the other end, where one is known", otel="dst.name"),
         _behind("remote_pod", "pod_name", "pod behind the remote address", "k8s.dst.name"),
         _behind("remote_namespace", "namespace", "namespace of that pod or service", "k8s.dst.namespace"),
@@ -133,19 +148,9 @@ DROPS = Table(
     "drops",
     "packets that the kernel threw away: one row per flow, reason and place for every interval",
     (
-        Column("time", TIME, "end of the interval that the row counts"),
-        Column("interval_s", pa.float64(), "length of that interval", "s"),
-        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
-        _PROCESS_PID,
-        _PROCESS_START,
-        *_process("processes", "process_name", "process_uid"),
-        _CGROUP,
-        _CONTAINER,
-        *_container("containers", "container_name", "pod_name", "namespace", "workload"),
-        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
-        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
-        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
-        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        *_INTERVAL,
+        *_OWNER,
+        *_ENDS,
         Column("remote_name", _TEXT, "name of the other end, where one is known", otel="dst.name"),
         Column("remote_pod", _TEXT, "pod behind the remote address", otel="k8s.dst.name"),
         Column("remote_namespace", _TEXT, "namespace of that pod or service", otel="k8s.dst.namespace"),
@@ -166,9 +171,7 @@ UPLINKS = Table(
     "uplinks",
     "every packet of the devices that lead out of this host, and how many of them flows has",
     (
-        Column("time", TIME, "end of the interval that the row counts"),
-        Column("interval_s", pa.float64(), "length of that interval", "s"),
-        Column("node", _TEXT, "host that saw the packets", otel="host.name"),
+        *_INTERVAL,
         Column("interface", _TEXT, "the device", otel="network.interface.name"),
         Column("direction", _TEXT, "transmit or receive", otel="network.io.direction"),
         Column("packets", _COUNT, "all packets, as on the wire", "{packet}"),
@@ -188,16 +191,8 @@ DNS = Table(
     (
         Column("time", TIME, "when the answer passed, or nobody waited for it any more"),
         Column("node", _TEXT, "host that saw it", otel="host.name"),
-        _PROCESS_PID,
-        _PROCESS_START,
-        *_process("processes", "process_name", "process_uid"),
-        _CGROUP,
-        _CONTAINER,
-        *_container("containers", "container_name", "pod_name", "namespace", "workload"),
-        Column("local_address", _TEXT, "IP address of this end", otel="network.local.address"),
-        Column("local_port", pa.int32(), "port of this end", otel="network.local.port"),
-        Column("remote_address", _TEXT, "IP address of the other end", otel="network.peer.address"),
-        Column("remote_port", pa.int32(), "port of the other end", otel="network.peer.port"),
+        *_OWNER,
+        *_ENDS,
         Column("transport", _TEXT, "udp or tcp", otel="network.transport"),
         Column("role", _TEXT, "client: this end asked; server: it answers"),
         Column("question", _TEXT, "the name, lower-case", otel="dns.question.name"),
