@@ -12,6 +12,7 @@ import pytest
 from beespace.btf import Btf, BtfBuilder, Kind
 from beespace.btf.types import Linkage
 from beespace.errors import FormatError, NotPermitted, NotSupported, RelocationError, UsageError, VerifierError
+from beespace.hooks import resolve
 from beespace.isa.constants import CoreRelocKind
 from beespace.kernel import kallsyms
 from beespace.kernel.kernel_types import Found, KernelTypes
@@ -34,6 +35,7 @@ from beespace.spec import (
 
 EXIT = "9500000000000000"
 CALL = "8500000000000000"
+HOOK = resolve("socket").hook
 LOAD = "1801000000000000 0000000000000000"
 
 
@@ -225,19 +227,19 @@ def test_a_poisoned_instruction_of_a_sub_program() -> None:
     sub = FunctionSpec("sub", bytes.fromhex(EXIT + CALL + EXIT), lines=(LineInfo(0, "p.py", "task.nosuch", 9, 1),))
     entry = FunctionSpec("entry", bytes.fromhex(CALL + EXIT), (SymbolReloc(0, SymbolKind.CALL, "sub"),))
     made = assemble(ObjectSpec("o", "GPL", {}, {"sub": sub}), entry)
-    error = explain(refusal(3, POISON), made, poisoned("sub", 1))
+    error = explain(refusal(3, POISON), made, poisoned("sub", 1), HOOK)
     assert isinstance(error, RelocationError)
     assert error.message == (
         "program 'entry' uses field nosuch of struct task_struct, which this kernel does not have "
         "(no such member), at p.py:9: task.nosuch"
     )
     for other in (poisoned("entry", 1), poisoned("sub", 2), Report()):
-        assert isinstance(explain(refusal(3, POISON), made, other), VerifierError)
+        assert isinstance(explain(refusal(3, POISON), made, other, HOOK), VerifierError)
 
 
 def test_a_weak_function_that_is_called() -> None:
     made = image(CALL + CALL, *(SymbolReloc(at, SymbolKind.KFUNC, f"no{at}", weak=True) for at in range(2)))
-    error = explain(refusal(1, MISSING_KFUNC + 1), made, Report())
+    error = explain(refusal(1, MISSING_KFUNC + 1), made, Report(), HOOK)
     assert isinstance(error, RelocationError)
     assert "calls no1(), which this kernel does not have" in error.message
 
@@ -253,7 +255,7 @@ def test_a_weak_function_that_is_called() -> None:
 def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, since: str | None, hint: str) -> None:
     made = image(CALL + EXIT, lines=(LineInfo(0, "p.py", "  bpf.task()", 4, 1),))
     text = f"0: (85) call unknown#158\n{log}\nprocessed 1 insns (limit 1000000)\n"
-    error = explain(VerifierError("entry", errno=22, log=text, reason=log, source=None), made, Report())
+    error = explain(VerifierError("entry", errno=22, log=text, reason=log, source=None), made, Report(), HOOK)
     assert isinstance(error, NotSupported)
     assert error.exit_status == 3
     assert error.message == (
@@ -265,9 +267,20 @@ def test_a_helper_that_this_kernel_does_not_have_is_not_supported(log: str, sinc
     assert error.help.startswith(hint)
 
 
+def test_a_helper_that_came_later_to_programs_of_this_kind_says_when() -> None:
+    made = image(CALL + EXIT)
+    text = "0: (85) call bpf_sk_storage_get#107\nunknown func bpf_sk_storage_get#107\n"
+    refused = VerifierError("entry", errno=22, log=text, reason="unknown func bpf_sk_storage_get#107", source=None)
+    said = {section: explain(refused, made, Report(), resolve(section).hook) for section in ("tp_btf/a", "socket")}
+    assert {section: getattr(error, "since", "") for section, error in said.items()} == {
+        "tp_btf/a": "5.11",
+        "socket": None,
+    }
+
+
 def test_any_other_refusal_gets_its_line_from_the_object() -> None:
     made = image(CALL + EXIT, lines=(LineInfo(0, "p.py", "  bpf.nonsense()", 4, 1),))
-    error = explain(refusal(0, 255), made, Report())
+    error = explain(refusal(0, 255), made, Report(), HOOK)
     assert isinstance(error, VerifierError)
     assert (error.source, error.reason, error.errno) == ("p.py:4: bpf.nonsense()", "invalid func unknown#255", 22)
     assert "invalid func" in error.log

@@ -112,7 +112,7 @@ class Loading:
                     raise missing from error
                 if not isinstance(error, VerifierError):
                     raise
-                raise explain(error, image, report) from None
+                raise explain(error, image, report, attachment.hook) from None
         return LoadedProgram(descriptor, program, attachment, image, log=log, types=spec.btf, maps=self.maps)
 
     def _func_info(self, image: Image, hook: Hook) -> bytes:

@@ -17,6 +17,12 @@ __all__ = ["explain", "missing_hook"]
 
 _FIRST_OF_ITS_KIND = 37  # BPF_XDP, enum bpf_attach_type: those before are as old as the oldest kernel
 _UNKNOWN = (errno.EINVAL, errno.E2BIG)
+_TRACING = 26  # BPF_PROG_TYPE_TRACING, enum bpf_prog_type
+# Helpers that programs of a type may call since a later kernel than the one that brought the helper.
+_ALLOWED_SINCE = {
+    ("sk_storage_get", _TRACING): "5.11",  # 8e4597c627fb
+    ("sk_storage_delete", _TRACING): "5.11",
+}
 
 
 def missing_hook(error: KernelError, hook: Hook) -> NotSupported | None:
@@ -38,8 +44,10 @@ def missing_hook(error: KernelError, hook: Hook) -> NotSupported | None:
     )  # fmt: skip
 
 
-def explain(error: VerifierError, image: Image, report: Report) -> VerifierError | RelocationError | NotSupported:
-    """The error to raise instead of ``error``, which came without knowledge of the object.
+def explain(
+    error: VerifierError, image: Image, report: Report, hook: Hook
+) -> VerifierError | RelocationError | NotSupported:
+    """The error to raise instead of ``error``, which came without knowledge of the object and the program's hook.
 
     A call that cannot be stands where a CO-RE relocation could not be met, or a weak kernel function is
     missing.  If that is what the verifier stopped at, the program used what this kernel does not have; so it
@@ -70,7 +78,7 @@ def explain(error: VerifierError, image: Image, report: Report) -> VerifierError
             hint = "" if unknown else "programs of this kind, or with these rights, may not; "
             return NotSupported(
                 f"bpf_{helper.name}() in program {image.name!r}{where}",
-                since=helper.since if unknown else None,
+                since=helper.since if unknown else _ALLOWED_SINCE.get((helper.name, hook.program_type)),
                 help=f"{hint}beespace doctor says what is missing here",
             )
     newer = (
