@@ -49,7 +49,7 @@ def test_a_wrong_instruction_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_atomic_or_map_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = dict(arithmetic.ATOMIC) | {AtomicOp.XOR: lambda a, b: a | b}
+    wrong = dict(arithmetic.ATOMIC) | dict.fromkeys((AtomicOp.XOR, AtomicOp.ADD), lambda a, b: a | b)
     monkeypatch.setattr("beespace.vm.instructions.ATOMIC", wrong)
     monkeypatch.setattr(maps.Hash, "_make_room", lambda self: None)
     assert found(700_000, 60) != []

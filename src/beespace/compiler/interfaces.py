@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _HOOKS = ("struct_ops", "struct_ops.s")
+# Members of what the kernel keeps of an interface; the second before Linux 6.9 (612d087d4ba5).
+_VALUES = (["common", "data"], ["refcnt", "state", "data"])
 # What the verifier hands a method instead of what its prototype says (bpf_tcp_ca_is_valid_access in
 # net/ipv4/bpf_tcp_ca.c): the struct that the other is the beginning of.
 _PROMOTED: dict[str, dict[str, str]] = {"tcp_congestion_ops": {"sock": "tcp_sock"}}
@@ -76,9 +78,9 @@ def _interface(unit: Unit) -> tuple[str, kernel.Struct]:
 def _is_value(btf: kernel.Btf, type_id: int) -> bool:
     """Whether a struct is what the kernel keeps of an interface: its own counters, then the interface as ``data``."""
     found = btf.type(type_id)
-    if not isinstance(found, kernel.Struct) or [each.name for each in found.members] != ["common", "data"]:
+    if not isinstance(found, kernel.Struct) or [each.name for each in found.members] not in _VALUES:
         return False
-    return isinstance(btf.type(btf.resolve(found.members[1].type)), kernel.Struct)
+    return isinstance(btf.type(btf.resolve(found.members[-1].type)), kernel.Struct)
 
 
 def parameters(frame: Frame, method: str, node: ast.AST) -> tuple[kernel.Parameter, ...]:

@@ -25,6 +25,11 @@ class Assembly:
     def emit(self, opcode: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> None:
         self.insns.append(Insn(opcode, dst, src, off, imm))
 
+    def address(self, dst: int, below: int) -> None:
+        """Of memory on the stack, ``below`` the frame pointer: a negative number."""
+        self.move(dst, FRAME)
+        self.alu(AluOp.ADD, dst, below)
+
     # -- places --------------------------------------------------------------------------------------------------
 
     def label(self) -> int:

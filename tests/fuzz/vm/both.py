@@ -70,6 +70,8 @@ def features() -> frozenset[str]:
     for name in ("loop", "for_each", "calls_and_tails"):
         if _takes_callbacks(name, btf):
             found.add(name)
+    if _long_results():
+        found.add("long_results")
     assert found <= set(FEATURES)
     return frozenset(found)
 
@@ -80,6 +82,16 @@ def _takes(kind: int, code: bytes, **more: Any) -> bool:
     except KernelError:
         return False
     return True
+
+
+def _long_results() -> bool:
+    """Whether what changes a map gives 64 bits (Linux 6.4, d7ba4cc900bf): tried with an element that is not there."""
+    with _made(MAPS[HASH]) as empty:
+        code = [Insn(0x62, 10, 0, -4), Insn(LD_IMM64, 1, Pseudo.MAP_FD, 0, empty.fileno()), Insn(0), Insn(0xBF, 2, 10),
+                Insn(0x07, 2, imm=-4), Insn(CALL, imm=HELPERS["map_delete_elem"].number), Insn(0x77, 0, imm=32),
+                Insn(0x95)]  # fmt: skip
+        with bpf.prog_load(ProgramType.SCHED_CLS, encode(code))[0] as program:
+            return bpf.prog_test_run(program, data_in=PACKETS[0]).retval == 0xFFFF_FFFF
 
 
 def _takes_callbacks(name: str, btf: bytes) -> bool:

@@ -23,7 +23,7 @@ __all__ = [
 #: Maps, by the numbers that code names them by until it is loaded.
 ARRAY, VALUE, OUT, HASH, PER_CPU, QUEUE, STACK, TRIE, JUMPS = range(1, 10)
 #: What only some kernels have, by the names of what is tried: see ``both.features``.
-FEATURES = ("atomics", "v4", "may_goto", "acquire", "loop", "for_each", "calls_and_tails")
+FEATURES = ("atomics", "v4", "may_goto", "acquire", "loop", "for_each", "calls_and_tails", "long_results")
 
 SLOTS = 8  # of numbers, 8 bytes each, below the frame pointer
 _COUNTERS = SLOTS + 1  # the first slot of loop counters
@@ -380,8 +380,7 @@ class _Writer:
         code.move(2, source)
         code.alu(AluOp.AND, 2, mask)
         code.store(width, FRAME, -_KEY, 2)
-        code.move(2, FRAME)
-        code.alu(AluOp.ADD, 2, -_KEY)
+        code.address(2, -_KEY)
 
     def _hash(self, function: Function) -> None:
         random, code = self.random, self.code
@@ -390,35 +389,22 @@ class _Writer:
         self._key(self._number(function), 4, mask=15)
         code.map(1, HASH)
         if operation == "map_update_elem":
-            code.move(3, FRAME)
-            code.alu(AluOp.ADD, 3, -_KEY - 8)
+            code.address(3, -_KEY - 8)
             code.constant(4, random.choice((0, 0, 0, 1, 2, 3)))
-        code.helper(operation)
-        self._scratch(function)
         if operation == "map_lookup_elem":
-            end = code.label()
-            code.jump(end, InsnClass.JMP | JumpOp.JEQ, 0, imm=0)
-            target = random.choice(_KEPT)
-            code.load(8, target, 0, 0)
-            if random.random() < 0.5:
-                code.alu(AluOp.ADD, target, 1)
-                code.store(8, 0, 0, target)
-            code.place(end)
+            self._looked_up(function)
         else:
-            function.numbers.add(0)
+            self._changed(function, operation)
 
     def _queue(self, function: Function) -> None:
         random, code = self.random, self.code
         operation = random.choice(("map_push_elem", "map_push_elem", "map_pop_elem", "map_peek_elem"))
         code.store(8, FRAME, -_KEY, self._number(function))
         code.map(1, random.choice((QUEUE, STACK)))
-        code.move(2, FRAME)
-        code.alu(AluOp.ADD, 2, -_KEY)
+        code.address(2, -_KEY)
         if operation == "map_push_elem":
             code.constant(3, random.choice((0, 0, 2, 1)))
-        code.helper(operation)
-        self._scratch(function)
-        function.numbers.add(0)
+        self._changed(function, operation)
         if operation != "map_push_elem":
             code.load(8, 3, FRAME, -_KEY)
             function.numbers.add(3)
@@ -432,18 +418,33 @@ class _Writer:
         code.map(1, TRIE)
         if operation == "map_update_elem":
             code.store_constant(8, FRAME, -_KEY - 8, self._immediate())
-            code.move(3, FRAME)
-            code.alu(AluOp.ADD, 3, -_KEY - 8)
+            code.address(3, -_KEY - 8)
             code.constant(4, 0)
-        code.helper(operation)
-        self._scratch(function)
         if operation == "map_lookup_elem":
-            end = code.label()
-            code.jump(end, InsnClass.JMP | JumpOp.JEQ, 0, imm=0)
-            code.load(8, random.choice(_KEPT), 0, 0)
-            code.place(end)
+            self._looked_up(function)
         else:
-            function.numbers.add(0)
+            self._changed(function, operation)
+
+    def _looked_up(self, function: Function) -> None:
+        random, code = self.random, self.code
+        code.helper("map_lookup_elem")
+        self._scratch(function)
+        end = code.label()
+        code.jump(end, InsnClass.JMP | JumpOp.JEQ, 0, imm=0)
+        target = random.choice(_KEPT)
+        code.load(8, target, 0, 0)
+        if random.random() < 0.5:
+            code.alu(AluOp.ADD, target, 1)
+            code.store(8, 0, 0, target)
+        code.place(end)
+
+    def _changed(self, function: Function, operation: str) -> None:
+        self.code.helper(operation)
+        self._scratch(function)
+        function.numbers.add(0)
+        if "long_results" not in self.features:  # an int, and nobody knows what is above it
+            self.code.alu(AluOp.LSH, 0, 32)
+            self.code.alu(AluOp.ARSH, 0, 32)
 
     def _atomic(self, function: Function) -> None:
         random, code = self.random, self.code
@@ -511,8 +512,7 @@ class _Writer:
         code.move(2, self._number(function))
         code.alu(AluOp.AND, 2, random.choice((7, 63, 127)))
         code.move(1, _CONTEXT)
-        code.move(3, FRAME)
-        code.alu(AluOp.ADD, 3, -8 * SLOTS)
+        code.address(3, -8 * SLOTS)
         code.constant(4, random.choice((1, 2, 8, 20, 64)))
         if store:
             code.constant(5, 0)
