@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from pace import patience
 
-from beespace import Counter, Program, bpf, cgroup_skb
+from beespace import Counter, Program, cgroup_skb
 from beespace.btf.kinds import Kind
 from beespace.errors import NotSupported, RelocationError, UsageError
 from beespace.kernel.kernel_types import kernel_types
-from beespace.lang import StructOps, struct_ops
+from beespace.lang import Global, StructOps, struct_ops
 from beespace.session.files import program_of
 from beespace.types import u32
 
@@ -78,12 +78,12 @@ def test_a_connection_uses_it(reno: Any) -> None:
 class Loss(Program):
     """Loses one packet in 13 of what a cgroup's sockets receive: an odd number, so that it is not always an answer."""
 
-    received = Counter()
+    received = Global(u32)
 
     @cgroup_skb("ingress")
     def on_packet(self, ctx):  # type: ignore[no-untyped-def]
-        self.received += 1
-        return self.received % 13 != 0
+        self.received.value += 1
+        return self.received.value % 13 != 0
 
 
 def test_losses_reach_it(reno: Any, cgroup: Path) -> None:
