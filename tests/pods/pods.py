@@ -147,6 +147,7 @@ class Node:
         self.root = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/tmp"))
         self.socket = self.root / "run/containerd/containerd.sock"
         self.pods: list[Pod] = []
+        self._sandboxes: dict[str, Any] = {}  # configurations of those that run_pod() started
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Any = None
         try:
@@ -174,8 +175,12 @@ class Node:
         labels: Mapping[str, str] | None = None,
         host_network: bool = False,
         image: str = IMAGE,
+        brief: bool = False,
     ) -> Pod:
-        """Start a pod whose ``containers`` (name to command, of ``image``) are running when this returns."""
+        """Start a pod whose ``containers`` (name to command, of ``image``) are running when this returns.
+
+        ``brief``: they may have ended by then.
+        """
         from cri_api.v1 import api_pb2 as cri
 
         uid = str(uuid.uuid4())
@@ -198,26 +203,11 @@ class Node:
             linux=cri.LinuxPodSandboxConfig(cgroup_parent=parent, security_context=security),
         )
         pod_id = self._call("RunPodSandbox", cri.RunPodSandboxRequest(config=sandbox)).pod_sandbox_id
-        started = {}
-        for container_name, command in (containers or {}).items():
-            config = cri.ContainerConfig(
-                metadata=cri.ContainerMetadata(name=container_name, attempt=0),
-                image=cri.ImageSpec(image=image),
-                command=list(command),
-                labels={**pod_labels, "io.kubernetes.container.name": container_name},
-                linux=cri.LinuxContainerConfig(
-                    security_context=cri.LinuxContainerSecurityContext(
-                        namespace_options=cri.NamespaceOption(network=network, pid=cri.NamespaceMode.CONTAINER)
-                    )
-                ),
-            )
-            request = cri.CreateContainerRequest(pod_sandbox_id=pod_id, config=config, sandbox_config=sandbox)
-            container_id = self._call("CreateContainer", request).container_id
-            self._call("StartContainer", cri.StartContainerRequest(container_id=container_id))
-            cgroup = f"{parent}/{container_id}"
-            started[container_name] = RunningContainer(
-                container_id, container_name, image, cgroup, _first_process(cgroup)
-            )
+        self._sandboxes[pod_id] = sandbox
+        started = {
+            container_name: self.start_container(pod_id, container_name, command, image=image, brief=brief)
+            for container_name, command in (containers or {}).items()
+        }
         status = self._call("PodSandboxStatus", cri.PodSandboxStatusRequest(pod_sandbox_id=pod_id)).status
         addresses = tuple(
             address for address in (status.network.ip, *(more.ip for more in status.network.additional_ips)) if address
@@ -225,6 +215,37 @@ class Node:
         pod = Pod(pod_id, name, namespace, uid, addresses[0] if addresses else "", addresses, started)
         self.pods.append(pod)
         return pod
+
+    def start_container(
+        self,
+        pod_id: str,
+        name: str,
+        command: Sequence[str],
+        *,
+        attempt: int = 0,
+        image: str = IMAGE,
+        brief: bool = False,
+    ) -> RunningContainer:
+        """One more container in a pod; ``attempt``: it was there so often before, as the kubelet counts restarts."""
+        from cri_api.v1 import api_pb2 as cri
+
+        sandbox = self._sandboxes[pod_id]
+        config = cri.ContainerConfig(
+            metadata=cri.ContainerMetadata(name=name, attempt=attempt),
+            image=cri.ImageSpec(image=image),
+            command=list(command),
+            labels={**sandbox.labels, "io.kubernetes.container.name": name},
+            linux=cri.LinuxContainerConfig(
+                security_context=cri.LinuxContainerSecurityContext(
+                    namespace_options=sandbox.linux.security_context.namespace_options
+                )
+            ),
+        )
+        request = cri.CreateContainerRequest(pod_sandbox_id=pod_id, config=config, sandbox_config=sandbox)
+        container_id = self._call("CreateContainer", request).container_id
+        self._call("StartContainer", cri.StartContainerRequest(container_id=container_id))
+        cgroup = f"{sandbox.linux.cgroup_parent}/{container_id}"
+        return RunningContainer(container_id, name, image, cgroup, 0 if brief else _first_process(cgroup))
 
     def run_container(self, name: str, namespace: str, uid: str, namespaces: Any, config: Any) -> Pod:
         """A pod of one container, which is given as the CRI has it (``NamespaceOption``, ``ContainerConfig``).
@@ -292,6 +313,7 @@ class Node:
         self._call("StopPodSandbox", cri.StopPodSandboxRequest(pod_sandbox_id=pod.id))
         self._call("RemovePodSandbox", cri.RemovePodSandboxRequest(pod_sandbox_id=pod.id))
         self.pods.remove(pod)
+        self._sandboxes.pop(pod.id, None)
         for hierarchy in hierarchies():
             for quality in ("besteffort", "burstable"):
                 _remove_cgroup(hierarchy / self.name / f"kubepods/{quality}/pod{pod.uid}")

@@ -17,7 +17,7 @@ from beespace.enrich.address_book import AddressBook, Holder
 from beespace.session.dns_message import Message, Record
 from beespace.session.dns_names import ADDRESSES, Names
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600)]
 
 COUNT = 1_000_000
 

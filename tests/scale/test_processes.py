@@ -11,7 +11,7 @@ import pytest
 from flow_net import Net, line
 from scale import MIB, Agent, compiled, said
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600)]
 
 COUNT, RATE = 20_000, 334
 

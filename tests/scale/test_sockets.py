@@ -12,7 +12,7 @@ import pytest
 from flow_net import Net, line
 from scale import MIB, Agent, said
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600)]
 
 PROCESSES, PAIRS = 6, 8400  # a process may have 20,000 descriptors here; both ends of a connection are its own
 SOCKETS = PROCESSES * PAIRS * 2

@@ -57,6 +57,20 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
+def test_the_kubelet_is_asked_only_where_that_is_wanted(printed: Any) -> None:
+    assert "kubelet=" not in printed() and "nodes/" not in printed()
+    for right in ("pods", "proxy"):
+        objects = list(yaml.safe_load_all(printed("--kubelet", right, "--kubelet-insecure-tls")))
+        (role,) = [each for each in objects if each["kind"] == "ClusterRole"]
+        assert {"apiGroups": [""], "resources": [f"nodes/{right}"], "verbs": ["get"]} in role["rules"]
+        (agents,) = [each for each in objects if each["kind"] == "DaemonSet"]
+        (container,) = agents["spec"]["template"]["spec"]["containers"]
+        assert container["args"][-2:] == ["--kubelet=$(NODE_IP)", "--kubelet-insecure-tls"]
+        assert {"fieldPath": "status.hostIP"} in [
+            each.get("valueFrom", {}).get("fieldRef") for each in container["env"]
+        ]
+
+
 @pytest.mark.parametrize("version", ["1.25", "1.30", "1.34"])
 def test_kubernetes_takes_each_object(printed: Any, version: str) -> None:
     """Strictly: a field that is not there is refused."""
@@ -176,7 +190,8 @@ def test_helm_renders_the_manifests(settings: Settings) -> None:
 
 def test_the_charts_defaults_are_ours() -> None:
     assert yaml.safe_load((ROOT / CHART / "values.yaml").read_text()) == values_of(Settings())
-    fields = {field for _, field, _ in VALUES} | {"namespace"}
+    # Whoever asks kubelets asks for a right more: that is said with `beespace deploy`, no value adds a rule.
+    fields = {field for _, field, _ in VALUES} | {"namespace", "kubelet", "kubelet_insecure_tls"}
     assert fields == set(Settings.__dataclass_fields__), "a setting that the chart has no value for"
     for _, field, _ in VALUES:
         assert getattr(OTHER, field) != getattr(Settings(), field), field

@@ -224,6 +224,9 @@ def _deploy(parser: argparse.ArgumentParser) -> None:
     add("--keep", type=_checked(duration), default="7d", metavar="TIME", help="age limit of the history (default: 7d)")
     add("--keep-bytes", type=_checked(size), default="10GiB", metavar="SIZE",
         help="size limit of the history (default: 10GiB)")  # fmt: skip
+    add("--kubelet", choices=("pods", "proxy"),
+        help="ask each node's kubelet where the API is silent, by the right to nodes/pods or nodes/proxy")  # fmt: skip
+    add("--kubelet-insecure-tls", action="store_true", help="do not verify the kubelets' certificates")
     add("--scrape", action="store_true", help="serve /metrics on every address of the node, port 9470, not on loopback")
 
 
@@ -304,6 +307,9 @@ def _kubernetes(parser: argparse.ArgumentParser) -> None:
     add("--kubeconfig", type=Path, metavar="FILE",
         help="the Kubernetes API of this machine's cluster (default: the service account's, in a pod)")  # fmt: skip
     add("--no-kubernetes", action="store_true", help="do not ask the Kubernetes API")
+    add("--kubelet", metavar="ADDRESS",
+        help="this machine's kubelet, for names when the API is away or forbidden: 10.0.0.7")  # fmt: skip
+    add("--kubelet-insecure-tls", action="store_true", help="do not verify the kubelet's certificate")
     add("--node", metavar="NAME", help="this machine's name in the cluster (default: $NODE_NAME, the host name)")
     add("--service-labels", action="store_true",
         help="service_name may come from the labels app.kubernetes.io/instance and /name")  # fmt: skip

@@ -24,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
             keep=options.keep,
             keep_bytes=options.keep_bytes,
             listen=f":{PORT}" if options.scrape else Settings().listen,
+            kubelet=options.kubelet or "",
+            kubelet_insecure_tls=options.kubelet_insecure_tls,
         )
     )
     if options.output == "json":

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from beespace.enrich.kubernetes import Access, from_kubeconfig, in_cluster
+from beespace.enrich.kubernetes import Access, from_kubeconfig, in_cluster, to_kubelet
 from beespace.kernel.diagnose import Finding
 
 
@@ -17,6 +17,14 @@ def kubernetes_access(options: argparse.Namespace) -> Access | None:
     if options.kubeconfig is not None:
         return from_kubeconfig(options.kubeconfig)
     return in_cluster()
+
+
+def kubelet_access(options: argparse.Namespace) -> Access | None:
+    """The kubelet of ``--kubelet``, with the credentials for the API, also where that is not to be asked."""
+    if options.kubelet is None:
+        return None
+    account = from_kubeconfig(options.kubeconfig) if options.kubeconfig is not None else in_cluster()
+    return to_kubelet(options.kubelet, account, verify=not options.kubelet_insecure_tls)
 
 
 def kubernetes_findings(options: argparse.Namespace) -> Iterator[Finding]:

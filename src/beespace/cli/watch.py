@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from beespace.cli.kubernetes import kubernetes_access
+from beespace.cli.kubernetes import kubelet_access, kubernetes_access
 from beespace.cli.showing import checked_tables, show, store_of
 from beespace.errors import UsageError
 from beespace.session.pace import Live
@@ -54,6 +54,7 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
         max_flows=options.max_flows,
         cri=options.cri,
         access=kubernetes_access(options),
+        kubelet=kubelet_access(options),
         labels=options.service_labels,
         interfaces=_interfaces(options.interface),
         **({"node": options.node} if options.node else {}),

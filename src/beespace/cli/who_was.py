@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from beespace.cli.kubernetes import kubernetes_access
+from beespace.cli.kubernetes import kubelet_access, kubernetes_access
 from beespace.enrich import Who
 from beespace.enrich.canonical import canonical, written
 from beespace.errors import UsageError
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
 def _now(options: argparse.Namespace, key: bytes, at: int) -> list[dict[str, Any]]:
     """What the runtimes of this machine and the Kubernetes API say."""
     node = {"node": options.node} if options.node else {}
-    with Who.open(endpoint=options.cri, access=kubernetes_access(options), **node) as who:
+    access, kubelet = kubernetes_access(options), kubelet_access(options)
+    with Who.open(endpoint=options.cri, access=access, kubelet=kubelet, **node) as who:
         who.containers.settle(SETTLE_S)
         if who.cluster is not None:
             who.cluster.wait(SETTLE_S)

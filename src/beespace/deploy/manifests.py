@@ -7,10 +7,11 @@ from beespace.deploy.explained import Data, Why
 from beespace.deploy.security import CACHE, RUNTIMES, STORE, container_security, mounts, volumes
 from beespace.record import dataclass
 
-__all__ = ["NAME", "PORT", "Settings", "agent_pod", "manifests"]
+__all__ = ["KUBELET", "NAME", "PORT", "Settings", "agent_pod", "manifests"]
 
 NAME = "beespace"
 PORT = 9470
+KUBELET = ("pods", "proxy")  # subresource of nodes by which the kubelet's /pods may be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Settings:
     """What a cluster's operator may choose.  Sizes and times are written as for ``beespace serve``.
 
     ``store`` is the folder of the node that has the history; ``runtime`` that of the container runtime's socket;
-    ``listen`` where the agent serves HTTP: nobody but the node itself reaches the default.
+    ``listen`` where the agent serves HTTP: nobody but the node itself reaches the default.  ``kubelet``: the right by
+    which it asks the kubelet of its node, one of :data:`KUBELET`; nothing: it does not.
     """
 
     namespace: str = NAME
@@ -34,6 +36,8 @@ class Settings:
     memory_request: str = "192Mi"
     memory_limit: str = "512Mi"
     max_unavailable: str = "10%"
+    kubelet: str = ""
+    kubelet_insecure_tls: bool = False
 
 
 def manifests(settings: Settings) -> list[Data]:
@@ -45,7 +49,7 @@ def cluster_objects(settings: Settings) -> list[Data]:
     """Everything but the namespace."""
     return [
         _service_account(settings),
-        _cluster_role(),
+        _cluster_role(settings),
         _cluster_role_binding(settings),
         _priority_class(),
         _daemon_set(settings),
@@ -86,7 +90,7 @@ def _service_account(settings: Settings) -> Data:
     }
 
 
-def _cluster_role() -> Data:
+def _cluster_role(settings: Settings) -> Data:
     watched, read = ["get", "list", "watch"], ["get"]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -112,11 +116,21 @@ def _cluster_role() -> Data:
                     "The Deployment behind a pod's ReplicaSet, and the CronJob behind its Job.",
                 ),
                 {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": read},
+                *([_kubelet_rule(settings.kubelet)] if settings.kubelet else []),
             ],
             "Names only: no rule can change anything, and none reads Secrets or ConfigMaps.  Whatever is taken away "
             "here costs names, which the agent says, and nothing else.",
         ),
     }
+
+
+def _kubelet_rule(subresource: str) -> Why:
+    reasons = {
+        "pods": "GET /pods of the kubelet, and nothing else of it (Kubernetes 1.33, KubeletFineGrainedAuthz).",
+        "proxy": "GET /pods of the kubelet.  Before Kubernetes 1.33 there is no smaller right, and this one lets its "
+        "holder run commands in every container of every node: leave it out where names may be missing.",
+    }
+    return Why({"apiGroups": [""], "resources": [f"nodes/{subresource}"], "verbs": ["get"]}, reasons[subresource])
 
 
 def _cluster_role_binding(settings: Settings) -> Data:
@@ -159,6 +173,8 @@ def _daemon_set(settings: Settings) -> Data:
                     [
                         "serve", f"--listen={settings.listen}", f"--keep={settings.keep}",
                         f"--keep-bytes={settings.keep_bytes}",
+                        *(["--kubelet=$(NODE_IP)"] if settings.kubelet else []),
+                        *(["--kubelet-insecure-tls"] if settings.kubelet and settings.kubelet_insecure_tls else []),
                     ],
                 ),
             },
@@ -222,12 +238,16 @@ def container(settings: Settings) -> dict[str, Data]:
         "command": [NAME],
         "env": [
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            *([_NODE_IP] if settings.kubelet else []),
             {"name": "BEESPACE_STORE", "value": STORE},
             {"name": "XDG_CACHE_HOME", "value": CACHE},
         ],
         "securityContext": container_security(),
         "volumeMounts": mounts(settings.runtime),
     }
+
+
+_NODE_IP: Data = {"name": "NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}
 
 
 def _probes() -> dict[str, Data]:

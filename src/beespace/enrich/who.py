@@ -6,6 +6,7 @@ only take from the result.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from beespace.enrich.kubernetes import Access, Client, Cluster
 from beespace.enrich.labels import Labels
 from beespace.enrich.process import Process, Processes
 from beespace.enrich.sources import standard_sources
+from beespace.enrich.sources.kubelet import KubeletSource
 from beespace.enrich.sources.kubernetes import KubernetesSource
 
 __all__ = ["COLUMNS", "Who"]
@@ -45,6 +47,8 @@ COLUMNS = (
 
 Names: TypeAlias = "pa.Array | npt.NDArray[Any] | Sequence[str | bytes]"
 Row: TypeAlias = tuple[str | None, ...]  # one value per name in COLUMNS
+
+KUBELET_TIMEOUT_S = 2.0  # it is on this machine, and whoever waits for it looks up containers, too
 
 NOBODY: Row = (None,) * len(COLUMNS)
 
@@ -74,6 +78,7 @@ class Who:
         self.labels = Labels(containers, self.cluster)
         self.dimensions = Dimensions(processes, cgroups, containers, self.labels, self.addresses.book)
         containers.pod_changed = self._pod_changed
+        self.kubelet: KubeletSource | None = None
         self._budget_s = budget_s
         self._clock = clock
         self._deferred = self._owners = 0
@@ -85,13 +90,15 @@ class Who:
         root: Path = Path("/"),
         endpoint: str | None = None,
         access: Access | None = None,
+        kubelet: Access | None = None,
         node: str = "",
         labels: bool = False,
     ) -> Self:
         """``root``: the host's root as we see it (``/host`` in a pod); ``endpoint``: one CRI socket to use.
 
         ``root`` is for a runtime's sockets and state; processes come from ``root/proc`` if that is a procfs.
-        ``access``: the Kubernetes API, of which this is ``node``; ``labels``: ``service.name`` may come from labels.
+        ``access``: the Kubernetes API, of which this is ``node``; ``kubelet``: that node's, asked where the API is
+        silent; ``labels``: ``service.name`` may come from labels.
         Raises UsageError for an endpoint that is none.
         """
         proc = root / "proc" if (root / "proc/self").exists() else Path("/proc")
@@ -100,12 +107,19 @@ class Who:
         cluster = Cluster(Client(access), node, book, labels=labels) if access is not None else None
         if cluster is not None:
             sources.append(KubernetesSource(cluster))
+        told: KubeletSource | None = None
+        if kubelet is not None:
+            seldom = (lambda: cluster.current("pods")) if cluster is not None else (lambda: False)
+            client = Client(kubelet, timeout_s=KUBELET_TIMEOUT_S)
+            told = KubeletSource(client, node or os.uname().nodename, labels=labels, seldom=seldom)
+            sources.insert(0, told)  # it knows more than a runtime
         who = cls(
             Processes(proc),
             CgroupTree(),
             Containers(sources),
             addresses=Addresses(book, cluster, host=lambda: host_addresses(proc)),
         )
+        who.kubelet = told
         who.containers.start()
         if cluster is not None:
             cluster.start()
@@ -176,7 +190,10 @@ class Who:
 
     def lacks(self) -> list[str]:
         """What names are missing for which reason, in sentences."""
-        return self.cluster.lacks() if self.cluster is not None else []
+        lacks = [] if self.cluster is None else list(self.cluster.lacks())
+        if self.kubelet is not None and self.kubelet.lacking is not None:
+            lacks.append(self.kubelet.lacking)
+        return lacks
 
     def statistics(self) -> Mapping[str, Mapping[str, int | str]]:
         """Counters by part; ``who.deferred`` are owners whose ``/proc`` look-up was put off."""

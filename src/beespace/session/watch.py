@@ -43,9 +43,9 @@ class WatchOptions:
     """What to watch; ``cgroup`` None is the root, every socket of the host.
 
     ``netns``: whose connection tracking knows of translated addresses; None is the host's.
-    ``access``: the Kubernetes API, None without; ``node`` is this machine's name there.  ``labels``: whether
-    ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose every packet is
-    counted; None: those that lead out of this host, unless one cgroup is watched.
+    ``access``: the Kubernetes API, ``kubelet`` that of this node, None without; ``node`` is this machine's name there.
+    ``labels``: whether ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose
+    every packet is counted; None: those that lead out of this host, unless one cgroup is watched.
     """
 
     cgroup: Path | None = None
@@ -54,6 +54,7 @@ class WatchOptions:
     node: str = field(default_factory=lambda: os.environ.get("NODE_NAME") or os.uname().nodename)
     netns: Path | None = None
     access: Access | None = None
+    kubelet: Access | None = None
     labels: bool = False
     interfaces: tuple[str, ...] | None = None
 
@@ -258,7 +259,9 @@ class Watch:
 
 
 def _who(options: WatchOptions) -> Who:
-    return Who.open(endpoint=options.cri, access=options.access, node=options.node, labels=options.labels)
+    return Who.open(
+        endpoint=options.cri, access=options.access, kubelet=options.kubelet, node=options.node, labels=options.labels
+    )
 
 
 def _nat(netns: Path | None) -> Nat:

@@ -14,17 +14,18 @@ import os
 import ssl
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from beespace.errors import UsageError
 
-__all__ = ["Access", "from_kubeconfig", "in_cluster"]
+__all__ = ["Access", "from_kubeconfig", "in_cluster", "to_kubelet"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+KUBELET, KUBELET_READ_ONLY = 10250, 10255
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,34 @@ def from_kubeconfig(path: Path) -> Access:
         str(user["token"]) if user.get("token") else None,
         _beside(path, token_file) if token_file else None,
     )
+
+
+def to_kubelet(address: str, account: Access | None, *, verify: bool = True) -> Access:
+    """The kubelet at ``address`` (a host, with a port or without, or a URL), with the credentials of ``account``.
+
+    Its certificate is held against the cluster's authority, which ``account`` knows; many kubelets sign their own:
+    without ``verify`` it is not looked at, as long as nobody else may listen there.  ``account`` is this call's own:
+    its context is changed.  Raises UsageError for an address that is none.
+    """
+    try:
+        server = urlsplit(address if "://" in address else f"https://{address}")
+        port = server.port
+    except ValueError:
+        server, port = urlsplit(""), None
+    if server.scheme not in ("http", "https") or not server.hostname or server.path not in ("", "/"):
+        raise UsageError(
+            f"--kubelet {address!r} is no address of a kubelet",
+            help="as 10.0.0.7, 10.0.0.7:10250 or https://node1:10250",
+        )
+    tls = None
+    if server.scheme == "https":
+        tls = (account.tls if account is not None else None) or ssl.create_default_context()
+        if not verify:
+            tls.check_hostname = False
+            tls.verify_mode = ssl.CERT_NONE
+    default = KUBELET if tls is not None else KUBELET_READ_ONLY
+    made = account if account is not None else Access(server.hostname, port or default)
+    return replace(made, host=server.hostname, port=port or default, prefix="", tls=tls)
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
