@@ -191,7 +191,7 @@ def test_helm_renders_the_manifests(settings: Settings) -> None:
 def test_the_charts_defaults_are_ours() -> None:
     assert yaml.safe_load((ROOT / CHART / "values.yaml").read_text()) == values_of(Settings())
     # Whoever asks kubelets asks for a right more: that is said with `beespace deploy`, no value adds a rule.
-    fields = {field for _, field, _ in VALUES} | {"namespace", "kubelet", "kubelet_insecure_tls"}
+    fields = {field for _, field, _ in VALUES} | {"namespace", "kubelet", "kubelet_tls"}
     assert fields == set(Settings.__dataclass_fields__), "a setting that the chart has no value for"
     for _, field, _ in VALUES:
         assert getattr(OTHER, field) != getattr(Settings(), field), field

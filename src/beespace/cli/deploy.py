@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
             keep_bytes=options.keep_bytes,
             listen=f":{PORT}" if options.scrape else Settings().listen,
             kubelet=options.kubelet or "",
-            kubelet_insecure_tls=options.kubelet_insecure_tls,
+            kubelet_tls="insecure" if options.kubelet_insecure_tls else "verified",
         )
     )
     if options.output == "json":

@@ -37,7 +37,7 @@ class Settings:
     memory_limit: str = "512Mi"
     max_unavailable: str = "10%"
     kubelet: str = ""
-    kubelet_insecure_tls: bool = False
+    kubelet_tls: str = "verified"  # or "insecure"
 
 
 def manifests(settings: Settings) -> list[Data]:
@@ -174,7 +174,7 @@ def _daemon_set(settings: Settings) -> Data:
                         "serve", f"--listen={settings.listen}", f"--keep={settings.keep}",
                         f"--keep-bytes={settings.keep_bytes}",
                         *(["--kubelet=$(NODE_IP)"] if settings.kubelet else []),
-                        *(["--kubelet-insecure-tls"] if settings.kubelet and settings.kubelet_insecure_tls else []),
+                        *(["--kubelet-insecure-tls"] if settings.kubelet and settings.kubelet_tls == "insecure" else []),
                     ],
                 ),
             },
