@@ -133,6 +133,12 @@ def _kubelet_rule(subresource: str) -> Why:
     return Why({"apiGroups": [""], "resources": [f"nodes/{subresource}"], "verbs": ["get"]}, reasons[subresource])
 
 
+def _kubelet_arguments(settings: Settings) -> list[str]:
+    if not settings.kubelet:
+        return []
+    return ["--kubelet=$(NODE_IP)", *(["--kubelet-insecure-tls"] if settings.kubelet_tls == "insecure" else [])]
+
+
 def _cluster_role_binding(settings: Settings) -> Data:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -173,8 +179,7 @@ def _daemon_set(settings: Settings) -> Data:
                     [
                         "serve", f"--listen={settings.listen}", f"--keep={settings.keep}",
                         f"--keep-bytes={settings.keep_bytes}",
-                        *(["--kubelet=$(NODE_IP)"] if settings.kubelet else []),
-                        *(["--kubelet-insecure-tls"] if settings.kubelet and settings.kubelet_tls == "insecure" else []),
+                        *_kubelet_arguments(settings),
                     ],
                 ),
             },
