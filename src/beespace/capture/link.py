@@ -10,7 +10,7 @@ from beespace.enumeration import IntEnum
 from beespace.errors import BeespaceError
 from beespace.record import dataclass
 
-__all__ = ["IpPacket", "LinkType", "Unreadable", "ip_packet"]
+__all__ = ["IpPacket", "LinkType", "Unreadable", "ip_packet", "transport"]
 
 _IPV4, _IPV6 = 0x0800, 0x86DD
 _VLANS = (0x8100, 0x88A8, 0x9100)
@@ -140,3 +140,10 @@ def ip_packet(frame: Frame) -> IpPacket | None:
     if len(data) >= 6 and 0 < said < length:
         data, length = data[:said], said
     return IpPacket(version, data, length, frame.direction or direction)
+
+
+def transport(version: int, packet: bytes) -> tuple[int, int]:
+    """The protocol of an IP packet, and where the header behind IP's begins; 0 and 0 of one that is cut before that."""
+    if version == 6:
+        return (packet[6], 40) if len(packet) > 6 else (0, 0)
+    return (packet[9], (packet[0] & 15) * 4) if len(packet) > 9 else (0, 0)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from beespace.cli.showing import checked_tables, show, store_of
 from beespace.session.pace import Played
 from beespace.session.replay import Replay
 from beespace.sinks.recording import Recording
-
-if TYPE_CHECKING:
-    from beespace.session.recorded_flows import RecordedFlows
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
         notes = [f"{recording.name} has {name}, which this beespace does not know" for name in recording.unknown]
         missing = [name for name in tables if name not in recording.manifest.rows]
         notes += [f"{recording.name} has no {name}" for name in missing]
-        replay: Replay | RecordedFlows
+        replay: Replay
         if options.recount:
             from beespace.session.recorded_flows import RecordedFlows
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from beespace.capture import Capture, Direction, Unreadable, ip_packet
-from beespace.capture.link import IpPacket
+from beespace.capture.link import IpPacket, transport
 from beespace.enrich import nobody
 from beespace.errors import BeespaceError, FormatError, UsageError
 from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP, TCP_ACK, TCP_SYN
@@ -194,7 +194,7 @@ class PcapWatch:
             return _BOTH
         if packet.direction is not Direction.UNKNOWN:
             return _SENT if packet.direction is Direction.OUTBOUND else _RECEIVED
-        protocol, at = (data[9], (data[0] & 15) * 4) if packet.version == 4 else (data[6], 40)
+        protocol, at = transport(packet.version, data)
         whole = packet.version == 6 or not (data[6] & 0x1F or data[7])  # later fragments have no ports
         ports = data[at : at + 4] if whole and protocol in (IPPROTO_TCP, IPPROTO_UDP) else b""
         one, other = source + ports[:2], target + ports[2:]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from beespace.capture import Direction, open_capture
+from beespace.capture.link import transport
 from beespace.enrich import Container, Pod, Who, nobody
 from beespace.errors import FormatError
 from beespace.lang.packet import IPPROTO_TCP, TCP_SYN
@@ -24,6 +24,7 @@ from beespace.probes.flows.probe import Owner
 from beespace.session.dimensions import DimensionRows
 from beespace.session.flows import FlowRows
 from beespace.session.offline_flows import OfflineFlows
+from beespace.session.replay import Replay
 from beespace.sinks.recording import IDENTITY, PACKETS, Interval, Recording
 from beespace.stream import Batch
 from beespace.stream.dtype import dtype_of
@@ -32,7 +33,6 @@ from beespace.vm.sockets import Socket
 
 __all__ = ["RecordedFlows", "has_packets", "owner_fields"]
 
-_NONE: Mapping[str, int] = MappingProxyType({})
 _LISTEN = 10  # TCP_LISTEN
 _TIMED = 4  # Phase.TIMED: of a connection whose beginning nobody saw
 _TOLD_BY_CAPTURE = ("time", "length", "egress")
@@ -58,12 +58,13 @@ class _Packet:
     facts: Mapping[str, Any]  # a row of packets.arrow
 
 
-class RecordedFlows:
-    """Plays a recording with packets: as :class:`~beespace.session.replay.Replay`, but flows are counted anew."""
+class RecordedFlows(Replay):
+    """Plays a recording with packets: flows are counted anew."""
 
     def __init__(self, recording: Recording) -> None:
         if not has_packets(recording):
             raise FormatError(f"{recording.name} has no packets", help="record them: beespace record --packets")
+        super().__init__(recording)
         self._booted = recording.manifest.booted
         self._who = nobody(self._booted)
         self._flows = OfflineFlows()
@@ -75,12 +76,6 @@ class RecordedFlows:
         self._ends: dict[bytes, Socket] = {}  # the socket that owns a connection, by its ends as in FlowKey
         self._last: dict[bytes, Socket] = {}  # the socket of a connection's last packet
         self._recording = recording
-        self._intervals = recording.intervals()
-        self._next: Interval | None = next(self._intervals, None)
-        first = self._next
-        self.began_at = recording.manifest.started if first is None else first.time - int(first.seconds * 1e9)
-        self.position = self.began_at
-        self.unattributed_packets: Mapping[str, int] = _NONE
         self._packets = self._read()
         self._ahead = next(self._packets, None)
         self._owners = recording.marked("sockets")
@@ -89,7 +84,6 @@ class RecordedFlows:
             (name, recording.marked(IDENTITY + name)) for name in ("cgroups", "pods", "containers", "processes")
         ]
         self._identity_ahead = {name: next(rows, None) for name, rows in self._identities}
-        self._interval = 0
 
     def _read(self) -> Iterator[_Packet]:
         with self._recording.open(PACKETS) as stream:
@@ -109,25 +103,8 @@ class RecordedFlows:
                         {name: values[row] for name, values in columns.items()},
                     )
 
-    @property
-    def ends_at(self) -> int | None:
-        """When the interval that comes next ended, in ns since 1970; None if there is none."""
-        return None if self._next is None else self._next.time
-
-    @property
-    def ended(self) -> bool:
-        """Whether all was collected."""
-        return self._next is None
-
-    def stop(self) -> None:
-        """An interval is short."""
-
-    def collect(self) -> list[Batch]:
-        """The next interval."""
-        interval = self._next
-        if interval is None:
-            return []
-        self._next = next(self._intervals, None)
+    def play(self, interval: Interval) -> list[Batch]:
+        """The flows of an interval, counted, and what else was recorded of it."""
         self._learn(interval)
         end = interval.time - self._booted
         while self._ahead is not None and self._ahead.time <= end:
@@ -138,7 +115,7 @@ class RecordedFlows:
         flows, unattributed = self._rows.batch(
             now=interval.time, boot_offset=self._booted, interval=interval.seconds, lost=lost
         )
-        self.position, self.unattributed_packets = interval.time, unattributed.reasons
+        self.unattributed_packets = unattributed.reasons
         facts = [batch for batch in interval.batches if TABLES[batch.table].kind == "fact" and batch.table != "flows"]
         return [*facts, flows, *self._dimensions.batches()]
 
@@ -192,7 +169,7 @@ class RecordedFlows:
         if not cookie:
             return None
         socket = self._sockets.setdefault(cookie, Socket(cookie=cookie))
-        protocol, at = _transport(packet.data, version)
+        protocol, at = transport(version, packet.data)
         socket.family, socket.protocol, socket.state = 10 if version == 6 else 2, protocol, facts["state"]
         socket.tcp = {
             "srtt_us": facts["srtt_us"], "total_retrans": facts["retransmits"], "rtt_min": facts.get("rtt_min_us", 0),
@@ -249,13 +226,6 @@ def _ends(packet: _Packet, version: int, protocol: int, at: int) -> bytes:
     if not packet.egress:
         source, target, here, there = target, source, there, here
     return source + target + struct.pack("<HHB", here, there, protocol)
-
-
-def _transport(data: bytes, version: int) -> tuple[int, int]:
-    """The protocol and where its header begins."""
-    if version == 6:
-        return (data[6], 40) if len(data) > 6 else (0, 0)
-    return (data[9], (data[0] & 15) * 4) if len(data) > 9 else (0, 0)
 
 
 def _rows(records: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -43,5 +43,11 @@ class Replay:
         if interval is None:
             return []
         self._next = next(self._intervals, None)
-        self.position, self.unattributed_packets = interval.time, interval.unattributed
+        batches = self.play(interval)
+        self.position = interval.time
+        return batches
+
+    def play(self, interval: Interval) -> list[Batch]:
+        """The batches of an interval; what of it has no owner is in ``unattributed_packets``."""
+        self.unattributed_packets = interval.unattributed
         return list(interval.batches)
