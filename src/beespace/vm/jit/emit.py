@@ -88,7 +88,7 @@ def _function(insns: Sequence[Insn], entry: int, parts: Mapping[int, list[int]],
     accesses, (looks, loops) = _accesses(every), checkpoints(insns, parts, entry)
     function = Function(
         insns, entry, accesses,
-        uses_stack=uses_stack, quiet=quiet, looks=looks, most=len(every), twice=loops and bool(accesses),
+        uses_stack=uses_stack, quiet=quiet, looks=looks, loops=loops, most=len(every),
     )  # fmt: skip
     for copy in (PLAIN, AFTER_MISS) if loops and accesses else (PLAIN,):
         function.begin_copy(copy)

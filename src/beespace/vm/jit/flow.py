@@ -76,9 +76,10 @@ def _block(insns: Sequence[Insn], leader: int, leaders: set[int]) -> list[int]:
         found.append(index)
 
 
-def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry: int) -> tuple[set[int], bool]:
-    """Blocks of which every round of a loop goes through one, and those behind calls; and whether there are loops."""
-    found, loops = {entry}, False
+def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry: int) -> tuple[set[int], set[int]]:
+    """Blocks of which every round of a loop goes through one, with those behind calls and the first; and those alone
+    that loops go through."""
+    found, loops = {entry}, set[int]()
     open_, done = {entry}, set[int]()
     path = [(entry, iter(_after(insns, parts[entry])))]
     while path:
@@ -90,7 +91,8 @@ def checkpoints(insns: Sequence[Insn], parts: Mapping[int, Sequence[int]], entry
             done.add(leader)
         elif into in open_ or leaves_registers(insns[parts[leader][-1]]):
             found.add(into)
-            loops = loops or into in open_
+            if into in open_:
+                loops.add(into)
         if into is not None and into in parts and into not in open_ and into not in done:
             open_.add(into)
             path.append((into, iter(_after(insns, parts[into]))))

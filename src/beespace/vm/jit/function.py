@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from beespace.isa.insn import Insn
 from beespace.vm.jit import layout
+from beespace.vm.jit.flow import leaves_registers
 
 __all__ = [
     "AFTER_MISS", "ASSIST", "FAULT", "FIND", "FINISH", "GIVEN", "PLAIN", "RESULT", "UNWRITTEN", "WRITTEN", "Function",
@@ -45,7 +46,7 @@ class Function:
     blocks where somebody looks how many instructions may still be done, ``most`` is as many as can be done from there
     to the next look: the local ``left`` is without these, so that it is its sign that is looked at.
 
-    A function is written ``twice`` if it has loops: in one copy what is remembered of memory never changes in a loop,
+    A function is written twice if it has ``loops``: in one copy what is remembered of memory never changes in a loop,
     and LLVM takes it out of there.  An access to what is not remembered goes on in the other copy, until that comes to
     one of ``looks``.
     """
@@ -59,8 +60,8 @@ class Function:
         uses_stack: bool,
         quiet: Collection[int],
         looks: Collection[int],
+        loops: Collection[int],
         most: int,
-        twice: bool,
     ) -> None:
         self.insns, self.entry, self.quiet = insns, entry, quiet
         self.at = entry  # the instruction
@@ -74,7 +75,9 @@ class Function:
         self._count = 0
         self._copy = PLAIN
         self._reached = 0  # accesses of this instruction so far
-        self._looks, self._most, self._twice = looks, most, twice
+        self._looks, self._loops, self._most = looks, loops, most
+        self._calls = any(leaves_registers(insn) for insn in insns)  # where LLVM should know all, to put them in line
+        self._twice = bool(loops and accesses)
 
     # -- text --------------------------------------------------------------------------------------------------------
 
@@ -108,6 +111,10 @@ class Function:
     def falls_through(self) -> bool:
         """Whether the last instruction was none that goes elsewhere."""
         return not self._lines[-1].startswith("  br ")
+
+    def hidden(self, value: str) -> str:
+        """The same, of which LLVM knows nothing: it makes no second copy of it that goes along with it in a loop."""
+        return self.value(f'call i64 asm "", "=r,0"(i64 {value})')
 
     def load_word(self, place: int, type: str = "i64") -> str:
         return self.value(f"load {type}, ptr {self.word(place)}")
@@ -271,6 +278,8 @@ class Function:
         self.effect(f"br i1 {inside}, label %{fast}, label %{slow}{_LIKELY}")
         self.label(slow)
         self.store_word(layout.DEPTH, "%inside")
+        minus = self.hidden(self.value(f"load i64, ptr %minus{number}"))
+        address = self.value(f"sub i64 {self.value(f'load i64, ptr %{distance}')}, {minus}")
         found = self.value(f"call preserve_mostcc ptr @find(ptr %s, i64 {address}, i64 {which})")
         self.unless(self.value(f"icmp ne ptr {found}, null"), self.giving_up())
         self._remember(number, found)
@@ -285,11 +294,12 @@ class Function:
 
     def _measure(self, distance: str, address: str, number: int) -> None:
         """How far an address is from where the region begins that a register remembers."""
-        base = self.value(f"load i64, ptr %base{number}")
-        self.effect(f"store i64 {self.value(f'sub i64 {address}, {base}')}, ptr %{distance}")
+        minus = self.value(f"load i64, ptr %minus{number}")
+        self.effect(f"store i64 {self.value(f'add i64 {address}, {minus}')}, ptr %{distance}")
 
     def _remember(self, number: int, slot: str) -> None:
-        self.effect(f"store i64 {self.value(f'load i64, ptr {slot}')}, ptr %base{number}")
+        minus = self.value(f"sub i64 0, {self.value(f'load i64, ptr {slot}')}")
+        self.effect(f"store i64 {minus}, ptr %minus{number}")
         host = self.value(f"getelementptr i8, ptr {slot}, i64 8")
         self.effect(f"store ptr {self.value(f'load ptr, ptr {host}')}, ptr %host{number}")
         for which in sorted(self._accesses[number]):
@@ -324,9 +334,12 @@ class Function:
         self.offsets.clear()
         self.label(f"{self._copy}{index}")
         left = self.value(f"sub i64 {self.value('load i64, ptr %left')}, {length}")
-        self.effect(f"store i64 {left}, ptr %left")
         if index in self._looks:
+            kept = self.hidden(left) if index in self._loops and not self._calls else left
+            self.effect(f"store i64 {kept}, ptr %left")
             self.unless(self.value(f"icmp sge i64 {left}, 0"), self.giving_up())
+        else:
+            self.effect(f"store i64 {left}, ptr %left")
 
     def begin_instruction(self, index: int, left: int) -> None:
         """The next one; ``left`` are left of its block."""
@@ -361,8 +374,8 @@ class Function:
             bit = self.value(f"and i64 %given, {1 << number}") if given else "0"
             self.effect(f"store i1 {self.value(f'icmp ne i64 {bit}, 0')}, ptr %w{number}")
         for number, every in sorted(self._accesses.items()):
-            self.effect(f"%base{number} = alloca i64")
-            self.effect(f"store i64 0, ptr %base{number}")
+            self.effect(f"%minus{number} = alloca i64")
+            self.effect(f"store i64 0, ptr %minus{number}")
             self.effect(f"%host{number} = alloca ptr")
             self.effect(f"store ptr null, ptr %host{number}")
             for which in sorted(every):
