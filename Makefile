@@ -23,7 +23,7 @@ check: $(VENV)/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/compile_probes.py --check
-	$(BIN)/pytest -q tests/unit tests/golden tests/fuzz
+	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile tests/unit tests/golden tests/fuzz
 
 ## test                 everything that this machine can run; installs what the tests need
 test: $(VENV)/.developer
@@ -44,7 +44,7 @@ test-scale: $(VENV)/.developer
 
 ## unit                 only the fast tests
 unit: $(VENV)/.developer
-	$(BIN)/pytest -q tests/unit tests/golden
+	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile tests/unit tests/golden
 
 ## fuzz [SECONDS=3600]  damaged files for every reader; what finds a bug is written to found/
 fuzz: $(VENV)/.developer
