@@ -119,6 +119,19 @@ def test_an_exact_end_settles_it() -> None:
     assert [name(later, "10.85.0.2", at * SECOND) for at in (1008, 1009)] == ["web-1", "web-9"]
 
 
+def test_an_end_is_that_of_the_last_time() -> None:
+    book, pod = AddressBook(), Holder("pod", "u1", "web")
+    book.seen("10.0.1.9", pod, 10 * SECOND, 20 * SECOND)
+    book.hold("10.0.1.9", pod, 90 * SECOND)
+    book.release("10.0.1.9", "u1", 100 * SECOND)
+    book.release("10.0.1.9", "u1", 99 * SECOND, exact=True)
+    book.release("10.0.1.9", "u1", 120 * SECOND, exact=True)
+    assert [(span.since, span.until, span.exact) for span in book.spans("10.0.1.9")] == [
+        (10 * SECOND, 20 * SECOND, False),
+        (90 * SECOND, 99 * SECOND, True),
+    ]
+
+
 def test_a_pod_that_lost_an_address_keeps_the_others() -> None:
     addresses = make(WEB)
     addresses.pod_changed(WEB, replace(WEB, addresses=("fd85::2",)))

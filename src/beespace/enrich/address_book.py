@@ -77,12 +77,10 @@ class AddressBook:
             for index, span in enumerate(spans):
                 if span.holder.uid == holder.uid and span.until is None:
                     if span.holder != holder:
-                        known = replace(span, holder=holder)
-                        self._keep(key, (*spans[:index], known, *spans[index + 1 :]), known)
+                        self._replace(key, index, replace(span, holder=holder))
                     return
             since = max((since, *(span.until for span in spans if span.until is not None and span.exact)))
-            made = Span(key, holder, _unlike(since, spans))
-            self._keep(key, tuple(sorted((*spans, made), key=lambda span: span.since))[-SPANS:], made)
+            self._add(key, Span(key, holder, _unlike(since, spans)))
 
     def seen(self, address: str | bytes, holder: Holder, since: int, until: int) -> None:
         """``holder`` had the address from ``since`` until ``until`` at least; said again, until later."""
@@ -94,12 +92,10 @@ class AddressBook:
             for index, span in enumerate(spans):
                 if span.holder.uid == holder.uid and (span.until is None or since <= span.until):
                     if span.until is not None and span.until < until:
-                        known = replace(span, holder=holder, until=until)
-                        self._keep(key, (*spans[:index], known, *spans[index + 1 :]), known)
+                        self._replace(key, index, replace(span, holder=holder, until=until))
                     return
             since = _unlike(since, spans)
-            made = Span(key, holder, since, max(since, until))
-            self._keep(key, tuple(sorted((*spans, made), key=lambda span: span.since))[-SPANS:], made)
+            self._add(key, Span(key, holder, since, max(since, until)))
 
     def release(self, address: str | bytes, uid: str, at: int, *, exact: bool = False) -> None:
         """The holder of that uid has the address no longer, at ``at``; ``exact``: it ended then."""
@@ -107,12 +103,11 @@ class AddressBook:
         if key is None:
             return
         with self._lock:
-            spans = self._spans.get(key, ())
-            for index, span in enumerate(spans):
-                if span.holder.uid != uid or (span.until is not None and (span.exact or not exact)):
-                    continue
-                ended = replace(span, until=max(at, span.since), exact=exact)
-                self._keep(key, (*spans[:index], ended, *spans[index + 1 :]), ended)
+            for index, span in reversed(list(enumerate(self._spans.get(key, ())))):
+                if span.holder.uid == uid:  # the last one: those before have ended long ago
+                    if span.until is None or (exact and not span.exact):
+                        self._replace(key, index, replace(span, until=max(at, span.since), exact=exact))
+                    return
 
     def at(self, address: str | bytes, at: int) -> Holder | None:
         """Who had the address at ``at`` (ns since 1970); None if nobody is known to, or several may have.
@@ -158,6 +153,14 @@ class AddressBook:
 
     def __len__(self) -> int:
         return len(self._spans)
+
+    def _add(self, key: bytes, made: Span) -> None:
+        spans = sorted((*self._spans.get(key, ()), made), key=lambda span: span.since)
+        self._keep(key, tuple(spans[-SPANS:]), made)
+
+    def _replace(self, key: bytes, index: int, known: Span) -> None:
+        spans = self._spans[key]
+        self._keep(key, (*spans[:index], known, *spans[index + 1 :]), known)
 
     def _keep(self, key: bytes, spans: tuple[Span, ...], changed: Span) -> None:
         for gone in self._spans.get(key, ()):
