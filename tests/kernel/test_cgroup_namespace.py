@@ -18,7 +18,8 @@ SCRIPT = """
 set -e
 mkdir "$1/own"
 mount -t cgroup2 none "$1/own"
-if [ "$2" = alone ]; then umount -l "$3"; fi
+if [ "$2" != beside ]; then umount -l "$3"; fi
+if [ "$2" = machine ]; then mkdir "$1/own/leaf"; echo $$ >"$1/own/leaf/cgroup.procs"; fi
 exec "$4" -c '
 import json, os
 from beespace.errors import NotPermitted
@@ -28,12 +29,13 @@ try:
         found = os.fstat(root.fileno()).st_ino
 except NotPermitted as error:
     found = str(error)
-print(json.dumps([found, [mount.path for mount in mounts.visible_mounts("cgroup2")]]))
+part = mounts.containers_cgroup2()
+print(json.dumps([found, [mount.path for mount in mounts.visible_mounts("cgroup2")], part]))
 '
 """
 
 
-@pytest.mark.parametrize("hosts", ["beside", "alone"])
+@pytest.mark.parametrize("hosts", ["beside", "alone", "machine"])
 def test_its_own_part_is_not_taken_for_the_root(place: Place, tmp_path: Path, hosts: str) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("unshare of util-linux is not installed")
@@ -43,7 +45,11 @@ def test_its_own_part_is_not_taken_for_the_root(place: Place, tmp_path: Path, ho
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path))},
     )
     output, _ = process.communicate(timeout=patience(60))
-    found, visible = json.loads(output)
+    found, visible, part = json.loads(output)
+    # A machine that is a container has cgroups below its own; alone, there is nobody but the process itself.
+    assert part == (str(tmp_path / "own") if hosts == "machine" else None)
+    if hosts == "machine":
+        (place.path / "leaf").rmdir()
     if hosts == "beside":
         assert (found, visible) == (root.stat().st_ino, [str(root)])
     else:

@@ -15,8 +15,7 @@ import pytest
 from pace import patience
 
 from beespace.enrich import CgroupTree, Containers, Processes, Who
-from beespace.enrich.cgroup_tree import widest_mount
-from beespace.syscall.mounts import parse_mountinfo
+from beespace.syscall.mounts import parse_mountinfo, widest_mount
 
 pytestmark = pytest.mark.kernel
 

@@ -49,7 +49,7 @@ state = "/run/containerd"
   tolerate_missing_hugetlb_controller = true
   stream_server_address = "127.0.0.1"
 [plugins."io.containerd.grpc.v1.cri".containerd]
-  snapshotter = "native"
+  snapshotter = "{snapshotter}"
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "{cni}"
   conf_dir = "{root}/etc/cni/net.d"
@@ -140,6 +140,8 @@ def missing() -> str | None:
 
 class Node:
     """A node on which pods run; a context manager.  ``root`` is its host root, ``socket`` its CRI socket."""
+
+    SNAPSHOTTER = "native"  # copies: the test images are small, and it works on any file system
 
     def __init__(self) -> None:
         remove_leftovers()
@@ -331,7 +333,7 @@ class Node:
         for folder in ("run/containerd", "var/lib", "etc/cni/net.d", "opt"):
             (self.root / folder).mkdir(parents=True)
         cni = next(folder for folder in CNI_FOLDERS if (folder / "bridge").exists())
-        config = CONTAINERD_CONFIG.format(root=self.root, pause=PAUSE, cni=cni)
+        config = CONTAINERD_CONFIG.format(root=self.root, pause=PAUSE, cni=cni, snapshotter=self.SNAPSHOTTER)
         (self.root / "etc/containerd.toml").write_text(config)
         (self.root / "etc/cni/net.d/10-pods.conflist").write_text(json.dumps(NETWORK))
         archive = self.root / "busybox.tar"
@@ -374,7 +376,7 @@ class Node:
         """Let pods run the images of a docker-archive tar."""
         command = ["ctr", "--address", str(self.socket), "--namespace", "k8s.io", "images", "import"]
         done = subprocess.run(
-            [*command, "--snapshotter", "native", str(archive)], capture_output=True, text=True, timeout=60
+            [*command, "--snapshotter", self.SNAPSHOTTER, str(archive)], capture_output=True, text=True, timeout=600
         )
         if done.returncode:
             raise RuntimeError(f"the test image could not be imported: {done.stderr}")

@@ -23,9 +23,9 @@ from beespace.enrich.cgroup import Membership, parse_path
 from beespace.enrich.changes import Changes
 from beespace.errors import KernelError
 from beespace.syscall.descriptor import Descriptor
-from beespace.syscall.mounts import Mount, detached_mount, parse_mountinfo
+from beespace.syscall.mounts import detached_mount, parse_mountinfo, widest_mount
 
-__all__ = ["Cgroup", "CgroupTree", "widest_mount"]
+__all__ = ["Cgroup", "CgroupTree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,6 @@ class Cgroup:
     membership: Membership
     valid_from: int
     valid_to: int | None = None
-
-
-def widest_mount(mounts: Iterable[Mount]) -> str | None:
-    """Where the largest part of the cgroup v2 hierarchy is mounted, or None.
-
-    Seen from a cgroup namespace, the host's hierarchy bind-mounted into it has a root of ``/..`` parts; a mount of
-    a sub-tree, whose root is a plain folder, would show wrong paths and does not count.
-    """
-    ups = {
-        mount.path: mount.root.count("..") for mount in mounts if mount.kind == "cgroup2" and not mount.root.strip("/.")
-    }
-    return max(ups, key=lambda path: ups[path]) if ups else None
 
 
 class CgroupTree:

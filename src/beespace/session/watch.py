@@ -33,6 +33,7 @@ from beespace.session.nat import Nat
 from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_ns, boottime_offset_ns
+from beespace.syscall.mounts import containers_cgroup2
 
 CLOCK_TOLERANCE_NS = 1_000_000
 SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes API
@@ -40,7 +41,7 @@ SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes AP
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What to watch; ``cgroup`` None is the root, every socket of the host.
+    """What to watch; ``cgroup`` None is the root, every socket of the host (or of the container that it is).
 
     ``netns``: whose connection tracking knows of translated addresses; None is the host's.
     ``access``: the Kubernetes API, ``kubelet`` that of this node, None without; ``node`` is this machine's name there.
@@ -64,6 +65,8 @@ class Watch:
 
     def __init__(self, options: WatchOptions) -> None:
         self._options = options
+        self._part = containers_cgroup2() if options.cgroup is None else None
+        self._cgroup = options.cgroup if self._part is None else Path(self._part)
         self._stack = ExitStack()
         self._flows = Flows()
         self._flows.flows.max_entries = options.max_flows
@@ -83,9 +86,7 @@ class Watch:
             interfaces = Interfaces()
             self._nat = _nat(self._options.netns)
             stack.callback(self._nat.close)
-            self._flow_rows = FlowRows(
-                self._who, self._options.node, booted, interfaces, self._nat, self._options.cgroup
-            )
+            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces, self._nat, self._cgroup)
             self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
             self._names = Names()
             self._dns_rows = DnsRows(self._who, self._options.node, booted, self._names)
@@ -98,9 +99,9 @@ class Watch:
             stack.callback(self._uplinks.close)
             self._uplinks.start()
             stack.callback(self._flows.close)
-            self._flows.start(cgroup=self._options.cgroup)
+            self._flows.start(cgroup=self._cgroup)
             stack.callback(self._dns_rows.close)
-            self._dns_rows.start(self._options.cgroup)
+            self._dns_rows.start(self._cgroup)
             stack.callback(self._drop_rows.close)
             self._drop_rows.start()
             # Hooks first, then what existed before: a socket made in between is noted by both, not by neither.
@@ -128,7 +129,9 @@ class Watch:
     def notes(self) -> tuple[str, ...]:
         """What this kernel and this cluster could not do as asked, in sentences."""
         others = (note for note in (self._dns_rows.note, self._drop_rows.note, self._nat.note) if note is not None)
+        part = f"this machine is a container: what is watched is its own, the cgroups at {self._part}"
         return (
+            *((part,) if self._part is not None else ()),
             *self._cgroups.notes,
             *self._execs.notes,
             *self._flows.notes,
@@ -159,7 +162,7 @@ class Watch:
     @property
     def cgroup(self) -> Path | None:
         """The cgroup whose sockets are watched; None: all of them."""
-        return self._options.cgroup
+        return self._cgroup
 
     @property
     def node(self) -> str:

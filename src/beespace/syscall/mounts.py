@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from beespace.errors import KernelError, NotPermitted, NotSupported
 from beespace.record import dataclass
@@ -67,16 +67,20 @@ def visible_mounts(kind: str) -> list[Mount]:
 
 
 def _is_whole(mount: Mount) -> bool:
-    try:
-        found = os.stat(mount.path)
-    except OSError:
-        return False
-    if found.st_dev != mount.device:
+    if not _is_there(mount):
         return False
     if mount.kind == "cgroup2":
         # In a cgroup namespace, "/" is the namespace's own part, and the root something like "/../..".
-        return found.st_ino == _CGROUP_ROOT
+        return os.stat(mount.path).st_ino == _CGROUP_ROOT
     return mount.root == "/"
+
+
+def _is_there(mount: Mount) -> bool:
+    """Whether it can be reached, and nothing else is mounted over it."""
+    try:
+        return os.stat(mount.path).st_dev == mount.device
+    except OSError:
+        return False
 
 
 def detached_mount(kind: str, options: Mapping[str, str | None] | None = None) -> Descriptor:
@@ -140,6 +144,35 @@ def cgroup2_root() -> Descriptor:
             "the host's cgroup namespace (docker --cgroupns=host)",
         )
     return root
+
+
+def containers_cgroup2() -> str | None:
+    """Where a machine that is a container itself (a node of kind) has its own part of the hierarchy.
+
+    None where the root is visible, and where the part has nobody but this process's own container.
+    """
+    if visible_mounts("cgroup2"):
+        return None
+    try:
+        found = list(parse_mountinfo(read_text("/proc/self/mountinfo")))
+        own = next(line[3:] for line in read_text("/proc/self/cgroup").splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return None
+    widest = widest_mount(mount for mount in found if _is_there(mount))
+    above = any(mount.path == widest and ".." in mount.root for mount in found)
+    return widest if above or own != "/" else None
+
+
+def widest_mount(mounts: Iterable[Mount]) -> str | None:
+    """Where the largest part of the cgroup v2 hierarchy is mounted, or None.
+
+    Seen from a cgroup namespace, the host's hierarchy bind-mounted into it has a root of ``/..`` parts; a mount of
+    a sub-tree, whose root is a plain folder, would show wrong paths and does not count.
+    """
+    ups = {
+        mount.path: mount.root.count("..") for mount in mounts if mount.kind == "cgroup2" and not mount.root.strip("/.")
+    }
+    return max(ups, key=lambda path: ups[path]) if ups else None
 
 
 def bpffs() -> Descriptor:
