@@ -366,7 +366,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 
 def _test(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s [--on PLACES] [--btf FILE] [FILE ...] [options of pytest]"
+    parser.usage = "%(prog)s [--on PLACES] [--btf FILE] [--debug] [FILE ...] [options of pytest]"
     parser.description = (
         "Run tests with pytest. Of a file with probes that is no test file, each probe must compile, load into "
         "beespace's machine and run once. The exit status is 0, 1 (a test failed), 2 (usage, nothing to test) or 3 "
@@ -379,6 +379,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
         "(default: what their marker says, or vm and here)")  # fmt: skip
     add("--btf", metavar="FILE", help="types of the kernel to compile with in the machine; shipped: those of the "
         "package (default: the running kernel's; where it tells none, those of the package)")  # fmt: skip
+    add("--debug", action="store_true", help="run what is in the machine in a debugger: h says what it can do")
     parser.set_defaults(usage=parser.format_help)
 
 

@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     if options.on is not None and not places:
         raise UsageError("--on takes places", help="as in --on vm,here,7.3")
     arguments = ["-p", plugin_name(), "-W", _IMPORTED, "--beespace-probes", *options.rest]
+    if options.debug:
+        arguments += ["--beespace-debug", "-s"]
     if places:
         arguments += ["--beespace-on", ",".join(places)]
     tally = Tally()

@@ -82,7 +82,7 @@ class Unit:
     callbacks: set[str] = field(default_factory=set)  # functions that the kernel calls, by their names in the IR
     free: dict[Any, str] = field(default_factory=dict)  # functions of modules, with their names in the IR
     messages: dict[str, int] = field(default_factory=dict)  # what the program says, with their numbers
-    marks: bool = False  # each line that runs says so (compiler.marks)
+    marks: str = ""  # "lines": each that runs says so; "variables": they say what they are, too (compiler.marks)
 
 
 @dataclass(slots=True)

@@ -79,7 +79,7 @@ class Compiled:
 
 def compile_program(
     declaration: Declaration, btf: Btf | Callable[[], Btf], *, modules: Mapping[str, Btf] = _NO_MODULES,
-    portable: bool = True, process: Process | None = None, marks: bool = False,
+    portable: bool = True, process: Process | None = None, marks: str = "",
 ) -> Compiled:  # fmt: skip
     """Compile a program class against the kernel types in ``btf``, or those that it gives when it is called.
 
@@ -87,8 +87,8 @@ def compile_program(
     what is hooked and the kernel itself does not have.
 
     Unless it is ``portable`` the object is for a kernel with these very types: offsets are constants in it.
-    ``process`` is one that runs LLVM, started before.  With ``marks`` every line that runs says so, to a machine that
-    listens (:mod:`beespace.compiler.marks`); no kernel takes such an object.
+    ``process`` is one that runs LLVM, started before.  With ``marks`` ("lines", or "variables", too) every line that
+    runs says so, to a machine that listens (:mod:`beespace.compiler.marks`); no kernel takes such an object.
 
     Raises :class:`CompileError` with every mistake found in the source, :class:`BeespaceError` if llvmlite is not
     installed, :class:`InternalError` for a bug of ours.
@@ -113,9 +113,7 @@ def compile_program(
     return Compiled(build.object, report, build.module, build.text)
 
 
-def lower(
-    declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES, marks: bool = False
-) -> ir.Module:
+def lower(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf] = _NO_MODULES, marks: str = "") -> ir.Module:
     """Python to checked, typed IR; raises :class:`CompileError` with every mistake found.
 
     Who translates it (:meth:`Worker.build`) verifies it first.
@@ -128,7 +126,7 @@ def lower(
     return module
 
 
-def _lowered(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf], marks: bool) -> tuple[Unit, ir.Module]:
+def _lowered(declaration: Declaration, btf: Btf, modules: Mapping[str, Btf], marks: str) -> tuple[Unit, ir.Module]:
     unit = Unit(declaration, btf, Sources(), Diagnostics(), PythonGrammar(), marks=marks)
     subprograms = unit.subprograms
     others: dict[str, CompiledFunction] = {}

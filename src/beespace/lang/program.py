@@ -245,7 +245,8 @@ class Program:
         (:class:`beespace.vm.Inputs`), ``task={...}`` the task that runs, and ``btf=`` a file with the kernel's types to
         compile with (none: the running kernel's; where it tells none, those that come with the package).  With the
         same inputs, packets and contexts the results are the same everywhere.  ``jit=True`` runs programs as native
-        code, faster and with the same results, where LLVM is installed.  Maps and events are read as always; who waits
+        code, faster and with the same results, where LLVM is installed;
+        ``debug=`` is a :class:`beespace.testing.Debugger`.  Maps and events are read as always; who waits
         for events gets those that are there.  docs/testing.md says what the machine has.
         """
         return self._begin(_installed().simulate, inputs)

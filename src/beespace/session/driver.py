@@ -105,7 +105,8 @@ class KernelDriver:
 
         types = simulated_types(inputs.get("btf"))  # type: ignore[arg-type]  # checked by who looks at it
         said = {name: value for name, value in inputs.items() if name != "btf"}
-        return simulate(program, build(type(program), types), said, types)
+        marks = "variables" if said.get("debug") is not None else ""
+        return simulate(program, build(type(program), types, marks), said, types)
 
 
 def shipped_object(program: type[Program]) -> bytes | None:
@@ -123,7 +124,7 @@ def compile_here(
     declaration: Declaration,
     types: Callable[[], Btf] = vmlinux_btf,
     modules: Mapping[str, Btf] | None = None,
-    marks: bool = False,
+    marks: str = "",
 ) -> bytes:
     """Compile against the running kernel's types, or others.  Needs LLVM: imported when nothing else has the object."""
     from beespace.compiler.llvm.process import start

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, cast
 
 from beespace.btf import Btf
 from beespace.elf import read
@@ -37,44 +37,53 @@ from beespace.vm.maps import Map, PerfEventArray, Ring
 _FAKED = (Context.TRACEPOINT, Context.ARGUMENTS, Context.RAW_ARGUMENTS, Context.REGISTERS, Context.ITERATOR)
 _NOT_ARGUMENTS = ("self", "ctx", "result")  # of a method
 
-__all__ = ["SimulatedMap", "SimulatedMethod", "SimulatedProgram", "build", "simulate"]
+__all__ = ["Listener", "SimulatedMap", "SimulatedMethod", "SimulatedProgram", "build", "simulate"]
 
 
-def build(program: type[Program], types: SimulatedTypes) -> bytes:
-    """The program's object, compiled for these types or found where it was kept.
+class Listener(Protocol):
+    """Who hears the marks of simulated programs: :class:`beespace.testing.Debugger`."""
+
+    def listen(self, program: Program, machine: Machine) -> None:
+        """From now on."""
+
+
+def build(program: type[Program], types: SimulatedTypes, marks: str = "") -> bytes:
+    """The program's object, compiled for these types or found where it was kept, with ``marks`` for who listens.
 
     :class:`~beespace.errors.CompileError` says whose types they were, if they do not have what it mentions.
     """
-    found = shipped_object(program)
+    found = shipped_object(program) if marks != "variables" else None
     if found is not None:
         return found
     declaration = program.declaration()
-    marked = _marked(declaration) if measuring() is not None else ""
+    if not marks and measuring() is not None:
+        marks = "lines"
+    marked = _marked(declaration, marks) if marks else ""
     name = cache.key(declaration, types.key() + marked)
     data = cache.load(name)
     if data is None:
         try:
-            data = compile_here(declaration, lambda: types.btf, types.modules, bool(marked))
+            data = compile_here(declaration, lambda: types.btf, types.modules, marks)
         except CompileError as error:
             raise types.explained(error) from None
         cache.store(name, data)
     return data
 
 
-def _marked(declaration: Declaration) -> str:
+def _marked(declaration: Declaration, marks: str) -> str:
     """A text for objects with marks, which name the author's files."""
-    return "marked " + " ".join(sorted({each.__code__.co_filename for each in declaration.functions.values()}))
+    return f"marked {marks} " + " ".join(sorted({each.__code__.co_filename for each in declaration.functions.values()}))
 
 
 def simulate(program: Program, data: bytes, said: Mapping[str, object], types: SimulatedTypes) -> SimulatedProgram:
     """Put a compiled program into a machine.
 
     ``said`` has fields of :class:`~beespace.vm.Inputs`, as ``task`` those of the ``struct task_struct`` that runs, and
-    as ``jit`` whether programs are run as native code.
+    as ``jit`` whether programs are run as native code, as ``debug`` a :class:`Listener`, for which they have marks.
     """
     declaration = program.declaration()
-    task, jit = said.get("task"), said.get("jit")
-    said = _of_task(task) | {name: value for name, value in said.items() if name not in ("task", "jit")}
+    task, jit, debug = said.get("task"), said.get("jit"), said.get("debug")
+    said = _of_task(task) | {name: value for name, value in said.items() if name not in ("task", "jit", "debug")}
     try:
         inputs = Inputs(**said)  # type: ignore[arg-type]  # checked by who looks at them
     except TypeError:
@@ -89,7 +98,7 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
         inputs=inputs,
         variables=packed_options(program, declaration),
         max_entries=changed_sizes(program, spec),
-        jit=native() if jit and measuring() is None else None,  # marks are heard in the interpreter
+        jit=native() if jit and measuring() is None and debug is None else None,  # marks are heard in the interpreter
     )
     if isinstance(task, Mapping):
         fields = {"pid": inputs.pid, "tgid": inputs.tgid, "comm": inputs.comm, **task}
@@ -99,6 +108,8 @@ def simulate(program: Program, data: bytes, said: Mapping[str, object], types: S
         for each in declaration.functions.values():
             measured.known(each.__code__.co_filename)
         measured.listen(loaded.machine)
+    if debug is not None:
+        cast(Listener, debug).listen(program, loaded.machine)
     return SimulatedProgram(loaded, declaration, types)
 
 

@@ -3,8 +3,8 @@
 May import: ``session`` and below; pytest, hypothesis and coverage where they are used.  Invariant: importing the plugin
 loads nothing of a probe's machinery, and a test that asks for none of its fixtures runs as without it.
 
-``docs/testing.md`` is the guide.  ``task``, ``frames`` and ``contents`` are for tests; ``packets`` and ``contexts`` are
-strategies of hypothesis.
+``docs/testing.md`` is the guide.  ``task``, ``frames`` and ``contents`` are for tests, ``Debugger`` is for
+whoever wonders; ``packets`` and ``contexts`` are strategies of hypothesis.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from beespace.testing.debugger import Debugger
     from beespace.testing.fakes import frames, task
     from beespace.testing.snapshots import contents
     from beespace.testing.strategies import contexts, packets
 
-__all__ = ["contents", "contexts", "frames", "packets", "task"]
+__all__ = ["Debugger", "contents", "contexts", "frames", "packets", "task"]
 
 _HOMES = {
+    "Debugger": "debugger",
     "contents": "snapshots",
     "contexts": "strategies",
     "frames": "fakes",

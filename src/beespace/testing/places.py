@@ -39,13 +39,18 @@ def is_inside(place: str) -> bool:
 class Simulator:
     """The fixture ``vm``: calling it with a program, or with its class, simulates that until the test has ended.
 
-    ``inputs`` are those of :meth:`beespace.Program.simulate`.  The methods are for all that the test simulates.
+    ``inputs`` are those of :meth:`beespace.Program.simulate`; with ``debug`` programs run in a debugger on standard
+    input, unless they say which.  The methods are for all that the test simulates.
     """
 
-    def __init__(self, probes: list[Program]) -> None:
-        self._probes = probes
+    def __init__(self, probes: list[Program], debug: bool = False) -> None:
+        self._probes, self._debug = probes, debug
 
     def __call__(self, program: P | type[P], **inputs: Any) -> P:
+        if self._debug and "debug" not in inputs:
+            from beespace.testing.debugger import Debugger
+
+            inputs["debug"] = Debugger()
         probe = _instance(program).simulate(**inputs)
         self._probes.append(probe)
         return probe

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="collect files with probes, too: each must compile, load into the machine and run once",
     )  # fmt: skip
 
+    group.addoption(
+        "--beespace-debug", action="store_true", default=False,
+        help="run what is simulated in a debugger, which stops at the first line of the kernel side; needs -s",
+    )  # fmt: skip
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -52,7 +58,7 @@ def vm(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     """Simulates programs: ``probe = vm(MyProbe(option=1), pid=7)``; see docs/testing.md."""
     from beespace.testing.places import Simulator
 
-    yield from _closing(request.node, Simulator)
+    yield from _closing(request.node, partial(Simulator, debug=request.config.getoption("--beespace-debug")))
 
 
 @pytest.fixture
@@ -75,7 +81,8 @@ def run(request: pytest.FixtureRequest, beespace_place: str) -> Iterator[Any]:
     """Runs programs where the test runs, one place after the other: ``probe = run(MyProbe)``."""
     from beespace.testing.places import Kernel, Simulator
 
-    yield from _closing(request.node, Simulator if beespace_place == "vm" else Kernel)
+    debug = request.config.getoption("--beespace-debug")
+    yield from _closing(request.node, partial(Simulator, debug=debug) if beespace_place == "vm" else Kernel)
 
 
 def _closing(item: pytest.Item, make: Any) -> Iterator[Any]:
