@@ -172,6 +172,24 @@ def test_metrics_of_what_passed(place: Place, agent: Callable[..., Agent]) -> No
     assert serving.end() == 0
 
 
+def test_metrics_of_what_it_costs(place: Place, agent: Callable[..., Agent]) -> None:
+    talker, _port = place.talker(TALK)
+    serving = agent("--max-cpu", "0.0001%")
+    serving.until("/readyz", 200)
+    talk(talker, 50)
+    assert "detail slower: " in serving.errors or serving.until_it_says(r"(detail slower): ")
+    serving.until_it_says(r"(detail owners): ")
+    found = serving.metrics()
+    assert found["beespace_detail_step"] == 5
+    assert found["beespace_cpu_limit_ratio"] == 1e-6
+    assert found['beespace_bpf_program_runs_total{probe="flows",program="on_egress"}'] >= 100
+    assert found['beespace_bpf_program_cpu_seconds_total{probe="flows",program="on_egress"}'] > 0
+    assert 0 <= found['beespace_bpf_map_fill_ratio{probe="flows",map="flows"}'] < 0.1
+    assert found['beespace_bpf_map_memory_bytes{probe="flows",map="flows"}'] > 65_536 * 16
+    assert serving.end() == 0
+    assert "less detail for" in serving.errors
+
+
 def test_a_stop_before_it_watches(agent: Callable[..., Agent]) -> None:
     """SIGTERM while it waits for the store of another."""
     old = agent()

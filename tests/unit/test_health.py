@@ -15,7 +15,10 @@ import pytest
 
 from beespace.cli.arguments import parse
 from beespace.errors import StoreError, UsageError
+from beespace.kernel.kernel_program import Statistics
 from beespace.session.cluster_news import ClusterNews
+from beespace.session.costs import MapCost
+from beespace.session.detail import Detail
 from beespace.session.endpoint import AT_ONCE, Endpoint, health_pages
 from beespace.session.health import Health
 from beespace.stream import TABLES, Batch
@@ -228,3 +231,37 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="is no address"):
         parse(["serve", f"--listen={text}"])
+
+
+class FakeCosts:
+    """Of one program and two maps."""
+
+    counted = True
+
+    def programs(self) -> dict[tuple[str, str], Statistics]:
+        return {("flows", "on_egress"): Statistics(1000, 2_500_000, 0)}
+
+    def maps(self) -> dict[tuple[str, str], MapCost]:
+        return {("flows", "flows"): MapCost(4096, 50, 200), ("flows", "owners"): MapCost(480, None, 0)}
+
+
+def test_what_the_agent_costs(health: Health) -> None:
+    assert not [name for name, *_ in samples(health) if name.startswith(("beespace_bpf_map", "beespace_bpf_program"))]
+    health.costs = costs = FakeCosts()  # type: ignore[assignment]
+    found = samples(health)
+    assert found["beespace_bpf_program_cpu_seconds", "flows", "on_egress"] == 0.0025
+    assert found["beespace_bpf_program_runs", "flows", "on_egress"] == 1000
+    assert found["beespace_bpf_map_memory_bytes", "flows", "owners"] == 480
+    assert found["beespace_bpf_map_fill_ratio", "flows", "flows"] == 0.25
+    assert ("beespace_bpf_map_fill_ratio", "flows", "owners") not in found  # nobody knows
+    costs.counted = False
+    assert not [name for name, *_ in samples(health) if name.startswith("beespace_bpf_program")]
+
+
+def test_what_is_left_out(health: Health) -> None:
+    assert samples(health)["beespace_detail_step",] == 0
+    assert ("beespace_cpu_limit_ratio",) not in samples(health)
+    health.cpu_limit = 0.02
+    collect(health, detail=Detail.PAIRS)
+    assert samples(health)["beespace_detail_step",] == 4
+    assert samples(health)["beespace_cpu_limit_ratio",] == 0.02

@@ -62,6 +62,18 @@ def size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def share(text: str) -> float | None:
+    """A share of one core from ``2%`` or ``0.5 %``; more than 100 % is several; None for ``none``."""
+    if text == "none":
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no share of a CPU; write it as 2%, which is of one core, or none"
+        )
+    return float(match[1]) / 100
+
+
 def speed(text: str) -> float | str | None:
     """How many times as fast, None for ``max``, or ``auto``."""
     if text in ("max", "auto"):
@@ -177,6 +189,7 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     _shown(parser)
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
+    _limited(parser)
     _stored(parser)
     _kept(parser)
     add("--pcap", metavar="FILE",
@@ -184,6 +197,11 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     add("--local", action="append", default=[], metavar="ADDRESS",
         help="with --pcap: an address or network (10.0.0.0/8) that is this side; may be repeated")  # fmt: skip
     add("--record", type=Path, metavar="FILE", help="write all of it into a recording, too, for `beespace replay`")
+
+
+def _limited(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-cpu", type=share, metavar="SHARE",
+        help="leave detail out rather than use more of one core, as 2%% (programs in the kernel included)")  # fmt: skip
 
 
 def _kept(parser: argparse.ArgumentParser) -> None:
@@ -207,6 +225,8 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         help="how long to wait for another agent to let go of the history (default: 60s)")  # fmt: skip
     _watched(parser)
     add("--interval", type=duration, metavar="TIME", help="one row a flow this often (default: 1s)")
+    _limited(parser)
+    add("--costs", action="store_true", help="have the kernel count the CPU time of the agent's own programs")
 
 
 def _deploy(parser: argparse.ArgumentParser) -> None:
@@ -227,6 +247,8 @@ def _deploy(parser: argparse.ArgumentParser) -> None:
     add("--kubelet", choices=("pods", "proxy"),
         help="ask each node's kubelet where the API is silent, by the right to nodes/pods or nodes/proxy")  # fmt: skip
     add("--kubelet-insecure-tls", action="store_true", help="do not verify the kubelets' certificates")
+    add("--max-cpu", type=_checked(share), default="none", metavar="SHARE",
+        help="leave detail out rather than use more of one core, as 2%% (default: none)")  # fmt: skip
     add("--scrape", action="store_true", help="serve /metrics on every address of the node, port 9470, not on loopback")
 
 

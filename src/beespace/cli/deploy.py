@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
             runtime=_absolute("--runtime", RUNTIMES.get(options.runtime, options.runtime)),
             keep=options.keep,
             keep_bytes=options.keep_bytes,
+            max_cpu=options.max_cpu,
             listen=f":{PORT}" if options.scrape else Settings().listen,
             kubelet=options.kubelet or "",
             kubelet_tls="insecure" if options.kubelet_insecure_tls else "verified",

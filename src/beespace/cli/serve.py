@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from beespace.cli.showing import said_of
 from beespace.cli.watch import watch_options
 from beespace.errors import StoreError, StoreInUse
 from beespace.session.cluster_news import ClusterNews
+from beespace.session.detail import Detail
 from beespace.session.endpoint import Endpoint, health_pages
 from beespace.session.health import Health
 from beespace.session.pace import Live
@@ -46,6 +48,7 @@ def _run(options: argparse.Namespace) -> int:
         watch = stack.enter_context(Watch(watch_options(options)))
         for note in watch.notes:
             _say(f"note: {note}")
+        health.costs, health.cpu_limit = watch.costs, options.max_cpu
         health.phase("waiting for the first interval")
         _say(f"watching; the history is in {options.store}")
         status = _serve(options, watch, store, health, interval)
@@ -64,9 +67,15 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
             said = str(error)
             _say(said)
 
+    detail = Detail.FULL
+
     def collected() -> None:
         for note in news.take():
             _say(note)
+        nonlocal detail
+        if watch.detail is not detail:
+            detail = watch.detail
+            _say(said_of(detail))
         health.collected(
             began=watch.began,
             unattributed=watch.unattributed_packets,
@@ -74,13 +83,15 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
             store=store.state,
             store_lost=store.total_lost,
             cluster=news.following,
+            detail=watch.detail,
         )
 
     summary = pump(
         watch,
         [],
         tables=("flows", "execs"),
-        pace=Live(interval, options.duration),
+        pace=Live(interval, options.duration, lambda: watch.stretch),
+        own=lambda: watch.own,
         recorders=[store, health],
         collected=collected,
         trouble=trouble,

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from beespace.errors import StoreError, UsageError
+from beespace.session.detail import LEFT_OUT, Detail
 from beespace.session.filters import only, only_port
+from beespace.session.own import Own
 from beespace.session.pace import Pace
 from beespace.session.pump import Source, pump
 from beespace.sinks import Sink, Summary
@@ -16,9 +18,9 @@ from beespace.sinks.terminal import TerminalSink
 from beespace.stream import Stage
 from beespace.stream.tables import table
 
-__all__ = ["LIVE", "checked_tables", "show", "store_of"]
+__all__ = ["LIVE", "checked_tables", "said_of", "show", "store_of"]
 
-LIVE = ("flows", "execs", "dns", "drops", "uplinks")
+LIVE = ("flows", "execs", "dns", "drops", "uplinks", "costs")
 
 
 def checked_tables(options: argparse.Namespace) -> list[str]:
@@ -56,12 +58,23 @@ def show(
     notes: Sequence[str] = (),
     recorders: Sequence[Sink] = (),
     collected: Callable[[], None] = lambda: None,
+    own: Callable[[], Own] = Own,
 ) -> int:
     """Run ``source`` to its end; the exit status.
 
-    ``recorders`` see every batch and are closed; ``collected`` is called when each interval is over.
+    ``recorders`` see every batch and are closed; ``collected`` is called when each interval is over;
+    ``own`` is what beespace says of itself.
     """
     troubles: list[str] = []
+    detail = Detail.FULL
+
+    def over() -> None:
+        nonlocal detail
+        if own().detail is not detail and options.output != "table":  # a table says so below its rows
+            print(f"beespace: {said_of(own().detail)}", file=sys.stderr)
+        detail = own().detail
+        collected()
+
     for note in notes:
         print(f"beespace: note: {note}", file=sys.stderr)
     with ExitStack() as stack:
@@ -75,7 +88,8 @@ def show(
             stages=_stages(options),
             pace=pace,
             recorders=recorders,
-            collected=collected,
+            collected=over,
+            own=own,
             trouble=lambda error: troubles.append(str(error)),
             show=terminal.show if terminal is not None else _silent,
         )
@@ -91,6 +105,11 @@ def show(
     for trouble in dict.fromkeys(troubles):
         print(f"beespace: {trouble}", file=sys.stderr)
     return 1 if troubles else 0
+
+
+def said_of(detail: Detail) -> str:
+    """What is left out from now on."""
+    return f"detail {detail.word or 'full'}: {LEFT_OUT[detail]}"
 
 
 def _file_sink(output: str) -> Sink:

@@ -38,10 +38,11 @@ def run(options: argparse.Namespace) -> int:
             options,
             watch,
             tables,
-            Live(interval, options.duration),
+            Live(interval, options.duration, lambda: watch.stretch),
             notes=watch.notes,
             recorders=recorders,
             collected=collected,
+            own=lambda: watch.own,
         )
 
 
@@ -57,6 +58,8 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
         kubelet=kubelet_access(options),
         labels=options.service_labels,
         interfaces=_interfaces(options.interface),
+        costs="costs" in (getattr(options, "tables", None) or ()) or getattr(options, "costs", False),
+        max_cpu=getattr(options, "max_cpu", None),
         **({"node": options.node} if options.node else {}),
     )
 

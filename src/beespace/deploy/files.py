@@ -27,6 +27,11 @@ VALUES = (
     ("store", "store", "The folder of each node for the history."),
     ("keep", "keep", "Age limit of the history."),
     ("keepBytes", "keep_bytes", "Size limit of the history."),
+    (
+        "maxCpu",
+        "max_cpu",
+        'The share of one core that the agent may use, as "2%": it leaves detail out rather than more.',
+    ),
     ("listen", "listen", 'Where /metrics is served; ":9470" is every address of the node.'),
     ("cpuRequest", "cpu_request", ""),
     ("cpuLimit", "cpu_limit", ""),

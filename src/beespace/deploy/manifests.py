@@ -30,6 +30,7 @@ class Settings:
     runtime: str = RUNTIMES["containerd"]
     keep: str = "7d"
     keep_bytes: str = "10GiB"
+    max_cpu: str = "none"
     listen: str = f"127.0.0.1:{PORT}"
     cpu_request: str = "50m"
     cpu_limit: str = "1"
@@ -178,7 +179,7 @@ def _daemon_set(settings: Settings) -> Data:
                     settings,
                     [
                         "serve", f"--listen={settings.listen}", f"--keep={settings.keep}",
-                        f"--keep-bytes={settings.keep_bytes}",
+                        f"--keep-bytes={settings.keep_bytes}", f"--max-cpu={settings.max_cpu}",
                         *_kubelet_arguments(settings),
                     ],
                 ),

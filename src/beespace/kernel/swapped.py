@@ -45,6 +45,8 @@ class SwappedMap(Map):
         super().__init__(descriptor, spec)
         self.inner = tables[0].spec
         self._active, self._idle = tables
+        #: How many entries the last :meth:`take` found.
+        self.taken = 0
         self._install(self._active)
 
     def _install(self, table: Map) -> None:
@@ -58,7 +60,14 @@ class SwappedMap(Map):
         self._install(self._idle)
         self._active, self._idle = self._idle, self._active
         # If this fails half-way, what is left comes with the interval after the next.
-        return self._idle.take()
+        entries = self._idle.take()
+        self.taken = entries[2]
+        return entries
+
+    @property
+    def tables(self) -> tuple[Map, Map]:
+        """The two tables."""
+        return self._active, self._idle
 
     def peek(self) -> Entries:
         """What is in the table that programs write now; it stays there, and may change while it is read."""

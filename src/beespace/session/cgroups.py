@@ -31,7 +31,7 @@ class CgroupEvents:
     def __init__(self, who: Who, boot_offset: Callable[[], int]) -> None:
         self._who = who
         self._boot_offset = boot_offset
-        self._probe = Cgroups()
+        self.probe = Cgroups()
         self._reading = threading.Lock()
         self._poller: Poller[str] = Poller()
         self._thread: threading.Thread | None = None
@@ -42,12 +42,12 @@ class CgroupEvents:
 
     def __enter__(self) -> Self:
         try:
-            self._probe.start()
+            self.probe.start()
         except BeespaceError as error:
-            self._probe.close()
+            self.probe.close()
             self.note = f"cgroups are found by walking the hierarchy, which misses short-lived ones: {error}"
             return self
-        self._ring: LiveRing = self._probe.changes.backend
+        self._ring: LiveRing = self.probe.changes.backend
         self._poller.register(self._ring.fileno(), "changes")
         self._thread = threading.Thread(target=self._run, name="beespace-cgroups", daemon=True)
         self._thread.start()
@@ -65,12 +65,12 @@ class CgroupEvents:
             self._thread.join()
             self._thread = None
         self._poller.close()
-        self._probe.close()
+        self.probe.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel could not do as asked."""
-        return self._probe.notes if self.note is None else (self.note,)
+        return self.probe.notes if self.note is None else (self.note,)
 
     @property
     def lost(self) -> int:

@@ -62,28 +62,50 @@ class DnsRows:
         self._node = node
         self._booted = booted
         self._names = names
-        self._probe = Dns()
+        self.probe = Dns()
         self._waiting: dict[tuple[Any, ...], _Asked] = {}
         self._streams: dict[tuple[Any, ...], _Stream] = {}
         self._later: list[dict[str, Any]] = []
         self._lost_before = 0
+        self._paused = False
         self.note: str | None = None
 
     def start(self, cgroup: object) -> None:
         """Attach; a kernel that refuses leaves a note and no rows."""
         try:
-            self._probe.start(cgroup=cgroup)
+            self.probe.start(cgroup=cgroup)
         except BeespaceError as error:
-            self._probe.close()
+            self.probe.close()
             self.note = f"DNS is not seen: {error}"
+
+    def pause(self) -> None:
+        """Stop looking; questions that wait for an answer are forgotten, since nobody will see it."""
+        if self.note is not None:
+            return
+        self._paused = True
+        for link in self.probe.links:
+            link.close()
+        ring: LiveRing = self.probe.payloads.backend
+        while ring.take().more:
+            continue
+        self._waiting.clear()
+        self._streams.clear()
+        self._later.clear()
+
+    def resume(self, cgroup: object) -> None:
+        """Look again."""
+        if self.note is None:
+            self._paused = False
+            for method in ("on_egress", "on_ingress"):
+                self.probe.attach(method, cgroup=cgroup)
 
     def close(self) -> None:
         """Detach."""
-        self._probe.close()
+        self.probe.close()
 
     def batch(self, flows: FlowRows, *, until: int, boot_offset: int) -> Batch | None:
         """Rows of what was answered before ``until`` (ns since boot), whose owners ``flows`` knows by now."""
-        if self.note is not None:
+        if self.note is not None or self._paused:
             return None
         lost = {"damaged": 0, "pending": 0}
         rows: list[tuple[_Asked, Message | None, int]] = []
@@ -103,13 +125,13 @@ class DnsRows:
         for key in list(islice(self._waiting, max(0, len(self._waiting) - PENDING))):
             del self._waiting[key]
             lost["pending"] += 1
-        total: int = self._probe.payloads.lost
+        total: int = self.probe.payloads.lost
         lost["ring"], self._lost_before = total - self._lost_before, total
         return self._rows(rows, flows, boot_offset, {stage: count for stage, count in lost.items() if count})
 
     def _payloads(self, until: int, lost: dict[str, int]) -> list[dict[str, Any]]:
         """In order, up to ``until``; what is younger waits, because its flow is of the next interval."""
-        ring: LiveRing = self._probe.payloads.backend
+        ring: LiveRing = self.probe.payloads.backend
         found, self._later = self._later, []
         more = True
         while more:

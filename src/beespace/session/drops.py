@@ -51,6 +51,7 @@ class DropRows:
         self.probe = Drops()
         self.note: str | None = None
         self._lost = 0
+        self._paused = False
 
     def start(self) -> None:
         """Attach."""
@@ -60,13 +61,26 @@ class DropRows:
             self.probe.close()
             self.note = f"packets that are thrown away are not seen: {error}"
 
+    def pause(self) -> None:
+        """Stop looking."""
+        for link in self.probe.links if self.note is None else ():
+            link.close()
+        self._paused = True
+
+    def resume(self) -> None:
+        """Look again."""
+        self._paused = False
+        if self.note is None:
+            self.probe.drops.take()
+            self.probe.attach("on_drop")
+
     def close(self) -> None:
         """Detach."""
         self.probe.close()
 
     def take(self) -> Dropped | None:
         """What was thrown away since the last call; None if the kernel does not say."""
-        if self.note is not None:
+        if self.note is not None or self._paused:
             return None
         keys, values, count = self.probe.drops.take()
         records = records_of(keys, values, count, DropKey.layout, DropStats.layout)

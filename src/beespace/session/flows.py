@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from beespace.enrich import Who
 from beespace.lang.packet import IPPROTO_TCP
 from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
+from beespace.session.coarse import coarse
+from beespace.session.detail import Detail
 from beespace.session.dimensions import start_times
 from beespace.session.dns_names import Names
 from beespace.session.interfaces import Interfaces
@@ -38,6 +40,7 @@ FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long beg
 
 _ROLES: dict[int, str | None] = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
 _DURATIONS = ("rtt_us", "rtt_var_us", "rtt_min_us", "connect_us", "first_byte_us")
+_OF_PEERS = ("local_address", "remote_address", "interface")
 _TROUBLES = ("tx_resets", "rx_resets", "tx_zero_windows", "rx_zero_windows", "accept_overflows")
 # sk_err when a connection closes (include/uapi/asm-generic/errno.h)
 ERRORS: dict[int, str | None] = {
@@ -125,18 +128,20 @@ class FlowRows:
         lost: Mapping[str, int],
         dropped: Mapping[bytes, tuple[int, str]] | None = None,
         names: Names | None = None,
+        detail: Detail = Detail.FULL,
     ) -> tuple[Batch, Unattributed]:
         """Rows of the interval that was begun and ended at ``now`` (ns, wall clock).
 
         ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most frequent reason, by
-        the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses.
+        the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses, ``detail``
+        is how much is to be told apart.
         """
         rows = self._now
         drops = _drops(rows, dropped)
         # From here on each connection is one row, with its real peer.
-        rows, called, into = self._nat.resolve(rows)
+        resolved = self._nat.resolve(rows)
+        (rows, called, into), first, retransmits = coarse(detail, resolved, *self._remember(resolved.rows))
         count = len(rows)
-        first, retransmits = self._remember(rows)
         who = self._who.resolve(
             rows["pid"], rows["start"], rows["cgroup"], uids=rows["uid"], names=text_column(octets(rows["name"]))
         )
@@ -146,13 +151,17 @@ class FlowRows:
         # Who has an address now need not be who had it when a connection began that is still there.
         began = np.where(tcp, first, rows["first"].astype(np.int64)) + boot_offset
         opened = rows["role"] != Role.SERVER  # what a server's client called is the server's own name
-        behind = self._who.remote(
-            remote,
-            at=began,
-            ports=rows["remote_port"],
-            protocols=rows["protocol"],
-            targets=np.where(opened[:, None], called.addresses, 0).astype(np.uint8),
-            target_ports=called.ports,
+        behind = (
+            {}
+            if detail >= Detail.OWNERS
+            else self._who.remote(
+                remote,
+                at=began,
+                ports=rows["remote_port"],
+                protocols=rows["protocol"],
+                targets=np.where(opened[:, None], called.addresses, 0).astype(np.uint8),
+                target_ports=called.ports,
+            )
         )
         columns: dict[str, Any] = {
             "time": times(np.full(count, now, np.int64), 0),
@@ -187,7 +196,12 @@ class FlowRows:
             **who,
             **behind,
         }
-        if names is not None:
+        if detail is not Detail.FULL:
+            columns["detail"] = pa.array([detail.word] * count)
+        if detail >= Detail.OWNERS:
+            for name in _OF_PEERS:
+                del columns[name]  # null
+        elif names is not None:
             last = rows["last"].astype(np.int64)
             columns["remote_name"] = names.column(remote, rows["cgroup"], first, last)
         return Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict(columns)), lost), _unattributed(rows, owned)

@@ -10,17 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow.compute as pc
 
 from beespace import __version__
+from beespace.session.costs import Costs, bpf_memory
+from beespace.session.detail import LEFT_OUT, Detail
 from beespace.sinks.exposition import Family, Sample
 from beespace.stream import Batch
 from beespace.syscall.process import usage
 
-__all__ = ["Health", "Report", "bpf_memory"]
+__all__ = ["Health", "Report"]
 
 STUCK_INTERVALS = 10
 STUCK_S = 30.0  # a machine that is short of CPU may be late; nobody restarts an agent for less
@@ -48,6 +49,7 @@ class Report:
     store_failures: int = 0
     store_trouble: str = ""
     cluster: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    detail: Detail = Detail.FULL
 
 
 class Health:
@@ -66,6 +68,10 @@ class Health:
         self._unattributed: Counter[str] = Counter()
         self._failures = 0
         self._trouble = ""
+        #: Whose programs and maps are told of, once there are any.
+        self.costs: Costs | None = None
+        #: The share of one core that the agent may use; None: as much as it takes.
+        self.cpu_limit: float | None = None
         self._report = Report(at=clock())
 
     # -- told by the loop ------------------------------------------------------------------------------------
@@ -102,6 +108,7 @@ class Health:
         store: Mapping[str, float],
         store_lost: Mapping[tuple[str, str], int],
         cluster: Mapping[str, str] = MappingProxyType({}),
+        detail: Detail = Detail.FULL,
     ) -> None:
         """An interval is over: its collection ``began`` then, and these are the gauges now.
 
@@ -127,6 +134,7 @@ class Health:
             store_failures=self._failures,
             store_trouble="" if recovered else self._trouble,
             cluster=dict(cluster),
+            detail=detail,
         )
 
     # -- asked by others -------------------------------------------------------------------------------------
@@ -176,6 +184,11 @@ class Health:
             Family("beespace_map_fill_ratio", "gauge", "How full a kernel table was in the last interval.",
                 [Sample(value, {"map": name}) for name, value in report.fill.items()]),
             _gauge("beespace_bpf_memory_bytes", "Kernel memory of the agent's maps and programs.", bpf_memory()),
+            *self._programs(),
+            *self._maps(),
+            _gauge("beespace_detail_step", f"What is left out to use less CPU: {_STEPS}.", report.detail),
+            Family("beespace_cpu_limit_ratio", "gauge", "How much of one core the agent may use.",
+                [] if self.cpu_limit is None else [Sample(self.cpu_limit)]),
             *(_gauge(f"beespace_store_{name}", _STORE[name], value) for name, value in store.items()),
             _counter("beespace_store_failures", "Times that the store could not be written.", report.store_failures),
             _counter("process_cpu_seconds", "CPU time of the agent, user and system.", used.cpu_seconds),
@@ -183,7 +196,33 @@ class Health:
             _gauge("process_start_time_seconds", "When the agent started, since 1970.", self._started),
         ]  # fmt: skip
 
+    def _programs(self) -> list[Family]:
+        """Of the agent's programs, while the kernel counts."""
+        if self.costs is None or not self.costs.counted:
+            return []
+        programs = self.costs.programs()
+        return [
+            _labelled("beespace_bpf_program_cpu_seconds", "CPU time of the agent's programs in the kernel.",
+                ("probe", "program"), {key: each.run_time_ns / 1e9 for key, each in programs.items()}),
+            _labelled("beespace_bpf_program_runs", "Runs of the agent's programs in the kernel.",
+                ("probe", "program"), {key: each.run_count for key, each in programs.items()}),
+        ]  # fmt: skip
 
+    def _maps(self) -> list[Family]:
+        maps = {} if self.costs is None else self.costs.maps()
+        memory: dict[tuple[str, ...], float] = {key: each.memory for key, each in maps.items()}
+        fill: dict[tuple[str, ...], float] = {
+            key: share for key, each in maps.items() if (share := each.fill) is not None
+        }
+        labels = ("probe", "map")
+        return [
+            _labelled("beespace_bpf_map_memory_bytes", "Kernel memory of a map.", labels, memory, "gauge"),
+            _labelled("beespace_bpf_map_fill_ratio", "How full a table was in the last interval, a ring at most.",
+                labels, fill, "gauge"),
+        ]  # fmt: skip
+
+
+_STEPS = "; ".join(f"{step.value}: {said}" for step, said in LEFT_OUT.items())
 _STORE = {
     "bytes": "Size of the history.",
     "segments": "Files of the history.",
@@ -191,25 +230,15 @@ _STORE = {
 }
 
 
-def bpf_memory(folder: Path = Path("/proc/self/fdinfo")) -> int:
-    """Bytes that the kernel accounts to the maps and programs of this process (``memlock`` of their descriptors)."""
-    total = 0
-    for entry in folder.iterdir():
-        try:
-            lines = entry.read_text().splitlines()
-        except OSError:  # closed meanwhile
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("memlock:"))
-    return total
-
-
 def _one(values: Mapping[str, float]) -> Mapping[tuple[str, ...], float]:
     return {(name,): value for name, value in values.items()}
 
 
-def _labelled(name: str, help: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> Family:
+def _labelled(
+    name: str, help: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float], kind: str = "counter"
+) -> Family:
     samples = [Sample(value, dict(zip(labels, key, strict=True))) for key, value in sorted(values.items())]
-    return Family(name, "counter", help, samples)
+    return Family(name, kind, help, samples)
 
 
 def _counter(name: str, help: str, value: float) -> Family:

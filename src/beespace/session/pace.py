@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Live", "Pace", "Played", "Playing"]
@@ -36,12 +37,17 @@ class Pace(Protocol):
 
 
 class Live:
-    """Once every ``interval`` seconds, for ``duration`` seconds (None: until somebody stops it)."""
+    """Once every ``interval`` seconds, for ``duration`` seconds (None: until somebody stops it).
+
+    ``stretch`` says before each interval how many times as long it is to be.
+    """
 
     measures = True
 
-    def __init__(self, interval: float = 1.0, duration: float | None = None) -> None:
-        self._interval, self._duration = interval, duration
+    def __init__(
+        self, interval: float = 1.0, duration: float | None = None, stretch: Callable[[], float] = lambda: 1.0
+    ) -> None:
+        self._interval, self._duration, self._stretch = interval, duration, stretch
 
     def begin(self) -> None:
         """It begins now."""
@@ -54,7 +60,7 @@ class Live:
 
     def due(self) -> float:
         """An interval after the one before, or now, if that took longer."""
-        self._due = max(self._due + self._interval, time.monotonic())
+        self._due = max(self._due + self._interval * self._stretch(), time.monotonic())
         return min(self._due, self._due if self._end is None else self._end)
 
     @property

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beespace.errors import StoreError
+from beespace.session.detail import Detail
+from beespace.session.own import Own
 from beespace.session.pace import Live, Pace
 from beespace.session.signals import stopped_by_signals
 from beespace.sinks import Sink, Summary
@@ -42,8 +44,11 @@ _SUMS = ("tx_bytes", "rx_bytes", "tx_packets", "rx_packets")
 class Tally:
     """Adds up what passed, for the summary of an interval and of the whole run."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, own: Callable[[], Own]) -> None:
         self._pace = pace
+        self._own = own
+        self._less_s = 0.0  # how long something was left out
+        self._kernel_last = 0.0
         self._began = self._last = pace.now()
         self._cpu_began = self._cpu_last = self._used().cpu_seconds
         self._newest = 0
@@ -86,7 +91,13 @@ class Tally:
         """Since the last call."""
         now, used = self._pace.now(), self._used()
         seconds = now - self._last
-        summary = self._summary(self._interval, seconds, self._interval["flows"], used.cpu_seconds - self._cpu_last)
+        total = self._own().kernel_seconds
+        kernel = None if total is None else total - self._kernel_last
+        self._kernel_last = total or 0.0
+        self._less_s += seconds if self._own().detail is not Detail.FULL else 0.0
+        summary = self._summary(
+            self._interval, seconds, self._interval["flows"], used.cpu_seconds - self._cpu_last, kernel
+        )
         self._last, self._cpu_last = now, used.cpu_seconds
         self._interval = Counter()
         return summary
@@ -95,11 +106,15 @@ class Tally:
         """Since the start."""
         used = self._used()
         seconds = self._pace.now() - self._began
+        kernel = self._own().kernel_seconds
         return self._summary(
-            self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, final=True
+            self._sums, seconds, self._sums["new flows"], used.cpu_seconds - self._cpu_began, kernel, final=True
         )
 
-    def _summary(self, sums: Counter[str], seconds: float, flows: int, cpu: float, *, final: bool = False) -> Summary:
+    def _summary(
+        self, sums: Counter[str], seconds: float, flows: int, cpu: float, kernel: float | None, *, final: bool = False
+    ) -> Summary:
+        own = self._own()
         return Summary(
             seconds=seconds,
             flows=flows,
@@ -108,6 +123,11 @@ class Tally:
             unattributed=dict(self._unattributed),
             cpu=cpu / max(seconds, 1e-9) if self._pace.measures else None,
             memory=self._used().rss_bytes if self._pace.measures else None,
+            kernel_cpu=None if kernel is None else kernel / max(seconds, 1e-9),
+            kernel_memory=own.kernel_memory,
+            fullest=max(((share, name) for name, share in own.fill.items()), default=None),
+            detail=own.detail.word,
+            less_s=self._less_s,
             final=final,
             **{name: sums[name] for name in _SUMS},
         )
@@ -124,18 +144,20 @@ def pump(
     collected: Callable[[], None] = lambda: None,
     trouble: Callable[[StoreError], None] = lambda error: None,
     show: Callable[[Summary], None] = lambda summary: None,
+    own: Callable[[], Own] = Own,
 ) -> Summary:
     """Run ``source`` into ``sinks`` at ``pace`` (None: live, until a signal); returns the final summary.
 
     ``tables`` are those that are written; ``stages`` see each of their batches first.  ``recorders``
     get every batch of every table, dimensions too, before any stage; their failures go to
     ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``collected`` is called when the
-    batches of an interval have been written, ``show`` with its summary.
+    batches of an interval have been written, ``show`` with its summary.  ``own`` is what
+    beespace says of itself.
     """
     pace = pace or Live()
     with sleeper() as poller, stopped_by_signals(poller, lambda: pace.stop()) as stopped:
         pace.begin()
-        tally = Tally(pace)
+        tally = Tally(pace, own)
         while True:
             due = pace.due()
             while not stopped and (wait := due - time.monotonic()) > 0:

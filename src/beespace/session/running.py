@@ -6,7 +6,7 @@ records are there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,11 @@ class RunningProgram:
             log = RingBuffer(said)
             self._rings.append(log)
             self.log = LiveLog(log, table.read(), losses, len(declaration.maps))
+
+    @property
+    def rings(self) -> Sequence[RingBuffer | PerfBuffer]:
+        """The rings that are read here."""
+        return self._rings
 
     @property
     def adapters(self) -> Mapping[str, LiveMap | LiveRing | LiveVariable]:

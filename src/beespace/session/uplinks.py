@@ -54,7 +54,7 @@ class UplinkRows:
         self._node = node
         self._interfaces = interfaces
         self._names = names
-        self._probe: Uplinks = Uplinks()
+        self.probe: Uplinks = Uplinks()
         self._devices: dict[int, str] = {}
         self._totals: dict[tuple[int, int], Counter[str]] = {}  # (device, leaves) -> counts since the start
         self._told: dict[tuple[int, int], Counter[str]] = {}
@@ -69,32 +69,32 @@ class UplinkRows:
         notes: list[str] = []
         try:
             try:
-                self._probe.load()
+                self.probe.load()
             except NotSupported as error:
                 notes.append(f"{FORWARDED}: {str(error).splitlines()[0]}")
-                self._probe = UplinksOnly().load()
+                self.probe = UplinksOnly().load()
         except BeespaceError as error:
-            self._probe.close()
+            self.probe.close()
             self.notes = (f"packets of the uplinks are not counted: {error}",)
             return
         with Netlink() as netlink:
             for name in names:
                 try:
                     device = rtnetlink.interface(netlink, name)
-                    self._probe.headers[device.index] = _ETHERNET_HEADER if device.hardware == _ETHERNET else 0
+                    self.probe.headers[device.index] = _ETHERNET_HEADER if device.hardware == _ETHERNET else 0
                     for method in ("on_ingress", "on_egress"):
-                        self._probe.attach(method, interface=name)
+                        self.probe.attach(method, interface=name)
                     self._devices[device.index] = name
                 except KernelError as error:
                     if self._names is not None:
                         raise  # asked for by name
                     notes.append(f"packets of {name} are not counted: {error}")
-        for method in () if isinstance(self._probe, UplinksOnly) else ("on_forward4", "on_forward6"):
+        for method in () if isinstance(self.probe, UplinksOnly) else ("on_forward4", "on_forward6"):
             try:
-                self._probe.attach(method)
+                self.probe.attach(method)
             except KernelError as error:
                 notes.append(f"{FORWARDED}: {str(error).splitlines()[0]}")
-        self.notes = (*notes, *self._probe.notes)
+        self.notes = (*notes, *self.probe.notes)
 
     def begin(self) -> None:
         """What passed until now is not of any row."""
@@ -103,7 +103,7 @@ class UplinkRows:
 
     def close(self) -> None:
         """Detach."""
-        self._probe.close()
+        self.probe.close()
 
     def batch(self, flows: Records, *, now: int, interval: float) -> Batch | None:
         """Rows of ``uplinks`` for the interval whose flows are ``flows``; None without uplinks."""
@@ -150,7 +150,7 @@ class UplinkRows:
                 counts["bytes"] = sum(ways[way][1] for way in parts)
 
     def _sums(self, device: int, way: Way, leaves: int) -> tuple[int, int]:
-        found: Any = self._probe.passed.get(PassedKey(interface=device, way=way, egress=leaves))
+        found: Any = self.probe.passed.get(PassedKey(interface=device, way=way, egress=leaves))
         return (0, 0) if found is None else (sum(each.packets for each in found), sum(each.bytes for each in found))
 
     def _attribute(self, flows: Records) -> None:

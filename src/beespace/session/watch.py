@@ -18,9 +18,13 @@ import pyarrow as pa
 
 from beespace.enrich import Who
 from beespace.enrich.kubernetes import Access
+from beespace.lang import Program
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
+from beespace.session.budget import CpuBudget
 from beespace.session.cgroups import CgroupEvents
+from beespace.session.costs import Costs
+from beespace.session.detail import Detail
 from beespace.session.dimensions import DimensionRows
 from beespace.session.dns import DnsRows
 from beespace.session.dns_names import Names
@@ -30,12 +34,15 @@ from beespace.session.flows import FlowRows, Unattributed
 from beespace.session.interfaces import Interfaces
 from beespace.session.live_events import LiveRing
 from beespace.session.nat import Nat
+from beespace.session.own import Own
 from beespace.session.uplinks import UplinkRows
 from beespace.stream import Batch
 from beespace.syscall.clock import boottime_ns, boottime_offset_ns
 from beespace.syscall.mounts import containers_cgroup2
+from beespace.syscall.process import usage
 
 CLOCK_TOLERANCE_NS = 1_000_000
+FILLED, LONGEST = 0.5, 4.0  # how full the table of flows may be in intervals that are stretched, and how far they are
 SYNC_S = 3.0  # how long watching waits for the first lists of the Kubernetes API
 
 
@@ -47,6 +54,8 @@ class WatchOptions:
     ``access``: the Kubernetes API, ``kubelet`` that of this node, None without; ``node`` is this machine's name there.
     ``labels``: whether ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose
     every packet is counted; None: those that lead out of this host, unless one cgroup is watched.
+    ``costs``: there are rows of ``costs``.  ``max_cpu``: the share of one core that beespace may use; detail is left
+    out that costs more (:mod:`beespace.session.detail`).
     """
 
     cgroup: Path | None = None
@@ -58,6 +67,8 @@ class WatchOptions:
     kubelet: Access | None = None
     labels: bool = False
     interfaces: tuple[str, ...] | None = None
+    costs: bool = False
+    max_cpu: float | None = None
 
 
 class Watch:
@@ -76,6 +87,8 @@ class Watch:
         self.interval = 0.0  # length of the last interval in seconds
         self.collected_at = 0  # and its end, ns since 1970
         self.began = 0.0  # when it began to be collected, by time.monotonic
+        self.detail = Detail.FULL
+        self._budget = None if options.max_cpu is None else CpuBudget(options.max_cpu)
         self.fill: Mapping[str, float] = {}  # how full each table of the kernel was then, 0 to 1
 
     def __enter__(self) -> Self:
@@ -93,6 +106,7 @@ class Watch:
             names = () if self._options.interfaces is None and self._options.cgroup else self._options.interfaces
             self._uplinks = UplinkRows(self._options.node, interfaces, names)
             self._dimensions = DimensionRows(self._who, booted)
+            self._costs = Costs(self._probes, self._options.node)
             self._cgroups = stack.enter_context(CgroupEvents(self._who, self._boot_offset))
             stack.callback(self._execs.close)
             self._execs.start()
@@ -109,6 +123,10 @@ class Watch:
             self._flows.iterate("on_existing_role")
             if self._who.cluster is not None:
                 self._who.cluster.wait(SYNC_S)
+            # Last in, first out: what it reads is there until it is closed.
+            stack.callback(self._costs.close)
+            if self._options.costs or self._budget is not None:
+                self._costs.count()
             # Packets counted until here may be of sockets whose owner was not known yet: watching begins now.
             self.begin()
             self._stack = stack.pop_all()
@@ -120,7 +138,8 @@ class Watch:
         self._flow_losses()
         self._drop_rows.take()
         self._uplinks.begin()
-        self._since = time.monotonic()
+        self._since = self._afforded_at = time.monotonic()
+        self._used = self._cpu_seconds()
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
@@ -138,7 +157,25 @@ class Watch:
             *others,
             *self._uplinks.notes,
             *self._who.lacks(),
+            *(() if self._costs.note is None else (self._costs.note,)),
         )
+
+    @property
+    def costs(self) -> Costs:
+        """What beespace itself costs."""
+        return self._costs
+
+    @property
+    def own(self) -> Own:
+        """The same in short, as of the last interval."""
+        return self._costs.own if self._options.costs else Own(detail=self.detail)
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long intervals are to be: no longer than the kernel's table has room for."""
+        return self._stretch if self.detail >= Detail.SLOWER else 1.0
+
+    _stretch = 1.0
 
     @property
     def who(self) -> Who:
@@ -177,12 +214,15 @@ class Watch:
     def collect(self) -> list[Batch]:
         """A batch of ``execs`` and of each dimension, if there was anything new, and one of ``flows``."""
         self.began = time.monotonic()
+        self._afford()
         batches = self._collect_execs()
         now, before, self._since = time.monotonic(), self._since, time.monotonic()
         self.interval, self.collected_at = now - before, time.time_ns()
         until = boottime_ns()
         taken = self._flows.flows.take()
         self.fill = {"flows": taken[2] / self._options.max_flows}
+        # Twice as many flows in the next interval fit, too.
+        self._stretch = min(max(self.stretch * FILLED / max(self.fill["flows"], 1e-9), 1.0), LONGEST)
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
@@ -200,6 +240,7 @@ class Watch:
             lost=self._flow_losses(),
             dropped=None if dropped is None else dropped.flows,
             names=self._names,
+            detail=self.detail,
         )
         batches.append(batch)
         if dropped is not None:
@@ -215,6 +256,8 @@ class Watch:
         truth = self._uplinks.batch(self._flow_rows.records, now=self.collected_at, interval=self.interval)
         if truth is not None:
             batches.append(truth)
+        if self._options.costs:
+            batches.append(self._costs.batch(now=self.collected_at, interval=self.interval, detail=self.detail))
         return [*batches, *self._dimensions.batches()]
 
     @property
@@ -228,6 +271,33 @@ class Watch:
         if abs(now - self._offset) > CLOCK_TOLERANCE_NS:
             self._offset = now
         return self._offset
+
+    def _probes(self) -> tuple[Program, ...]:
+        return (
+            *(self._execs, self._flows, self._cgroups.probe),
+            *(self._dns_rows.probe, self._drop_rows.probe, self._uplinks.probe),
+        )
+
+    def _cpu_seconds(self) -> float:
+        """What beespace has used until now, its programs included where the kernel counts."""
+        return usage().cpu_seconds + (self._costs.kernel_seconds() or 0.0) if self._budget is not None else 0.0
+
+    def _afford(self) -> None:
+        """Leave out, or take up again, what the last interval's CPU time says."""
+        if self._budget is None:
+            return
+        now, used = time.monotonic(), self._cpu_seconds()
+        seconds = max(now - self._afforded_at, 1e-9)
+        before, self.detail = self.detail, self._budget.spent((used - self._used) / seconds, seconds)
+        self._afforded_at, self._used = now, used
+        if before < Detail.NO_DNS <= self.detail:
+            self._dns_rows.pause()
+        elif self.detail < Detail.NO_DNS <= before:
+            self._dns_rows.resume(self._options.cgroup)
+        if before < Detail.NO_DROPS <= self.detail:
+            self._drop_rows.pause()
+        elif self.detail < Detail.NO_DROPS <= before:
+            self._drop_rows.resume()
 
     def _collect_execs(self) -> list[Batch]:
         batches: list[Batch] = []

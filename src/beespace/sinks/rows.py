@@ -1,4 +1,4 @@
-"""What the terminal shows of a row of ``flows`` or ``execs``: the columns, and a cell for each."""
+"""What the terminal shows of a row of ``flows``, ``execs`` or ``costs``: the columns, and a cell for each."""
 
 from __future__ import annotations
 
@@ -86,6 +86,21 @@ def _command(row: Row) -> str:
     return clean(row.get("process_args") or row.get("process_executable") or row.get("process_name") or human.UNKNOWN)
 
 
+def _used(row: Row) -> str:
+    nanoseconds, seconds = row.get("cpu_ns"), row.get("interval_s")
+    return human.UNKNOWN if nanoseconds is None or not seconds else human.percent(nanoseconds / 1e9 / seconds)
+
+
+def _runs(row: Row) -> str:
+    runs, seconds = row.get("runs"), row.get("interval_s")
+    return human.count(None if runs is None or not seconds else round(runs / seconds))
+
+
+def _full(row: Row) -> str:
+    entries, most = row.get("entries"), row.get("max_entries")
+    return human.UNKNOWN if entries is None or not most else human.percent(entries / most)
+
+
 FLOWS: tuple[Shown, ...] = (
     (GridColumn("PROCESS", 0, 6, comfort=15, style="bold"), _text("process_name")),
     (GridColumn("PID", 4, right=True), _text("process_pid")),
@@ -113,6 +128,16 @@ EXECS: tuple[Shown, ...] = (
     (GridColumn("EXIT", 4, right=True), _ended),
     (GridColumn("RAN", 5, right=True), _ran),
     (GridColumn("COMMAND", 2, 5), _command),
+)
+
+COSTS: tuple[Shown, ...] = (
+    (GridColumn("KIND", 3), _text("kind")),
+    (GridColumn("PROBE", 1, 6), _text("probe")),
+    (GridColumn("NAME", 0, 6, style="bold"), _text("name")),
+    (GridColumn("CPU", 2, right=True, style="green"), _used),
+    (GridColumn("RUNS/s", 6, right=True), _runs),
+    (GridColumn("MEMORY", 4, right=True), lambda row: human.size(row.get("memory_bytes"))),
+    (GridColumn("FULL", 5, right=True), _full),
 )
 
 

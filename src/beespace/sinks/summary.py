@@ -19,7 +19,9 @@ class Summary:
 
     ``flows``, ``tx_bytes`` ... count what happened in ``seconds``.  ``lost`` has rows by stage and
     ``unattributed`` packets by reason, both since the start.  ``cpu`` is the share of one core and
-    ``memory`` the resident bytes of beespace itself; ``None`` is not known.
+    ``memory`` the resident bytes of beespace itself; ``None`` is not known.  ``kernel_cpu`` and
+    ``kernel_memory`` are those of its programs and maps, ``fullest`` is the fullest map; ``detail`` says what is left
+    out to use less CPU, and ``less_s`` for how long anything was.
     """
 
     seconds: float
@@ -33,6 +35,11 @@ class Summary:
     unattributed: Mapping[str, int] = field(default_factory=_nothing)
     cpu: float | None = None
     memory: int | None = None
+    kernel_cpu: float | None = None
+    kernel_memory: int | None = None
+    fullest: tuple[float, str] | None = None
+    detail: str | None = None
+    less_s: float = 0.0
     final: bool = False
 
     def parts(self) -> list[str]:
@@ -43,12 +50,25 @@ class Summary:
         seconds = max(self.seconds, 1e-9)
         parts = [f"{human.count(self.flows)} flows"]
         parts.append(f"lost {human.count(sum(self.lost.values()))}{_detail(self.lost)}")
+        if self.detail is not None:
+            parts.append(f"detail {self.detail}")
         parts.append(f"↑ {human.size(self.tx_bytes / seconds)}/s  ↓ {human.size(self.rx_bytes / seconds)}/s")
         parts.append(f"unattributed {human.count(sum(self.unattributed.values()))}{_detail(self.unattributed)}")
         if self.cpu is not None:
             parts.append(f"cpu {human.percent(self.cpu)}")
         if self.memory is not None:
             parts.append(f"mem {human.size(self.memory)}")
+        return [*parts, *self._kernel()]
+
+    def _kernel(self) -> list[str]:
+        """What programs and maps in the kernel cost."""
+        parts = []
+        if self.kernel_cpu is not None:
+            parts.append(f"kernel cpu {human.percent(self.kernel_cpu)}")
+        if self.kernel_memory is not None:
+            parts.append(f"kernel mem {human.size(self.kernel_memory)}")
+        if self.fullest is not None:
+            parts.append(f"fullest {self.fullest[1]} {human.percent(self.fullest[0])}")
         return parts
 
     def _total(self) -> list[str]:
@@ -65,6 +85,9 @@ class Summary:
             parts.append(f"cpu {human.percent(self.cpu)} of one core")
         if self.memory is not None:
             parts.append(f"memory {human.size(self.memory)}")
+        parts += self._kernel()
+        if self.less_s:
+            parts.append(f"less detail for {human.span(self.less_s * 1e6)}")
         return parts
 
 

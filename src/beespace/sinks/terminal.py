@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TextIO
 
+import pyarrow as pa
 from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from beespace.sinks.grid import GridColumn, Placed, cut, fit, gap_of, line
-from beespace.sinks.rows import EXECS, FLOWS, Shown, busiest, cells_of
+from beespace.sinks.rows import COSTS, EXECS, FLOWS, Shown, busiest, cells_of
 from beespace.sinks.sink import Closing
 from beespace.sinks.summary import Summary
 from beespace.stream.batch import Batch
@@ -44,7 +45,7 @@ class TerminalSink(Closing):
         self._live: Live | None = None
 
     def write(self, batch: Batch) -> None:
-        """Take rows in; ``execs`` without flows are printed at once."""
+        """Take rows in; ``execs`` and ``costs`` without flows are printed at once."""
         if batch.table == "flows":
             self._flows = batch
         elif batch.table == "execs":
@@ -53,6 +54,8 @@ class TerminalSink(Closing):
                 self._execs.extend(rows)
             else:
                 self._scroll(rows)
+        elif batch.table == "costs" and not self._with_flows:  # with flows, the line below them says what it comes to
+            self._snapshot(COSTS, batch.records)
 
     def show(self, summary: Summary) -> None:
         """Draw what was taken in, and the summary."""
@@ -142,6 +145,13 @@ class TerminalSink(Closing):
             self._exec_header = (width,)
             lines.insert(0, _header(columns, places, width))
         self._print(lines)
+
+    def _snapshot(self, shown: Sequence[Shown], records: pa.RecordBatch) -> None:
+        """All rows under a header, and an empty line."""
+        columns, rows = [column for column, _cell in shown], cells_of(shown, records)
+        width = self._console.width if self._on_terminal else None
+        places = fit(columns, rows, width)
+        self._print([_header(columns, places, width), *(_styled(columns, places, row, width) for row in rows), Text()])
 
     def _status(self, summary: Summary, width: int | None) -> Text:
         """As many parts of the summary as fit; a loss is red."""

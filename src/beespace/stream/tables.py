@@ -141,6 +141,7 @@ FLOWS = Table(
         Column("interface", _TEXT, "device that the last packet passed", otel="network.interface.name"),
         Column("first_seen", TIME, "when its first packet was seen"),
         Column("last_seen", TIME, "when its last packet was seen, up to the end of the interval"),
+        Column("detail", _TEXT, "what --max-cpu has left out of the row: slower ... owners; null: nothing"),
     ),
 )
 
@@ -223,6 +224,25 @@ EXECS = Table(
     ),
 )  # fmt: skip
 
+COSTS = Table(
+    "costs",
+    "what beespace itself used: a row for its process, each of its programs and maps in the kernel, every interval",
+    (
+        Column("time", TIME, "end of the interval that the row counts"),
+        Column("interval_s", pa.float64(), "length of that interval", "s"),
+        Column("node", _TEXT, "host that beespace ran on", otel="host.name"),
+        Column("kind", _TEXT, "process, program or map"),
+        Column("probe", _TEXT, "the probe that it belongs to: flows, execs, dns ..."),
+        Column("name", _TEXT, "name of the program or map"),
+        Column("cpu_ns", _COUNT, "CPU time used in the interval; of programs, while the kernel counts it", "ns"),
+        Column("runs", _COUNT, "how often the program ran in the interval", "{run}"),
+        Column("memory_bytes", _COUNT, "resident memory of the process; kernel memory of a map or program", "By"),
+        Column("entries", _COUNT, "entries of the map in the interval; of a ring, bytes at most, ever", "{entry}"),
+        Column("max_entries", _COUNT, "how many it has room for", "{entry}"),
+        Column("detail", _TEXT, "of the process: what --max-cpu leaves out now; null: nothing"),
+    ),
+)
+
 PROCESSES = Table(
     "processes",
     "who a pid was: one row for each program that a process ran",
@@ -282,7 +302,7 @@ LOSSES = Table(
     ),
 )
 
-_ALL = (FLOWS, EXECS, DNS, DROPS, UPLINKS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)
+_ALL = (FLOWS, EXECS, DNS, DROPS, UPLINKS, COSTS, PROCESSES, CONTAINERS, ADDRESSES, LOSSES)
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
 
