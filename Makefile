@@ -6,7 +6,8 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels test-scale check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench picture \
+.PHONY: watch test test-kernels test-scale check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench \
+	bench-overhead picture \
 	demo-recording clean help
 
 help:
@@ -79,6 +80,11 @@ stubs: $(VENV)/.developer
 ## bench                print the budgets' rows
 bench: $(VENV)/.developer
 	$(BIN)/python bench/run.py
+
+## bench-overhead       what watching costs an HTTP server, beside bpftrace and a twin in C, into docs/overhead.md (root; 15 minutes)
+bench-overhead: $(VENV)/.developer
+	bench/install-overhead-packages.sh
+	$(BIN)/python bench/overhead.py --write docs/overhead.md $(ARGS)
 
 ## demo-recording       record the shop of `beespace demo` again, in real containers (root; a minute), and what it shows
 demo-recording: $(VENV)/.developer

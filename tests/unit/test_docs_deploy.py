@@ -12,6 +12,8 @@ import pytest
 from beespace.cli.arguments import make_parser, parse
 from beespace.cli.main import main
 from beespace.deploy.files import VALUES
+from beespace.kernel.kernel_program import Statistics
+from beespace.session.costs import MapCost
 from beespace.session.health import Health
 from beespace.sinks.exposition import PROMETHEUS, exposition
 
@@ -73,8 +75,21 @@ def test_options_in_the_text_exist(command: str) -> None:
         assert known - options == {"-h", "--help", "-o", "--output"}
 
 
+class Costs:
+    """Of one program and one map."""
+
+    counted = True
+
+    def programs(self) -> dict[tuple[str, str], Statistics]:
+        return {("flows", "on_egress"): Statistics(1, 1, 0)}
+
+    def maps(self) -> dict[tuple[str, str], MapCost]:
+        return {("flows", "flows"): MapCost(1, 1, 1)}
+
+
 def test_every_metric_is_described() -> None:
     health = Health(1.0)
+    health.costs, health.cpu_limit = Costs(), 0.02  # type: ignore[assignment]
     health.collected(
         began=0.0, unattributed={"x": 1}, fill={"x": 1.0}, store_lost={("x", "y"): 1}, cluster={"x": ""},
         store={"bytes": 1, "segments": 1, "oldest_timestamp_seconds": 1},
