@@ -23,7 +23,7 @@ from beespace.deploy.security import CAPABILITIES
 ROOT = Path(__file__).parents[2]
 OTHER = Settings(
     namespace="watching", image="registry.example/bees:2", pull_policy="Always", store="/data/bees",
-    runtime="/run/crio", keep="2d", keep_bytes="1GiB", listen=":9470", cpu_request="100m", cpu_limit="2",
+    runtime="/run/crio", keep="2d", keep_bytes="1GiB", max_cpu="3%", listen=":9470", cpu_request="100m", cpu_limit="2",
     memory_request="1Gi", memory_limit="2Gi", max_unavailable="3",
 )  # fmt: skip
 
@@ -93,7 +93,7 @@ def test_options(printed: Any) -> None:
         for each in json.loads(
             printed(
                 *("-o", "json", "--namespace", "watching", "--image", "a/b:1", "--runtime", "crio", "--store", "/data"),
-                *("--keep", "2d", "--keep-bytes", "1GiB", "--scrape"),
+                *("--keep", "2d", "--keep-bytes", "1GiB", "--scrape", "--max-cpu", "2%"),
             )
         )["items"]
     }
@@ -101,7 +101,8 @@ def test_options(printed: Any) -> None:
     assert found["ClusterRoleBinding"]["subjects"][0]["namespace"] == "watching"
     pod = found["DaemonSet"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "a/b:1"
-    assert pod["containers"][0]["args"] == ["serve", "--listen=:9470", "--keep=2d", "--keep-bytes=1GiB"]
+    limits = ["--keep=2d", "--keep-bytes=1GiB", "--max-cpu=2%"]
+    assert pod["containers"][0]["args"] == ["serve", "--listen=:9470", *limits]
     paths = {volume["name"]: volume.get("hostPath", {}).get("path") for volume in pod["volumes"]}
     assert (paths["store"], paths["runtime"]) == ("/data", "/run/crio")
 

@@ -19,7 +19,7 @@ FLOWS = (
     "remote_workload, remote_workload_kind, remote_node, remote_service, target_address, target_port, transport, "
     "network_type, role, state, tx_bytes, tx_packets, rx_bytes, rx_packets, retransmits, rtt_us, "
     "rtt_var_us, rtt_min_us, connect_us, first_byte_us, tx_resets, rx_resets, tx_zero_windows, rx_zero_windows, "
-    "accept_overflows, error, drops, drop_reason, interface, first_seen, last_seen"
+    "accept_overflows, error, drops, drop_reason, interface, first_seen, last_seen, detail"
 )
 EXECS = (
     "time, process_pid, process_start_time, parent_pid, process_uid, process_name, process_executable, process_args, "
