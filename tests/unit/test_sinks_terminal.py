@@ -306,3 +306,15 @@ def test_clean_is_printable(text: str) -> None:
 def test_rows_of_any_batch_can_be_shown() -> None:
     text = plain(Batch("flows", FLOWS.conform(pa.RecordBatch.from_pydict({"tx_bytes": [None, 5]}))))
     assert len(text) == 5
+
+
+def test_what_beespace_costs_is_a_table_of_its_own() -> None:
+    row = {"interval_s": 2.0, "kind": "program", "probe": "flows", "name": "on_egress", "cpu_ns": 10_000_000}
+    row |= {"runs": 5000, "memory_bytes": 8200}
+    ring = {"interval_s": 2.0, "kind": "map", "probe": "execs", "name": "processes", "entries": 1, "max_entries": 4}
+    batch = Batch("costs", TABLES["costs"].batch_of([row, ring]))
+    header, program, a_map, *_ = plain(batch, tables=("costs",))
+    assert header.split() == ["KIND", "PROBE", "NAME", "CPU", "RUNS/s", "MEMORY", "FULL"]
+    assert program.split() == ["program", "flows", "on_egress", "0.5", "%", "2.5k", "8.2", "kB", "-"]
+    assert a_map.split() == ["map", "execs", "processes", "-", "-", "-", "25", "%"]
+    assert "on_egress" not in "".join(plain(batch, tables=("flows", "costs")))  # the line below the flows says it

@@ -17,7 +17,7 @@ from beespace.session.pace import Played
 from beespace.session.pcap import PcapWatch
 
 _LARGE = 2 << 20  # bytes of a capture
-_LIVE = {"duration": "--for", "pid": "--pid", "namespace": "--namespace", "pod": "--pod", "cgroup": "--cgroup",
+_LIVE = {"duration": "--for", "pid": "--pid", "namespace": "--namespace", "pod": "--pod", "cgroup": "--cgroup", "max_cpu": "--max-cpu",
          "cri": "--cri", "record": "--record"}  # fmt: skip
 
 

@@ -96,8 +96,12 @@ class DnsRows:
         """Look again."""
         if self.note is None:
             self._paused = False
-            for method in ("on_egress", "on_ingress"):
-                self.probe.attach(method, cgroup=cgroup)
+            try:
+                for method in ("on_egress", "on_ingress"):
+                    self.probe.attach(method, cgroup=cgroup)
+            except BeespaceError as error:
+                self.probe.close()
+                self.note = f"DNS is not seen any more: {error}"
 
     def close(self) -> None:
         """Detach."""

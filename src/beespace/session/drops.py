@@ -51,7 +51,7 @@ class DropRows:
         self.probe = Drops()
         self.note: str | None = None
         self._lost = 0
-        self._paused = False
+        self._paused = self._detached = False
 
     def start(self) -> None:
         """Attach."""
@@ -63,16 +63,22 @@ class DropRows:
 
     def pause(self) -> None:
         """Stop looking."""
-        for link in self.probe.links if self.note is None else ():
-            link.close()
         self._paused = True
+        links = self.probe.links if self.note is None else ()
+        self._detached = bool(links)  # a kernel that gives no reasons has nothing attached
+        for link in links:
+            link.close()
 
     def resume(self) -> None:
         """Look again."""
         self._paused = False
-        if self.note is None:
+        if self.note is None and self._detached:
             self.probe.drops.take()
-            self.probe.attach("on_drop")
+            try:
+                self.probe.attach("on_drop")
+            except BeespaceError as error:
+                self.probe.close()
+                self.note = f"packets that are thrown away are not seen any more: {error}"
 
     def close(self) -> None:
         """Detach."""
