@@ -70,9 +70,9 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
     detail = Detail.FULL
 
     def collected() -> None:
+        nonlocal detail
         for note in news.take():
             _say(note)
-        nonlocal detail
         if watch.detail is not detail:
             detail = watch.detail
             _say(said_of(detail))

@@ -17,8 +17,8 @@ from beespace.session.pace import Played
 from beespace.session.pcap import PcapWatch
 
 _LARGE = 2 << 20  # bytes of a capture
-_LIVE = {"duration": "--for", "pid": "--pid", "namespace": "--namespace", "pod": "--pod", "cgroup": "--cgroup", "max_cpu": "--max-cpu",
-         "cri": "--cri", "record": "--record"}  # fmt: skip
+_LIVE = {"duration": "--for", "pid": "--pid", "namespace": "--namespace", "pod": "--pod", "cgroup": "--cgroup",
+         "cri": "--cri", "record": "--record", "max_cpu": "--max-cpu"}  # fmt: skip
 
 
 def run_pcap(options: argparse.Namespace, tables: Sequence[str]) -> int:
