@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -167,3 +168,44 @@ def test_the_command_says_what_it_left_out(
     # Both sides of the connection have the port, the client's as its remote one.
     assert sum(row["tx_bytes"] - HEADERS * row["tx_packets"] for row in flows) == sent
     assert {row["kind"] for row in lines if "kind" in row} == {"process", "program", "map"}
+
+
+# In a network namespace of its own: to as many addresses as it is told, from one socket to another, and what the kernel
+# says was sent and received there altogether.
+SPRAY = """
+import socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiver.bind(("0.0.0.0", 0))
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("ready", flush=True)
+for line in sys.stdin:
+    for number in range(int(line)):
+        sender.sendto(b"x" * 100, (f"127.1.{number >> 8}.{number & 255}", receiver.getsockname()[1]))
+        receiver.recv(200)
+    head, values = (row.split() for row in open("/proc/self/net/snmp") if row.startswith("Udp:"))
+    counts = dict(zip(head, values))
+    print(counts["OutDatagrams"], counts["InDatagrams"], flush=True)
+"""
+
+
+def test_a_thousand_peers_are_one_row_and_no_packet_is_missing(place: Place) -> None:
+    """Against the counters of the network namespace, with the real budget under a load that is too much for it."""
+    spray = place.start(["unshare", "--net", sys.executable, "-c", SPRAY])
+    assert spray.stdin is not None and spray.stdout is not None
+    assert spray.stdout.readline() == "ready\n"
+    sums = {"tx_packets": 0, "rx_packets": 0, "tx_bytes": 0}
+    rows = []
+    with Watch(WatchOptions(cgroup=place.path, max_cpu=1e-6)) as watch:
+        for _ in range(8):
+            spray.stdin.write("1000\n")
+            spray.stdin.flush()
+            counted = spray.stdout.readline().split()
+            rows.append(of(watch.collect(), "flows"))
+            for name in sums:
+                sums[name] += sum(row[name] for row in rows[-1])
+    assert [sums["tx_packets"], sums["rx_packets"]] == [int(count) for count in counted] == [8000, 8000]
+    assert sums["tx_bytes"] == 8000 * (20 + 8 + 100)
+    assert len(rows[0]) == 2000 and rows[0][0]["detail"] in (None, "slower")
+    # Sockets from before the start that are not connected: which of them serves nobody knows, so they are one row.
+    assert [(row["tx_packets"], row["detail"]) for row in rows[-1]] == [(1000, "owners")]
