@@ -1,5 +1,5 @@
 // The flows probe's packet path as somebody would write it in C by hand: the same headers parsed, the same
-// key and value, the same table behind one slot of an array of maps, the same atomic additions and owner.
+// key and value, the same table behind one slot of an array of maps, the same atomic additions, owner and times.
 // `empty` is the floor: what it costs to be called at all.  clang -O2; SPDX-License-Identifier: GPL-2.0
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -14,6 +14,11 @@
 char LICENSE[] SEC("license") = "GPL";
 
 enum role { UNKNOWN, CLIENT, SERVER };
+enum phase { NEW, OPENING, OPEN, ASKED, TIMED };
+
+#define SYN 2
+#define RST 4
+#define ACK 16
 
 struct address {
 	__u32 word[4];
@@ -27,6 +32,10 @@ struct owner {
 	__u32 uid;
 	__u32 retransmits;
 	__u32 role;
+	__u32 existing;
+	__u32 phase;
+	__u32 spare;
+	__u64 since;
 	char name[16];
 };
 
@@ -53,11 +62,40 @@ struct flow_stats {
 	__u32 pid;
 	__u32 uid;
 	__u32 rtt_us;
+	__u32 rtt_var_us;
+	__u32 rtt_min_us;
+	__u32 connect_us;
+	__u32 first_byte_us;
+	__u32 tx_resets;
+	__u32 rx_resets;
+	__u32 tx_zero_windows;
+	__u32 rx_zero_windows;
+	__u32 accept_overflows;
+	__u32 error;
+	__u32 interface;
 	__u32 state;
 	__u32 role;
 	__u32 owned;
 	char name[16];
 };
+
+struct sock {
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+} __attribute__((preserve_access_index));
+
+struct inet_sock {
+	struct sock sk;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 mdev_us;
+} __attribute__((preserve_access_index));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -115,6 +153,57 @@ static __always_inline struct flow_stats *stats_of(struct flow_key *key)
 	return bpf_map_lookup_elem(table, key);
 }
 
+// A reset, or a window of zero, which in a SYN or a reset says nothing.
+static __always_inline void disturbed(struct flow_stats *stats, __u8 flags, bool egress)
+{
+	if (flags & RST) {
+		if (egress)
+			stats->tx_resets++;
+		else
+			stats->rx_resets++;
+	} else if (flags & ACK) {
+		if (egress)
+			stats->tx_zero_windows++;
+		else
+			stats->rx_zero_windows++;
+	}
+}
+
+static __always_inline __u32 since(__u64 now, __u64 then)
+{
+	__u32 took = (now - then) / 1000;
+
+	return took ?: 1;
+}
+
+// The first packets of a connection: how long its opening took, and its first answer.
+static __always_inline void timed(struct owner *owner, struct flow_stats *stats, __u8 flags, bool egress, bool payload)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (flags & SYN) {
+		if (egress && owner->phase == NEW) {
+			owner->phase = OPENING;
+			owner->since = now;
+		} else if (!egress && owner->phase == OPENING) {
+			stats->connect_us = since(now, owner->since);
+			owner->phase = OPEN;
+			owner->since = now;
+		}
+	} else if (payload) {
+		bool asks = egress == (owner->role == CLIENT);
+
+		if (asks && owner->phase != ASKED) {
+			owner->phase = ASKED;
+			owner->since = now;
+		} else if (!asks) {
+			if (owner->phase != NEW)
+				stats->first_byte_us = since(now, owner->since);
+			owner->phase = TIMED;
+		}
+	}
+}
+
 static __always_inline int account(struct __sk_buff *skb, bool egress)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -126,7 +215,9 @@ static __always_inline int account(struct __sk_buff *skb, bool egress)
 	struct bpf_sock *sk;
 	struct owner *owner;
 	struct iphdr *ip = data;
-	bool opening = false, whole = true;
+	bool stalled = false, whole = true;
+	__u8 flags = 0;
+	__u32 state;
 
 	if ((void *)(ip + 1) > end) {
 		count(&unparsed, 1);
@@ -176,7 +267,8 @@ static __always_inline int account(struct __sk_buff *skb, bool egress)
 		if ((void *)(tcp + 1) <= end) {
 			key.local_port = bpf_ntohs(egress ? tcp->source : tcp->dest);
 			key.remote_port = bpf_ntohs(egress ? tcp->dest : tcp->source);
-			opening = tcp->syn && !tcp->ack;
+			flags = ((__u8 *)tcp)[13];
+			stalled = !tcp->window;
 			header += tcp->doff * 4;
 		}
 	} else if (whole && key.protocol == IPPROTO_UDP && header <= 4096) {
@@ -218,26 +310,57 @@ static __always_inline int account(struct __sk_buff *skb, bool egress)
 	if (!stats->first)
 		stats->first = now;
 	stats->last = now;
+	stats->interface = skb->ifindex;
+	if (stalled || flags & RST)
+		disturbed(stats, flags, egress);
 	if (!sk)
 		return 1;
 	stats->cookie = bpf_get_socket_cookie(skb);
-	stats->state = sk->state == BPF_TCP_LISTEN ? BPF_TCP_SYN_RECV : sk->state;
+	state = sk->state;
+	stats->state = state;
+	if (state == BPF_TCP_LISTEN) {
+		stats->state = BPF_TCP_SYN_RECV;
+		if (!egress) {
+			struct tcp_sock *listener = bpf_skc_to_tcp_sock(sk);
+
+			if (listener) {
+				struct sock *full = &listener->inet_conn.icsk_inet.sk;
+
+				if (full->sk_ack_backlog > full->sk_max_ack_backlog)
+					stats->accept_overflows++;
+			}
+		}
+	}
 	if (!owner)
 		return 1;
 	if (key.protocol == IPPROTO_TCP) {
-		if (opening)
+		if ((flags & (SYN | ACK)) == SYN)
 			owner->role = egress ? CLIENT : SERVER;
+		if (owner->phase != TIMED && state != BPF_TCP_LISTEN)
+			timed(owner, stats, flags, egress, skb->len > header);
 		tcp_sock = bpf_tcp_sock(sk);
 		if (tcp_sock) {
-			__u32 retransmits = tcp_sock->total_retrans;
+			__u32 rtt = tcp_sock->srtt_us >> 3;
+			__u64 retransmits;
 
-			stats->rtt_us = tcp_sock->srtt_us >> 3;
-			if (retransmits > owner->retransmits) {
-				__sync_fetch_and_add(&stats->retransmits, retransmits - owner->retransmits);
-				owner->retransmits = retransmits;
+			if (rtt != stats->rtt_us) {
+				struct tcp_sock *all;
+
+				stats->rtt_us = rtt;
+				stats->rtt_min_us = tcp_sock->rtt_min;
+				all = bpf_skc_to_tcp_sock(sk);
+				if (all)
+					stats->rtt_var_us = all->mdev_us >> 2;
 			}
+			if (owner->existing) {
+				owner->existing = 0;
+				owner->retransmits = tcp_sock->total_retrans;
+			}
+			retransmits = tcp_sock->total_retrans - owner->retransmits;
+			if (retransmits > stats->retransmits)
+				stats->retransmits = retransmits;
 		}
-	} else if (owner->role == UNKNOWN) {
+	} else if (owner->role == UNKNOWN && !owner->existing) {
 		owner->role = egress ? CLIENT : SERVER;
 	}
 	stats->role = owner->role;
