@@ -1,16 +1,23 @@
 """Probes of packets: the same tests run in beespace's machine and, where that is permitted, in this kernel."""
 
-from frames import TCP, frame, question
+import struct
+
+from frames import TCP, UDP, address, checksum, frame, question
+from network.balancer import Balancer
 from network.bounce import Bounce
 from network.dns import Dns, name
 from network.egress import Egress
 from network.firewall import Firewall, Network
 from network.limiter import Limiter
 from network.marks import Marks
+from network.name_server import NameServer
+from network.nat import Nat
+from network.server_names import ServerNames
 from network.services import Service, Services
 from network.talkers import Talkers
+from network.too_big import PacketTooBig
 
-from beespace.lang.verdicts import TC_ACT_OK, XDP_DROP, XDP_PASS, XDP_TX
+from beespace.lang.verdicts import TC_ACT_OK, TC_ACT_SHOT, XDP_DROP, XDP_PASS, XDP_TX
 
 
 def test_a_firewall_lets_in_what_is_allowed(run):
@@ -57,6 +64,96 @@ def test_who_sends_most(run):
         for _ in range(last):
             probe.test_run("on_packet", frame(bytes(size), target=f"10.0.0.{last}"))
     assert [(each.key, each.count) for each in probe.bytes.top(2)] == [("10.0.0.2", 2 * 528), ("10.0.0.3", 3 * 128)]
+
+
+def test_a_network_behind_one_address(run):
+    inside, outside, far = "10.1.0.2", "10.1.0.99", "192.0.2.7"
+    probe = run(Nat)
+    asked = frame(b"who?", source=inside, target=far, ports=(5000, 53))
+    answered = frame(b"me", source=far, target=outside, ports=(53, 5000))
+    assert probe.test_run("on_way_in", answered).retval == TC_ACT_SHOT  # nobody has asked
+    sent = probe.test_run("on_way_out", asked)
+    assert (sent.retval, sent.data) == (TC_ACT_OK, frame(b"who?", source=outside, target=far, ports=(5000, 53)))
+    received = probe.test_run("on_way_in", answered)
+    assert (received.retval, received.data) == (TC_ACT_OK, frame(b"me", source=far, target=inside, ports=(53, 5000)))
+    assert probe.test_run("on_way_out", frame(source="10.1.0.3")).data == frame(source="10.1.0.3")
+    assert (probe.changed.value, probe.strangers.value) == (2, 1)
+
+
+def test_a_network_behind_one_address_has_right_checksums(run):
+    """What TCP sums up are the addresses, too, which the program changes."""
+    ends = {"target": "192.0.2.7", "ports": (5000, 80), "protocol": TCP}
+    done = run(Nat).test_run("on_way_out", summed(frame(b"GET ", source="10.1.0.2", **ends)))
+    assert done.data == summed(frame(b"GET ", source="10.1.0.99", **ends))
+
+
+def summed(packet: bytes) -> bytes:
+    """A segment of TCP with its checksum (RFC 9293, 3.1)."""
+    segment = packet[34:]
+    pseudo = packet[26:34] + struct.pack(">HH", TCP, len(segment))
+    return packet[:50] + struct.pack(">H", checksum(pseudo + segment)) + packet[52:]
+
+
+def test_a_name_server_below_the_stack(run):
+    probe = run(NameServer)
+    probe.add("WWW.bees.example", 0x0A00002A)
+    asked = question("www.BEES.example")
+    done = probe.test_run("on_packet", frame(asked))
+    assert done.retval == XDP_TX
+    record = bytes.fromhex("c00c 0001 0001 0000003c 0004 0a00002a")
+    answer = asked[:2] + struct.pack(">5H", 0x8180, 1, 1, 0, 0) + asked[12:] + record
+    told = frame(answer, source="10.0.0.2", target="10.0.0.1", ports=(53, 5000))
+    assert done.data == told[6:12] + told[:6] + told[12:]
+    assert probe.test_run("on_packet", frame(question("other.example"))).retval == XDP_PASS
+    assert probe.test_run("on_packet", frame(asked[:20])).retval == XDP_PASS  # a name that is cut
+    assert (probe.answered.value, probe.unknown.value) == (1, 1)
+
+
+def test_what_is_too_big_is_told(run):
+    probe = run(PacketTooBig(limit=600))
+    big, small = frame(bytes(700)), frame(bytes(572))
+    assert probe.test_run("on_packet", small).retval == XDP_PASS
+    done = probe.test_run("on_packet", big)
+    assert done.retval == XDP_TX
+    assert done.data[:14] == big[6:12] + big[:6] + b"\x08\x00"
+    header, message = done.data[14:34], done.data[34:]
+    assert header[12:] == address("10.0.0.2") + address("10.0.0.1")
+    assert struct.unpack(">HB", header[2:4] + header[9:10]) == (56, 1)
+    assert checksum(header) == checksum(message) == 0
+    assert message[:2] + message[6:] == b"\x03\x04" + struct.pack(">H", 600) + big[14:42]
+    assert probe.sent.value == 1
+
+
+def test_a_balancer_wraps_packets(run):
+    probe = run(Balancer)
+    service = {"target": "192.0.2.80", "protocol": TCP}
+    probe.serve(0, int.from_bytes(address("192.0.2.80"), "big"), 80, [0x0A000101, 0x0A000102])
+    for port in range(1000, 1008):
+        sent = frame(b"hello", ports=(port, 80), **service)
+        done = [probe.test_run("on_packet", sent) for _ in range(2)]
+        assert [each.retval for each in done] == [XDP_TX, XDP_TX]
+        wrapped = done[0].data
+        assert wrapped[34:] == sent[14:]
+        assert checksum(wrapped[14:34]) == 0
+        assert wrapped[23] == 4
+        assert wrapped[30:34] in (address("10.0.1.1"), address("10.0.1.2"))
+    assert sum(probe.traffic[server].packets for server in (0, 1)) == 16
+    assert probe.test_run("on_packet", frame(ports=(1000, 81), **service)).retval == XDP_PASS
+
+
+def test_names_of_servers(run):
+    name = b"www.bees.example"
+    listed = struct.pack(">HBH", len(name) + 3, 0, len(name)) + name
+    extensions = struct.pack(">HH", 23, 0) + struct.pack(">HH", 0, len(listed)) + listed
+    hello = b"\x03\x03" + bytes(32) + b"\0" + struct.pack(">HH", 2, 0x1301) + b"\x01\0"
+    hello += struct.pack(">H", len(extensions)) + extensions
+    record = b"\x16\x03\x01" + struct.pack(">H", len(hello) + 4) + b"\x01" + len(hello).to_bytes(3, "big") + hello
+    probe = run(ServerNames)
+    probe.test_run("on_packet", frame(record, ports=(40000, 443), protocol=TCP))
+    probe.test_run("on_packet", frame(record[: -len(extensions)], ports=(40001, 443), protocol=TCP))
+    probe.test_run("on_packet", frame(record, protocol=UDP))
+    assert [(each.source_port, each.name) for each in probe.hellos.available()] == [(40000, "www.bees.example")]
+    assert probe.nameless.value == 1
 
 
 def test_where_a_cgroup_may_send_to(vm):
