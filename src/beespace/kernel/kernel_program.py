@@ -94,8 +94,7 @@ class KernelProgram:
 
     def statistics(self) -> Statistics:
         """Runs and their time, counted only while :func:`statistics` or ``kernel.bpf_stats_enabled`` asks for it."""
-        info = self.info()
-        return Statistics(info.run_cnt, info.run_time_ns, info.recursion_misses)
+        return Statistics(*bpf.prog_statistics(self._descriptor))
 
     def xlated(self) -> bytes:
         """The instructions as the verifier left them, 8 bytes each (empty without CAP_PERFMON)."""

@@ -131,7 +131,8 @@ class DnsRows:
             lost["pending"] += 1
         total: int = self.probe.payloads.lost
         lost["ring"], self._lost_before = total - self._lost_before, total
-        return self._rows(rows, flows, boot_offset, {stage: count for stage, count in lost.items() if count})
+        lost = {stage: count for stage, count in lost.items() if count}
+        return self._rows(rows, flows, boot_offset, lost) if rows or lost else None
 
     def _payloads(self, until: int, lost: dict[str, int]) -> list[dict[str, Any]]:
         """In order, up to ``until``; what is younger waits, because its flow is of the next interval."""

@@ -26,6 +26,7 @@ from beespace.stream.text import address_column, octets, text_column
 __all__ = ["DropRows", "Dropped"]
 
 _DIRECTIONS = ("receive", "transmit")
+_NOTHING = DROPS.empty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class DropRows:
     def batch(self, dropped: Dropped, flows: FlowRows, *, now: int, boot_offset: int, interval: float) -> Batch:
         """Rows of the ``drops`` table; owners are those that ``flows`` knows for the same endpoints."""
         rows, count = dropped.records, len(dropped.records)
+        if not count:
+            return Batch("drops", _NOTHING).with_lost("table full", self._since_last())
         owners = flows.owners(dropped.keys)
         owned = owners["pid"] != 0
         names = self._who.resolve(
@@ -135,9 +138,14 @@ class DropRows:
             "first_seen": times(rows["first"].astype(np.int64), boot_offset),
             "last_seen": times(rows["last"].astype(np.int64), boot_offset),
         }
-        total = self.probe.lost_packets.value
+        made = Batch("drops", DROPS.conform(pa.RecordBatch.from_pydict(columns)))
+        return made.with_lost("table full", self._since_last())
+
+    def _since_last(self) -> int:
+        """Packets that found the table full."""
+        total: int = self.probe.lost_packets.value
         lost, self._lost = total - self._lost, total
-        return Batch("drops", DROPS.conform(pa.RecordBatch.from_pydict(columns))).with_lost("table full", lost)
+        return lost
 
     def _place(self, address: int) -> str | None:
         """The function at an address; null where the kernel hides addresses from us."""

@@ -175,7 +175,7 @@ class FlowRows:
             "local_port": known(rows["local_port"], rows["local_port"] != 0),
             "remote_address": address_column(remote),
             "remote_port": known(rows["remote_port"], rows["remote_port"] != 0),
-            "target_address": pc.if_else(called.ports != 0, address_column(called.addresses), None),
+            "target_address": pc.if_else(called.ports != 0, address_column(called.addresses), _NO_TEXT),
             "target_port": known(called.ports, called.ports != 0),
             "transport": transports(rows["protocol"]),
             "network_type": network_type(local),
@@ -267,6 +267,7 @@ class FlowRows:
         return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 
+_NO_TEXT = pa.scalar(None, pa.string())  # a plain None has pyarrow look for a package that it does not find
 Drops = list[tuple[int, str | None]]
 
 

@@ -57,6 +57,7 @@ from beespace.syscall.objects import (
     prog_get_fd_by_id,
     prog_get_next_id,
     prog_info,
+    prog_statistics,
 )
 from beespace.syscall.programs import (
     Attached,
@@ -122,6 +123,7 @@ __all__ = [
     "prog_get_fd_by_id",
     "prog_get_next_id",
     "prog_info",
+    "prog_statistics",
     "Jited",
     "prog_func_info",
     "prog_jited",

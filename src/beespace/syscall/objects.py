@@ -133,6 +133,12 @@ def prog_info(fd: Fd) -> ProgramInfo:
     )
 
 
+def prog_statistics(fd: Fd) -> tuple[int, int, int]:
+    """A program's ``run_cnt``, ``run_time_ns`` and ``recursion_misses``: less to ask than :func:`prog_info`."""
+    info = Info(BPF_PROG_INFO, fd, {})
+    return info["run_cnt"], info["run_time_ns"], info["recursion_misses"]
+
+
 def map_info(fd: Fd) -> MapInfo:
     """What the kernel says about a map."""
     info = Info(BPF_MAP_INFO, fd, {})
