@@ -151,11 +151,12 @@ def test_the_command_says_what_it_left_out(
     shown = tmp_path / "rows.json"
     options = ("-o", "json", "--max-cpu", "0.0001%", "--interval", "100ms", "--port", str(port))
     with shown.open("w") as stream:
-        process = watch("flows", "costs", *options, stdout=stream)
+        process = watch("flows", "costs", *options, stdout=stream, attached=False)
     sent = 0
     deadline = time.monotonic() + patience(60)
-    while '"kind":"process"' not in (rows := shown.read_text()) or '"detail":"owners"' not in rows:
-        sent += talk(talker, 5)
+    while '"detail":"owners"' not in (rows := shown.read_text()):
+        if '"kind":"process"' in rows:  # an interval is over, so it watches
+            sent += talk(talker, 5)
         assert time.monotonic() < deadline and process.poll() is None, process.communicate()
         time.sleep(0.05)
     sent += talk(talker, 5)
