@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from beespace import hooks
+from beespace.errors import NotPermitted
 from beespace.kernel import diagnose as module
 from beespace.kernel import features
 from beespace.kernel.diagnose import PROBES, RUNTIME_SOCKETS, Finding, diagnose
@@ -122,6 +123,22 @@ def test_a_hybrid_hierarchy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     places["cgroup"] = [mounts.Mount(2, "/", "/sys/fs/cgroup/cpu", "cgroup")]
     finding = module._file_system("cgroup v2", "cgroup2", mounts.cgroup2_root, (), "")
     assert finding.why == "mounted at /sys/fs/cgroup/unified; hybrid: version 1 hierarchies are mounted too"
+
+
+def test_a_machine_that_is_a_container_has_its_part_of_the_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> None:
+        raise NotPermitted("reach the root of cgroup v2", missing="it")
+
+    monkeypatch.setattr(mounts, "visible_mounts", lambda kind: [])
+    parts: list[str | None] = [None, "/host/sys/fs/cgroup"]
+    monkeypatch.setattr(mounts, "containers_cgroup2", lambda: parts[0])
+    finding = module._file_system("cgroup v2", "cgroup2", nowhere, (), "")  # type: ignore[arg-type]
+    assert not finding.available
+    parts.pop(0)
+    finding = module._file_system("cgroup v2", "cgroup2", nowhere, (), "")  # type: ignore[arg-type]
+    assert finding == Finding(
+        "cgroup v2", True, "this machine is a container; its own part is at /host/sys/fs/cgroup", "", ()
+    )
 
 
 def test_runtime_sockets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

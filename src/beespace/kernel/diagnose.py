@@ -200,6 +200,8 @@ def _file_system(
     try:
         reach().close()
     except KernelError as error:
+        if kind == "cgroup2" and (part := mounts.containers_cgroup2()) is not None:
+            return Finding(name, True, f"this machine is a container; its own part is at {part}", "", needed_by)
         return Finding(name, False, error.message, help, needed_by)
     return Finding(name, True, where, "", needed_by)
 
@@ -229,6 +231,8 @@ def _namespaces() -> Iterator[Finding]:
         elif kind == "cgroup" and (visible := mounts.visible_mounts("cgroup2")):
             why = f"in a cgroup namespace of its own, but the host's hierarchy is mounted at {visible[0].path}"
             yield Finding(what, True, why, "", _PROCESSES)
+        elif kind == "cgroup" and (part := mounts.containers_cgroup2()) is not None:
+            yield Finding(what, True, f"those of the container that this machine is, at {part}", "", _PROCESSES)
         else:
             yield Finding(what, False, f"this process is in a {kind} namespace of its own", help, _PROCESSES)
 
