@@ -227,6 +227,23 @@ def test_a_client_that_no_service_lists_is_asked_for(api: FakeApi, until: Until)
         assert asked and all("10.2.0.9" in path for path in asked)
 
 
+def test_a_client_that_talks_again_right_after_it_was_asked_for(api: FakeApi, until: Until) -> None:
+    """It is not asked for again at once; but it is, also if nobody talks to it any more."""
+    api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
+    api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+    api.put("pods", k8s.pod("job-1", node="node2", ip="10.2.0.9", started=time.time() - 100))
+    with agent(api) as who:
+        assert who.cluster is not None
+        first = time.time_ns()
+        until(lambda: remote(who, "10.2.0.9", at=first).get("remote_pod") == "job-1")
+        again = time.time_ns()
+        assert remote(who, "10.2.0.9", at=again) == {}  # one row, and no other
+        key = canonical("10.2.0.9")
+        assert key is not None
+        book = who.cluster.book
+        until(lambda: any(span.until is None or span.until > again for span in book.spans(key)))
+
+
 def test_an_address_that_is_given_out_again(api: FakeApi, until: Until) -> None:
     first = api.put("pods", k8s.pod("old", node="node2", ip="10.2.0.7"))["metadata"]["uid"]
     serve(api, "cart", ("10.2.0.7", "old", first))

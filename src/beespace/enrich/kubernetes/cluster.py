@@ -155,12 +155,13 @@ class Cluster:
         now = self._clock()
         with self._lock:
             due, pause = self._asked.get(address, (0.0, AGAIN_S))
-            if now < due:
-                return
-            self._asked[address] = (now + pause, min(60.0, pause * 2))
-            while len(self._asked) > REMOTE_PODS:
-                del self._asked[next(iter(self._asked))]
-        self.lookups.ask(("address", address), partial(self._learn_address, address))
+        # Too soon after the last time is later, not never: nobody may talk to the address any more by then.
+        wait = max(0.0, due - now)
+        if self.lookups.ask(("address", address), partial(self._learn_address, address), wait):
+            with self._lock:
+                self._asked[address] = (now + wait + pause, min(60.0, pause * 2))
+                while len(self._asked) > REMOTE_PODS:
+                    del self._asked[next(iter(self._asked))]
 
     @property
     def trusted(self) -> bool:

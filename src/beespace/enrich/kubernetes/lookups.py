@@ -1,7 +1,8 @@
 """Questions to the API about single objects, asked on a thread of their own and never too many at once.
 
 ``rate`` questions a second in the long run, ``burst`` at once; what does not fit in the queue is counted and can be
-asked again.  A question that failed is not repeated here: whoever still wants to know asks again.
+asked again.  A question may have to wait for its time.  One that failed is not repeated here: whoever still wants to
+know asks again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Lookups:
     ) -> None:
         self._rate, self._burst, self._waiting = rate, burst, waiting
         self._clock = clock
-        self._queue: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
+        self._queue: OrderedDict[Hashable, tuple[float, Callable[[], None]]] = OrderedDict()  # when, what
         self._running: Hashable | None = None
         self._changed = threading.Condition()
         self._stop = False
@@ -37,19 +38,20 @@ class Lookups:
         self.asked = self.failed = self.dropped = 0
         self.last_error = ""
 
-    def ask(self, key: Hashable, question: Callable[[], None]) -> None:
-        """Queue ``question`` unless it is there already."""
+    def ask(self, key: Hashable, question: Callable[[], None], after_s: float = 0.0) -> bool:
+        """Queue ``question``, to be asked not before ``after_s`` seconds; False if it is there already, or is asked."""
         with self._changed:
-            if self._stop or key in self._queue or key == self._running:
-                return
+            if self._stop or key in self._queue or (key == self._running and not after_s):
+                return False
             if len(self._queue) >= self._waiting:
                 self.dropped += 1
-                return
-            self._queue[key] = question
+                return False
+            self._queue[key] = self._clock() + after_s, question
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="beespace-kubernetes-lookups", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+            return True
 
     def idle(self, timeout_s: float) -> bool:
         """Wait until nothing is waiting or running; whether that was so in time."""
@@ -76,12 +78,17 @@ class Lookups:
                 if self._stop:
                     return
                 now = self._clock()
+                key = min(self._queue, key=lambda each: max(now, self._queue[each][0]))
+                if (wait := self._queue[key][0] - now) > 0:
+                    self._changed.wait(wait)
+                    continue
                 tokens, last = min(float(self._burst), tokens + (now - last) * self._rate), now
                 if tokens < 1.0:
                     self._changed.wait((1.0 - tokens) / self._rate)
                     continue
                 tokens -= 1.0
-                self._running, question = self._queue.popitem(last=False)
+                _, question = self._queue.pop(key)
+                self._running = key
             self.asked += 1
             pause = 0.0
             try:
