@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from beespace.cli.arguments import parse
 from beespace.enrich import nobody
-from beespace.errors import UsageError
+from beespace.errors import NotPermitted, UsageError
 from beespace.probes.flows import FlowKey, FlowStats
 from beespace.session.budget import HOLD_S, MOST_HOLD_S, CpuBudget
+from beespace.session.costs import Costs
 from beespace.session.detail import LEFT_OUT, Detail
 from beespace.session.flows import FlowRows
 from beespace.session.own import Own
@@ -185,3 +186,21 @@ def sums_by(batch: Any, *names: str) -> dict[tuple[Any, ...], int]:
     for key, packets in zip(keys, batch.records.column("tx_packets").to_pylist(), strict=True):
         sums[key] = sums.get(key, 0) + packets
     return sums
+
+
+@pytest.mark.parametrize("by_sysctl", [False, True])
+def test_who_may_not_have_programs_counted(monkeypatch: pytest.MonkeyPatch, by_sysctl: bool) -> None:
+    def refused() -> None:
+        raise NotPermitted("count program run time", missing="CAP_SYS_ADMIN", call="bpf", errno=1)
+
+    monkeypatch.setattr("beespace.session.costs.bpf.enable_stats", refused)
+    monkeypatch.setattr("beespace.session.costs.sysctl", lambda _name: int(by_sysctl))
+    costs = Costs(tuple, "node")
+    costs.count()
+    assert costs.counted is by_sysctl
+    assert (costs.note is None) is by_sysctl
+    assert by_sysctl or "kernel.bpf_stats_enabled=1" in str(costs.note)
+    assert (costs.kernel_seconds() is None) is not by_sysctl
+    (row,) = costs.batch(now=1_000_000_000, interval=1.0, detail=Detail.PAIRS).records.to_pylist()
+    assert (row["kind"], row["node"], row["detail"], row["runs"]) == ("process", "node", "pairs", None)
+    costs.close()

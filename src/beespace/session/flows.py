@@ -268,14 +268,14 @@ class FlowRows:
 
 
 _NO_TEXT = pa.scalar(None, pa.string())  # a plain None has pyarrow look for a package that it does not find
-Drops = list[tuple[int, str | None]]
+Drops = dict[int, tuple[int, str]]
 
 
 def _drops(rows: Records, dropped: Mapping[bytes, tuple[int, str]] | None) -> Drops | None:
-    """Packets and reason for each of the kernel's rows; None if nobody looked."""
+    """Packets and reason by the kernel's rows, where any were thrown away; None if nobody looked."""
     if not dropped:
-        return None if dropped is None else [(0, None)] * len(rows)
-    return [dropped.get(key, (0, None)) for key in keys_of(rows, FlowKey.layout)]
+        return None if dropped is None else {}
+    return {row: dropped[key] for row, key in enumerate(keys_of(rows, FlowKey.layout)) if key in dropped}
 
 
 def _of_rows(drops: Drops | None, into: NDArray[np.intp], count: int) -> dict[str, pa.Array]:
@@ -284,10 +284,12 @@ def _of_rows(drops: Drops | None, into: NDArray[np.intp], count: int) -> dict[st
     if drops is None:
         return {"drops": none, "drop_reason": none}
     packets = np.zeros(count, np.int64)
+    if not drops:
+        return {"drops": pa.array(packets), "drop_reason": none}
     reasons: list[str | None] = [None] * count
-    for row, (number, reason) in zip(into.tolist(), drops, strict=True):
-        packets[row] += number
-        reasons[row] = reasons[row] or reason
+    for row, (number, reason) in drops.items():
+        packets[into[row]] += number
+        reasons[into[row]] = reasons[into[row]] or reason
     return {"drops": pa.array(packets), "drop_reason": pa.array(reasons, pa.string())}
 
 
