@@ -192,13 +192,14 @@ class FakeApi:
                 meta |= {"continue": token, "remainingItemCount": len(rest)}
             return {"metadata": meta, "items": copy.deepcopy(page)}
 
-    def watch(self, resource: str, query: dict[str, str], stream: Any) -> Iterator[Json | bytes]:
-        """Events; bytes are sent as they are, and the connection then breaks."""
+    def watch(self, resource: str, query: dict[str, str], stream: Any) -> Iterator[Json | bytes | None]:
+        """Events; None first, when the answer begins.  Bytes are sent as they are, and the connection then breaks."""
         position = int(query.get("resourceVersion") or 0)
         bookmarks = query.get("allowWatchBookmarks") == "true"
         end = time.monotonic() + min(float(query.get("timeoutSeconds", "60")), self.watch_s or 3600.0)
         if position < self._forgotten and position:
             raise Refused(410, "Expired", f"too old resource version: {position} ({self._forgotten})")
+        yield None
         with self._changed:
             self._streams.add(stream)
             self._changed.notify_all()
@@ -321,14 +322,14 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
 
         def _stream(self, resource: str, query: dict[str, str], partial: bool, older: bool) -> None:
             events = api.watch(resource, query, self)
-            first = True
             for event in events:
-                if first:
+                if event is None:  # at once: the client need not wait for something to happen
                     self.send_response(200)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Transfer-Encoding", "chunked")
                     self.end_headers()
-                    first = False
+                    self.wfile.flush()
+                    continue
                 if isinstance(event, bytes):  # the stream breaks here
                     if event:
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
@@ -343,10 +344,6 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
                 data = json.dumps(event).encode() + b"\n"
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 self.wfile.flush()
-            if first:
-                self.send_response(200)
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
             self.wfile.write(b"0\r\n\r\n")
 
         def _send(self, code: int, body: Json, headers: dict[str, str] | None = None) -> None:

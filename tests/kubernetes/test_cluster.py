@@ -210,6 +210,12 @@ def test_services_that_share_a_pod_and_services_by_node_port(api: FakeApi, until
         assert remote(who, "192.168.7.2", 22) == {"remote_node": "node2"}
 
 
+def test_no_rows_have_no_names(api: FakeApi) -> None:
+    with agent(api) as who:
+        found = who.remote(pa.array([], pa.string()), at=np.array([], np.int64))
+        assert {name: len(column) for name, column in found.items()} == dict.fromkeys(REMOTE_COLUMNS, 0)
+
+
 def test_a_client_that_no_service_lists_is_asked_for(api: FakeApi, until: Until) -> None:
     started = time.time() - 100
     api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))

@@ -213,6 +213,19 @@ def test_a_server_that_says_nothing_any_more_is_left(api: FakeApi, until: Until)
         until(lambda: reflector.objects == truth(api))
 
 
+def test_a_quiet_server_is_followed(api: FakeApi, until: Until) -> None:
+    """Nothing happens for long, not even a bookmark: what we have is what the server has all the same."""
+    api.bookmark_s = 3600
+    api.put("pods", k8s.pod("web"))
+    with following(api, quiet_s=5) as reflector:
+        api.watching(1)
+        with api.away():
+            until(lambda: reflector.state.state == "behind")
+        api.watching(1)
+        until(lambda: reflector.state.state == "current")
+        assert reflector.state.events == 0 and reflector.state.why == ""
+
+
 def test_bookmarks_keep_the_place_while_nothing_happens(api: FakeApi, until: Until) -> None:
     api.bookmark_s = 0.05
     with following(api) as reflector:

@@ -155,7 +155,7 @@ class Addresses:
         count = len(keys)
         cluster = self.cluster if self.cluster is not None and self.cluster.trusted else None
         held = self.book.held(keys)
-        if cluster is None and not held:  # nobody can be named
+        if not count or (cluster is None and not held):  # nobody can be named
             return {name: pa.nulls(count, pa.string()) for name in REMOTE_COLUMNS}
         now = self._now_ns()
         times = [now] * count if at is None else at.tolist()

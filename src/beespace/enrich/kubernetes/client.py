@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -88,10 +88,19 @@ class Client:
                 raise ApiError(f"{path}: the answer is no JSON: {error}") from error
 
     def watch(
-        self, path: str, query: Mapping[str, str], *, accept: str = "application/json"
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        accept: str = "application/json",
+        opened: Callable[[], None] = lambda: None,
     ) -> Iterator[Mapping[str, Any]]:
-        """The events of a watch, until the server ends it.  Raises ApiError; Truncated if it ends within an event."""
+        """The events of a watch, until the server ends it.  Raises ApiError; Truncated if it ends within an event.
+
+        ``opened`` is called once the server has begun to answer, which may be long before the first event.
+        """
         with self._answer(path, {**query, "watch": "1"}, accept, stream=True) as answer:
+            opened()
             while True:
                 try:
                     line = answer.readline(LINE_MAX)

@@ -212,7 +212,7 @@ class Reflector(Generic[F]):
             **self._selection(),
         }
         began, any_event = self._clock(), False
-        for event in self._client.watch(self.path, query, accept=self.resource.accept):
+        for event in self._client.watch(self.path, query, accept=self.resource.accept, opened=self._opened):
             self._heard()
             self._fine()
             any_event = True
@@ -263,6 +263,11 @@ class Reflector(Generic[F]):
     def _drop_all(self) -> None:
         for key in list(self.objects):
             self._apply(key, None, listed=True)
+
+    def _opened(self) -> None:
+        """The server goes on where we were: what we have is what it has, also if nothing happens for long."""
+        self._heard()
+        self.state.state, self.state.why = "current", ""
 
     def _heard(self) -> None:
         self.state.contact = self._clock()
