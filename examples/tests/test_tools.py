@@ -20,6 +20,7 @@ from tools.on_cpu import OnCpu
 from tools.open_files import OpenFiles
 from tools.opens import Opens
 from tools.output import Output
+from tools.profile import Place, Profile
 from tools.reads import Files
 from tools.run_queue import RunQueue
 from tools.signals import Signals
@@ -245,3 +246,16 @@ def test_executions_with_their_arguments(vm, result):
     (event,) = probe.executions.available()
     assert (event.pid, event.parent, event.uid, event.result, event.comm) == (7, 5, 33, result, "sh")
     assert event.arguments[: event.count] == ["echo", "two words"]
+
+
+def test_where_cpus_spend_their_time(vm):
+    reading, waiting = [0xFFFFFFFF81000010, 0xFFFFFFFF81000200], [0xFFFFFFFF81000099]
+    probe = vm(Profile, pid=7, tgid=7, comm="bees", kernel_stack=reading)
+    for stack in (reading, waiting, reading):
+        vm.change(kernel_stack=stack)
+        probe.test_run("on_sample")
+    samples = {tuple(probe.stacks[place.kernel]): count for place, count in probe.samples.items()}
+    assert samples == {tuple(reading): 2, tuple(waiting): 1}
+    vm.change(kernel_stack=())  # in user space
+    probe.test_run("on_sample")
+    assert probe.samples[Place(pid=7, comm="bees", kernel=-14)] == 1

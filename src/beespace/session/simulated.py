@@ -6,7 +6,7 @@ maps speak the same bytes to the declarations.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
@@ -311,6 +311,10 @@ class SimulatedMap:
     def companion(self, suffix: str) -> SimulatedMap:
         """The map of that name beside this one."""
         return SimulatedMap(self._others[f"{self._map.spec.name}_{suffix}"], self._losses, self._index)
+
+    def symbols(self, stack: Sequence[int], pid: int | None = None) -> list[str]:
+        """A stack's addresses: nothing has names here."""
+        return [f"{address:#x}" for address in stack]
 
     def holds(self, value: bytes) -> bool:
         """Whether a Bloom filter holds a value."""

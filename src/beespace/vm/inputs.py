@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from beespace.record import dataclass
@@ -17,7 +18,8 @@ class Inputs:
     looks; ``slept`` is what of the time since boot the machine was suspended, ``epoch`` the wall clock at boot, both
     in nanoseconds.  ``seed`` begins the row of random numbers.  ``cpu`` is where programs run, one of ``cpus``.
     ``tgid`` is what user space calls a process id, ``pid`` a thread's; ``cgroup`` the cgroup v2's id,
-    ``netns`` the cookie of the network namespace, ``cookie`` what programs were attached with.
+    ``netns`` the cookie of the network namespace, ``cookie`` what programs were attached with.  ``kernel_stack`` and
+    ``user_stack`` are addresses, the innermost first, that ``bpf_get_stackid`` and ``bpf_get_stack`` find.
     """
 
     time: int = 1_000_000_000
@@ -36,6 +38,8 @@ class Inputs:
     cgroup: int = 1
     netns: int = 1
     cookie: int = 0
+    kernel_stack: Sequence[int] = ()
+    user_stack: Sequence[int] = ()
     _random: Random | None = None
 
     def now(self) -> int:

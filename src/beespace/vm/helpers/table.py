@@ -18,6 +18,7 @@ from beespace.vm.helpers import (
     redirects,
     rings,
     sockets,
+    stacks,
     storages,
     timing,
 )
@@ -26,8 +27,8 @@ from beespace.vm.helpers.invoking import Helper
 __all__ = ["HELPERS", "Helper"]
 
 _MODULES = (
-    checksums, dynptrs, flow, inputs, maps, objects, packets, printing, reading, redirects, rings, sockets, storages,
-    timing,
+    checksums, dynptrs, flow, inputs, maps, objects, packets, printing, reading, redirects, rings, sockets, stacks,
+    storages, timing,
 )  # fmt: skip
 
 #: A module's functions are called as the kernel calls them, without ``bpf_``.

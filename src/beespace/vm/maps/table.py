@@ -15,6 +15,7 @@ from beespace.vm.maps.of_maps import ArrayOfMaps, HashOfMaps
 from beespace.vm.maps.queue import BloomFilter, Queue, Stack
 from beespace.vm.maps.redirect import CpuMap, DeviceHash, DeviceMap, SocketMap
 from beespace.vm.maps.ring import PerfEventArray, Ring, UserRing
+from beespace.vm.maps.stack_traces import StackTraces
 from beespace.vm.maps.storage import CgroupStorage, PerCpuCgroupStorage, Storage
 from beespace.vm.maps.trie import Trie
 
@@ -36,6 +37,7 @@ TYPES: Mapping[int, type[Map]] = {
     MapType.PERF_EVENT_ARRAY: PerfEventArray,
     MapType.ARRAY_OF_MAPS: ArrayOfMaps,
     MapType.HASH_OF_MAPS: HashOfMaps,
+    MapType.STACK_TRACE: StackTraces,
     MapType.TASK_STORAGE: Storage,
     MapType.SK_STORAGE: Storage,
     MapType.INODE_STORAGE: Storage,
