@@ -76,8 +76,9 @@ class StackTraces(Map):
 
 def _hash(data: bytes) -> int:
     """``jhash2`` with 0 as its beginning."""
-    words = struct.unpack(f"<{len(data) // 4}I", data)
-    a = b = c = _BEGIN + len(data) & _U32
+    words: tuple[int, ...] = struct.unpack(f"<{len(data) // 4}I", data)
+    a: int = _BEGIN + len(data) & _U32
+    b = c = a
     while len(words) > 3:
         a, b, c = a + words[0] & _U32, b + words[1] & _U32, c + words[2] & _U32
         words = words[3:]
