@@ -264,7 +264,8 @@ class SimulatedMap:
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> None:
         """Write a value; one for all CPUs is written to each."""
-        if self._map.per_cpu and len(value) == self._map.spec.value_size != self._map.padded * self._map.cpus:
+        whole = flags >> 3 == 0  # else for one CPU, or the same for each
+        if self._map.per_cpu and whole and len(value) == self._map.spec.value_size != self._map.padded * self._map.cpus:
             value = value.ljust(self._map.padded, b"\0") * self._map.cpus
         try:
             self._map.write(key, value, flags)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from beespace.spec import MapSpec
 from beespace.vm.errno import Errno, Refused
-from beespace.vm.maps.map import EXIST, LOCK, Element, Map, check_flags
+from beespace.vm.maps.map import ANY, EXIST, LOCK, Element, Map, check_flags
 
 __all__ = ["Hash", "LruHash", "LruPerCpuHash", "PerCpuHash"]
 
@@ -67,6 +67,10 @@ class PerCpuHash(Hash):
 
     per_cpu = True
 
+    def beside_cpus(self, flags: int) -> int:
+        """Nothing: the kernel compares them with all flags together (kernel/bpf/hashtab.c, check_flags)."""
+        return ANY
+
 
 class LruHash(Hash):
     """``BPF_MAP_TYPE_LRU_HASH``: where there is no room, what was longest not used by a program makes some.
@@ -93,3 +97,7 @@ class LruPerCpuHash(LruHash):
     """``BPF_MAP_TYPE_LRU_PERCPU_HASH``."""
 
     per_cpu = True
+
+    def beside_cpus(self, flags: int) -> int:
+        """Nothing, as of :class:`PerCpuHash`."""
+        return ANY

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["ANY", "EXIST", "LOCK", "NOEXIST", "Element", "Map", "check_flags"]
 
 ANY, NOEXIST, EXIST, LOCK = 0, 1, 2, 4  # BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK
+_CPU, _ALL_CPUS = 8, 16  # BPF_F_CPU, BPF_F_ALL_CPUS
+_CPU_SHIFT = 32  # above, the number of the CPU
 
 
 class Element:
@@ -87,30 +89,57 @@ class Map:
     # -- of user space -------------------------------------------------------------------------------------------
 
     def read(self, key: bytes, flags: int = 0) -> bytes:
-        """A value; those of all CPUs, each padded to eight bytes, where every CPU has its own.  ``ENOENT`` if none."""
-        if flags:
+        """A value; those of all CPUs, each padded to eight bytes, where every CPU has its own.  ``ENOENT`` if none.
+
+        With ``BPF_F_CPU`` in ``flags``, the value of the CPU whose number is above.
+        """
+        chosen = self._chosen(flags)
+        if flags & ~_CPU & (1 << _CPU_SHIFT) - 1:
             raise Refused(Errno.EINVAL)
         values = []
-        for cpu in range(self.cpus if self.per_cpu else 1):
+        for cpu in chosen or range(self.cpus if self.per_cpu else 1):
             element = self.find(self._key(key), cpu)
             if element is None:
                 raise Refused(Errno.ENOENT)
             values.append(bytes(element.value))
-        return b"".join(value.ljust(self.padded, b"\0") for value in values) if self.per_cpu else values[0]
+        if not self.per_cpu or chosen is not None:
+            return values[0]
+        return b"".join(value.ljust(self.padded, b"\0") for value in values)
 
     def write(self, key: bytes, value: bytes, flags: int = ANY) -> None:
-        """Write a value, or those of all CPUs as :meth:`read` gives them."""
+        """Write a value, or those of all CPUs as :meth:`read` gives them.
+
+        With ``BPF_F_CPU`` in ``flags`` that of the CPU whose number is above, with ``BPF_F_ALL_CPUS`` one for each.
+        """
         if flags & LOCK:
             raise Refused(Errno.EINVAL)  # no value of ours has a lock
-        size = self.padded * self.cpus if self.per_cpu else self.spec.value_size
+        chosen = self._chosen(flags)
+        size = self.padded * self.cpus if self.per_cpu and chosen is None else self.spec.value_size
         if len(value) != size:
             raise UsageError(f"a value of map {self.spec.name!r} has {size} bytes, not {len(value)}")
         if not self.per_cpu:
             self.update(self._key(key), value, flags, 0)
             return
-        for cpu in range(self.cpus):
-            part = value[cpu * self.padded :][: self.spec.value_size]
-            self.update(self._key(key), part, flags if cpu == 0 else ANY, cpu)
+        if chosen is not None:
+            flags = self.beside_cpus(flags & ~(_CPU | _ALL_CPUS) & (1 << _CPU_SHIFT) - 1)
+        for number, cpu in enumerate(range(self.cpus) if chosen is None else chosen):
+            part = value if chosen is not None else value[cpu * self.padded :][: self.spec.value_size]
+            self.update(self._key(key), part, ANY if number else flags, cpu)
+
+    def beside_cpus(self, flags: int) -> int:
+        """What other flags say of an update for chosen CPUs."""
+        return flags
+
+    def _chosen(self, flags: int) -> range | None:
+        """For which CPUs flags say that there is one value; ``None`` if they do not."""
+        which, cpu = flags & (_CPU | _ALL_CPUS), flags >> _CPU_SHIFT
+        if not which and not cpu:
+            return None
+        if not self.per_cpu or which == _CPU | _ALL_CPUS or (cpu and which != _CPU):
+            raise Refused(Errno.EINVAL)
+        if cpu >= self.cpus:
+            raise Refused(Errno.ERANGE)
+        return range(cpu, cpu + 1) if which == _CPU else range(self.cpus)
 
     def remove(self, key: bytes) -> None:
         """Remove an element; ``ENOENT`` if there is none."""
