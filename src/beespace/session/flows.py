@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from beespace.enrich import Who
 from beespace.lang.packet import IPPROTO_TCP
 from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
+from beespace.session.balanced import Balanced
 from beespace.session.coarse import coarse
 from beespace.session.detail import Detail
 from beespace.session.dimensions import start_times
@@ -91,11 +92,13 @@ class FlowRows:
         interfaces: Interfaces | None = None,
         nat: Nat | None = None,
         cgroup: Path | None = None,
+        balanced: Balanced | None = None,
     ) -> None:
         """``cgroup``: the one that is watched; None: every socket."""
         self._cgroup = cgroup
         self._who = who
         self._nat = nat if nat is not None else Nat(None)
+        self._balanced = balanced if balanced is not None else Balanced(lambda: False)
         self._node = node
         self._booted = booted
         self._interfaces = interfaces or Interfaces()
@@ -140,6 +143,7 @@ class FlowRows:
         drops = _drops(rows, dropped)
         # From here on each connection is one row, with its real peer.
         resolved = self._nat.resolve(rows)
+        self._balanced.fill(resolved.rows, resolved.called)
         (rows, called, into), first, retransmits = coarse(detail, resolved, *self._remember(resolved.rows))
         count = len(rows)
         who = self._who.resolve(

@@ -21,6 +21,7 @@ from beespace.enrich.kubernetes import Access
 from beespace.lang import Program
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
+from beespace.session.balanced import Balanced, balancer
 from beespace.session.budget import CpuBudget
 from beespace.session.cgroups import CgroupEvents
 from beespace.session.costs import Costs
@@ -99,7 +100,10 @@ class Watch:
             interfaces = Interfaces()
             self._nat = _nat(self._options.netns)
             stack.callback(self._nat.close)
-            self._flow_rows = FlowRows(self._who, self._options.node, booted, interfaces, self._nat, self._cgroup)
+            self._balanced = Balanced(self._has_balancer)
+            self._flow_rows = FlowRows(
+                self._who, self._options.node, booted, interfaces, self._nat, self._cgroup, self._balanced
+            )
             self._drop_rows = DropRows(self._who, self._options.node, booted, interfaces)
             self._names = Names()
             self._dns_rows = DnsRows(self._who, self._options.node, booted, self._names)
@@ -147,7 +151,8 @@ class Watch:
     @property
     def notes(self) -> tuple[str, ...]:
         """What this kernel and this cluster could not do as asked, in sentences."""
-        others = (note for note in (self._dns_rows.note, self._drop_rows.note, self._nat.note) if note is not None)
+        parts = (self._dns_rows, self._drop_rows, self._nat, self._balanced)
+        others = (each.note for each in parts if each.note is not None)
         part = f"this machine is a container: what is watched is its own, the cgroups at {self._part}"
         return (
             *((part,) if self._part is not None else ()),
@@ -311,6 +316,10 @@ class Watch:
                 batches.append(self._exec_rows.batch(drained.records, self._boot_offset(), lost))
             more = drained.more
         return batches
+
+    def _has_balancer(self) -> bool:
+        """Whether clients of our cgroup may have called another address than packets show, and can be asked."""
+        return self._who.processes.distrusted is None and balancer(self._cgroup)
 
     def _moved(self) -> list[Moved]:
         return list(self._flows.moved.events(0))

@@ -31,6 +31,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
         "fsconfig": 431,
         "fsmount": 432,
         "setns": 308,
+        "pidfd_getfd": 438,
     },
     "aarch64": {
         "bpf": 280,
@@ -43,6 +44,7 @@ NUMBERS: Mapping[str, Mapping[str, int]] = {
         "fsconfig": 431,
         "fsmount": 432,
         "setns": 268,
+        "pidfd_getfd": 438,
     },
 }
 

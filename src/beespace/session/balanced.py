@@ -1,0 +1,120 @@
+"""What a client called where a program of its cgroup gave the connection another address (socket load balancing).
+
+Packets and the kernel's socket have the back-end's address alone.  Who asks the socket by its own descriptor is told
+the Service (``getpeername``), because a balancer attaches a program for that, too.  So where there is one, each new
+connection of a client is asked for once, as long as its process has it open, for ``budget_s`` an interval at most.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beespace.errors import BeespaceError, KernelError
+from beespace.lang.packet import IPPROTO_TCP, IPPROTO_UDP
+from beespace.probes.flows import Role
+from beespace.session.nat import Called
+from beespace.syscall import bpf
+from beespace.syscall.descriptor import Descriptor
+from beespace.syscall.mounts import cgroup2_root
+from beespace.syscall.peers import Peer, peers
+
+__all__ = ["Balanced"]
+
+Records: TypeAlias = "NDArray[np.void]"
+Ask: TypeAlias = Callable[[int, Container[int], float], tuple[dict[int, Peer], bool]]
+GETPEERNAME = (29, 30)  # BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME (include/uapi/linux/bpf.h)
+EFFECTIVE = 1  # BPF_F_QUERY_EFFECTIVE
+LOOK_S = 10.0  # how often it is looked for a balancer
+REMEMBERED = 200_000
+
+
+def balancer(cgroup: Path | None) -> bool:
+    """Whether programs say who the peer is of sockets in ``cgroup`` (None: the root)."""
+    try:
+        root = Descriptor(os.open(cgroup, os.O_RDONLY | os.O_CLOEXEC)) if cgroup is not None else cgroup2_root()
+    except (OSError, BeespaceError):
+        return False
+    with root:
+        return any(_attached(root, kind) for kind in GETPEERNAME)
+
+
+def _attached(cgroup: Descriptor, kind: int) -> bool:
+    try:
+        return bool(bpf.prog_query(kind, target_fd=cgroup, query_flags=EFFECTIVE).prog_ids)
+    except KernelError:
+        return False  # no such hook before Linux 5.8
+
+
+class Balanced:
+    """Fills in what was called.  ``present`` tells whether there is a balancer; without one nobody is asked."""
+
+    def __init__(
+        self,
+        present: Callable[[], bool],
+        *,
+        ask: Ask = peers,
+        budget_s: float = 0.02,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._present = present
+        self._ask = ask
+        self._budget_s = budget_s
+        self._clock = clock
+        self._due = 0.0
+        self._there = False
+        self._known: OrderedDict[int, Peer | None] = OrderedDict()  # by cookie
+        self.note: str | None = None
+        self.deferred = 0
+
+    def fill(self, rows: Records, called: Called) -> None:
+        """Put the Service's address and port into ``called`` where a row's client called another than its peer."""
+        now = self._clock()
+        if self.note is not None or not len(rows):
+            return
+        if now >= self._due:
+            self._there, self._due = self._present(), now + LOOK_S
+        if not self._there:
+            return
+        ours = (rows["role"] == Role.CLIENT) & (rows["owned"] != 0) & (rows["cookie"] != 0)
+        ours &= np.isin(rows["protocol"], (IPPROTO_TCP, IPPROTO_UDP)) & (called.ports == 0) & (rows["remote_port"] != 0)
+        places = np.flatnonzero(ours)
+        cookies: list[int] = rows["cookie"][places].tolist()
+        self._learn(dict(zip(cookies, rows["pid"][places].tolist(), strict=True)), now + self._budget_s)
+        for row, cookie in zip(places.tolist(), cookies, strict=True):
+            peer = self._known.get(cookie)
+            if peer is None or peer == (bytes(rows["remote"][row]), int(rows["remote_port"][row])):
+                continue
+            called.addresses[row] = np.frombuffer(peer.address, np.uint8)
+            called.ports[row] = peer.port
+
+    def _learn(self, owners: dict[int, int], until: float) -> None:
+        wanted: dict[int, set[int]] = {}
+        for cookie, pid in owners.items():
+            if cookie in self._known:
+                self._known.move_to_end(cookie)
+            else:
+                wanted.setdefault(pid, set()).add(cookie)
+        for pid, cookies in wanted.items():
+            if self._clock() > until:
+                self.deferred += len(cookies)
+                continue
+            try:
+                found, all_seen = self._ask(pid, cookies, until)
+            except KernelError as error:
+                self.note = f"what clients called is not known where their cgroup's programs balance: {error}"
+                return
+            self._known.update(found)
+            if all_seen:  # those that it does not have any more nobody can ask
+                self._known.update(dict.fromkeys(cookies - found.keys()))
+            else:
+                self.deferred += len(cookies - found.keys())
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
