@@ -7,6 +7,7 @@ from segments in order; what a gap leaves incomplete is counted as damaged.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -64,7 +65,7 @@ class DnsRows:
         self._names = names
         self.probe = Dns()
         self._waiting: dict[tuple[Any, ...], _Asked] = {}
-        self._streams: dict[tuple[Any, ...], _Stream] = {}
+        self._streams: OrderedDict[tuple[Any, ...], _Stream] = OrderedDict()
         self._later: list[dict[str, Any]] = []
         self._lost_before = 0
         self._paused = False
@@ -174,8 +175,8 @@ class DnsRows:
         while len(stream.held) >= 2 and len(stream.held) >= 2 + (size := int.from_bytes(stream.held[:2])):
             messages.append(bytes(stream.held[2 : 2 + size]))
             del stream.held[: 2 + size]
-        for old in list(islice(self._streams, max(0, len(self._streams) - STREAMS))):
-            del self._streams[old]
+        while len(self._streams) > STREAMS:
+            self._streams.popitem(last=False)
         return messages
 
     def _match(self, payload: dict[str, Any], message: Message, rows: list[tuple[_Asked, Message | None, int]]) -> None:

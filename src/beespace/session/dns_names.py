@@ -7,7 +7,7 @@ address that many names share, a flow has the name that its own process was told
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import OrderedDict
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,8 @@ class Names:
     def __init__(self, limit: int = ADDRESSES) -> None:
         self._limit = limit
         # address -> cgroup -> name, told when, until when a connection may begin by it (ns since boot)
-        self._known: dict[bytes, dict[int, tuple[str, int, int]]] = {}
+        # (an OrderedDict forgets its oldest at once: a dict looks for it among all that have gone before)
+        self._known: OrderedDict[bytes, dict[int, tuple[str, int, int]]] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -41,14 +42,14 @@ class Names:
         for record in answer.records:
             if record.address is None:
                 continue
-            told = self._known.pop(record.address, None) or {}
+            told = self._known.setdefault(record.address, {})
             told.pop(cgroup, None)
             told[cgroup] = answer.name, time, until
             if len(told) > NAMES_EACH:
                 del told[next(iter(told))]
-            self._known[record.address] = told  # at the end: named last
-        for address in list(islice(self._known, max(0, len(self._known) - self._limit))):
-            del self._known[address]
+            self._known.move_to_end(record.address)  # named last
+        while len(self._known) > self._limit:
+            self._known.popitem(last=False)
             self.forgotten += 1
 
     def name(self, address: bytes, cgroup: int, began: int, last: int) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import ip_address, ip_network
@@ -66,8 +67,8 @@ class Cluster:
         self._lock = threading.Lock()
         self._pods: dict[str, PodFacts] = {}
         self._by_container: dict[str, tuple[PodFacts, str, str]] = {}
-        self._remote: dict[str, PodFacts] = {}
-        self._asked: dict[bytes, tuple[float, float]] = {}  # when next, how long after that
+        self._remote: OrderedDict[str, PodFacts] = OrderedDict()
+        self._asked: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # when next, how long after that
         self._changed_pods: dict[str, None] = {}
         self._ranges: tuple[Any, ...] = ()
         self.uid: str | None = None  # k8s.cluster.uid
@@ -161,7 +162,7 @@ class Cluster:
             with self._lock:
                 self._asked[address] = (now + wait + pause, min(60.0, pause * 2))
                 while len(self._asked) > REMOTE_PODS:
-                    del self._asked[next(iter(self._asked))]
+                    self._asked.popitem(last=False)
 
     @property
     def trusted(self) -> bool:
@@ -354,7 +355,7 @@ class Cluster:
             self._remote.pop(pod.uid, None)
             self._remote[pod.uid] = pod
             while len(self._remote) > REMOTE_PODS:
-                del self._remote[next(iter(self._remote))]
+                self._remote.popitem(last=False)
         self._note(pod)
 
     def _note(self, pod: PodFacts) -> None:
