@@ -8,6 +8,7 @@ tap less what was lost, the receiver's row, and TCP_INFO of both sockets.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,10 @@ from beespace.lang.verdicts import TC_ACT_OK, TC_ACT_SHOT
 from beespace.session.watch import Watch, WatchOptions
 from beespace.types import u32, u64
 
-pytestmark = pytest.mark.kernel
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces of our own need root"),
+]
 
 COLUMNS = (
     *("local_address", "local_port", "remote_address", "remote_port", "role", "process_pid"),
