@@ -76,18 +76,17 @@ class Balanced:
 
     def fill(self, rows: Records, called: Called) -> None:
         """Put the Service's address and port into ``called`` where a row's client called another than its peer."""
-        now = self._clock()
         if self.note is not None or not len(rows):
             return
-        if now >= self._due:
-            self._there, self._due = self._present(), now + LOOK_S
+        if self._clock() >= self._due:
+            self._there, self._due = self._present(), self._clock() + LOOK_S
         if not self._there:
             return
         ours = (rows["role"] == Role.CLIENT) & (rows["owned"] != 0) & (rows["cookie"] != 0)
         ours &= np.isin(rows["protocol"], (IPPROTO_TCP, IPPROTO_UDP)) & (called.ports == 0) & (rows["remote_port"] != 0)
         places = np.flatnonzero(ours)
         cookies: list[int] = rows["cookie"][places].tolist()
-        self._learn(dict(zip(cookies, rows["pid"][places].tolist(), strict=True)), now + self._budget_s)
+        self._learn(dict(zip(cookies, rows["pid"][places].tolist(), strict=True)), self._clock() + self._budget_s)
         for row, cookie in zip(places.tolist(), cookies, strict=True):
             peer = self._known.get(cookie)
             if peer is None or peer == (bytes(rows["remote"][row]), int(rows["remote_port"][row])):
