@@ -6,8 +6,8 @@ ARGS ?=
 # Where tests/vm looks for what the kernel tests compiled, so that guests need not run clang and LLVM.
 OBJECTS := $(CURDIR)/.pytest_cache/guests/objects
 
-.PHONY: watch test test-kernels test-scale check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects stubs bench \
-	bench-overhead picture \
+.PHONY: watch test test-kernels test-cluster test-scale check unit fuzz fuzz-language fuzz-vm fuzz-vm-safety format objects \
+	stubs bench bench-overhead picture \
 	demo-recording clean help
 
 help:
@@ -42,6 +42,12 @@ test-kernels: $(VENV)/.developer
 test-scale: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(BIN)/pytest -q -s tests/scale $(ARGS)
+
+## test-cluster         the agent in a Kubernetes cluster of two nodes, which is built the first time (see docs/kubernetes.md)
+test-cluster: $(VENV)/.developer
+	tests/cluster/install.sh
+	$(BIN)/python tests/cluster/kube_build.py
+	$(BIN)/pytest -q tests/cluster $(ARGS)
 
 ## unit                 only the fast tests
 unit: $(VENV)/.developer

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs what the machines of tests/cluster need besides what tests/pods needs, and nothing that is already there.
+# Kubernetes itself is not installed: tests/cluster/kube_build.py builds it into the cache.  Debian or Ubuntu, as root.
+set -eu
+
+"$(dirname "$0")/../pods/install.sh"
+need=""
+while read -r program package; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || need="$need $package"
+done <<'LIST'
+iptables iptables
+conntrack conntrack
+openssl openssl
+sysctl procps
+mount mount
+ethtool ethtool
+dpkg-deb dpkg
+LIST
+if [ -z "$need" ]; then
+    echo "tests/cluster: everything is installed"
+    exit 0
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "tests/cluster: run as root to install:$need" >&2
+    exit 3
+fi
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086  # a list of package names
+apt-get install -y --no-install-recommends $need || { apt-get update && apt-get install -y --no-install-recommends $need; }
