@@ -167,6 +167,13 @@ def test_late_metadata_repairs_old_rows(tmp_path: Path) -> None:
     assert len(ask(tmp_path, "select * from containers")) == 1
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_one_segment_says_twice_lasted_as_long_as_the_longer(tmp_path: Path, order: int) -> None:
+    seen = [process(T0, recorded=T0 + 9 * S, valid_to=T0 + second * S) for second in (2, 5)]
+    put(tmp_path, processes=seen[::order])
+    assert ask(tmp_path, "select valid_to from processes") == [(T0 + 5 * S,)]
+
+
 _VERSIONS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20), st.sampled_from("abc") | st.none()), max_size=12)
 
 
@@ -268,7 +275,7 @@ def test_a_query_writes_nothing(tmp_path: Path) -> None:
         (
             "select * from zzz",
             "there is no table 'zzz'",
-            "there are flows, execs, dns, drops, uplinks, processes, containers, addresses, losses",
+            "there are flows, execs, dns, drops, uplinks, costs, processes, containers, addresses, losses",
         ),
         ("select tx_byte from flows", "no column 'tx_byte', at line 1, column 8", "did you mean tx_bytes or rx_bytes"),
         ("select f.pod from flows f", "there is no column 'pod', at line 1, column 8", "did you mean pod_uid?"),
