@@ -10,7 +10,7 @@ import json
 import platform
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import kube_build as build
@@ -33,16 +33,16 @@ BASE = "docker.io/local/python:1"
 
 def base() -> Path:
     """A docker-archive tar with ``BASE``."""
-    tree = _base()
-    target = tree.with_suffix(".tar")
+    folder = tree()
+    target = folder.with_suffix(".tar")
     if not target.exists():
         with build.scratch() as scratch:
-            _write(scratch / "made.tar", scratch, BASE, [tree])
+            write(scratch / "made.tar", scratch, BASE, [folder], {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["python3"]})
             (scratch / "made.tar").rename(target)
     return target
 
 
-def _base() -> Path:
+def tree() -> Path:
     """The unpacked Debian, from the cache or made anew."""
     folder = build.directory() / f"base-{hashlib.sha256(' '.join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]}"
     if not folder.exists():
@@ -68,8 +68,8 @@ def _base() -> Path:
     return folder
 
 
-def _write(target: Path, scratch: Path, tag: str, folders: Sequence[Path]) -> None:
-    """An image of folders that become its layers."""
+def write(target: Path, scratch: Path, tag: str, folders: Sequence[Path], settings: Mapping[str, object]) -> None:
+    """An image of folders that become its layers; ``settings`` are what it runs."""
     digests = []
     with tarfile.open(target, mode="w") as tar:
         for folder in folders:
@@ -81,7 +81,7 @@ def _write(target: Path, scratch: Path, tag: str, folders: Sequence[Path]) -> No
         config = {
             "architecture": build.ARCHITECTURES[platform.machine()],
             "os": "linux",
-            "config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["python3"]},
+            "config": settings,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }
         manifest = {"Config": "config.json", "RepoTags": [tag], "Layers": [f"{digest}.tar" for digest in digests]}
