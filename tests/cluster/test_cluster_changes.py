@@ -1,4 +1,4 @@
-"""Names while the cluster changes: a rolling update under load."""
+"""Names while the cluster changes: a rolling update under load, and an API server that crashes under load."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import agents
@@ -21,7 +22,7 @@ Row = dict[str, Any]
 
 
 class Load:
-    """The load generator in a container, started by the runtime: it needs no API server."""
+    """The load generator in a container, started by the runtime: it runs on when the API server does not."""
 
     def __init__(self, cluster: Cluster, pod: Row) -> None:
         machine = cluster.machines[pod["spec"]["nodeName"]]
@@ -74,6 +75,19 @@ def worked(load: Load) -> int:
     return sum("error" not in said for said in load.said)
 
 
+def settled(cluster: Cluster) -> None:
+    """Wait until both nodes have been heard of again: of one that was silent too long, no pod is a back-end."""
+    start = datetime.now(UTC)
+
+    def heard() -> bool:
+        leases = cluster.get("leases", "--namespace=kube-node-lease")["items"]
+        return all(datetime.fromisoformat(lease["spec"]["renewTime"]) > start for lease in leases)
+
+    cluster.until(heard, "the kubelets have renewed their leases")
+    cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s")
+    cluster.kubectl("wait", "pods", "--selector=app=web", f"--namespace={shop.NAMESPACE}", "--for=condition=Ready")
+
+
 def test_a_rolling_update_under_load(cluster: Cluster) -> None:
     """Right or unknown: every back-end that is named had that address."""
     had: dict[str, set[str]] = defaultdict(set)  # address -> pods
@@ -115,3 +129,53 @@ def test_a_rolling_update_under_load(cluster: Cluster) -> None:
     named = {row["remote_pod"] for row in client} - {None}
     assert named & old and len(named - old) >= 3  # old and new ones were met, and known
     assert sum(row["remote_pod"] is not None for row in client) > len(client) / 2
+
+
+def test_the_api_server_crashes_under_load(cluster: Cluster) -> None:
+    """The agents go on, say what they lack, and catch up."""
+    with agents.agents(cluster) as running, loads(cluster) as loading:
+        cluster.kill_api()
+        try:
+            more(cluster, loading)
+            for agent in running.values():
+                cluster.until(lambda: "note: nothing new of " in agent.said(), "the agent says it")  # noqa: B023
+                assert agent.ready
+                assert 'beespace_kubernetes_current{resource="pods"} 0' in agent.page("metrics")
+            more(cluster, loading)
+        finally:
+            cluster.start_api()
+        settled(cluster)
+        for agent in running.values():
+            cluster.until(lambda: "the Kubernetes API tells of" in agent.said(), "the agent says it")  # noqa: B023
+        more(cluster, loading)
+        # Made after the crash; nothing but the API knows its Deployment.
+        cluster.apply(shop.workload("Deployment", "late", shop.sleep()))
+        cluster.kubectl("rollout", "status", "deployment/late", f"--namespace={shop.NAMESPACE}", "--timeout=300s")
+        (late,) = cluster.pods(shop.NAMESPACE, "app=late")
+        sent = shop.load(cluster, late["metadata"]["name"], shop.service(cluster, "web"), 80)
+        clients = {load.pod for load in loading}
+        connections = {(said["local"], said["port"]) for load in loading for said in load.said if "error" not in said}
+    cluster.kubectl("delete", "deployment", "late", f"--namespace={shop.NAMESPACE}", "--timeout=300s")
+    rows = [
+        row
+        for agent in running.values()
+        for row in agent.query("select * from flows where namespace = 'shop' and role = 'client'")
+    ]
+    service = shop.service(cluster, "web")
+    web = {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in cluster.pods(shop.NAMESPACE, "app=web")}
+    of_late = [row for row in rows if row["local_port"] in {each.port for each in sent} and row["workload"] == "late"]
+    assert sum(row["tx_packets"] for row in of_late) == sum(each.packets for each in sent)
+    for row in of_late:
+        assert (row["workload_kind"], row["remote_workload"], row["remote_service"]) == ("Deployment", "web", "web")
+    seen, named = set(), set()
+    for row in rows:
+        if row["pod_name"] in clients:
+            seen.add(ends := (row["local_address"], row["local_port"]))
+            assert row["workload"] in (None, "client")
+            if row["remote_address"] == service:  # nobody answered, or connection tracking was not asked in time
+                assert row["remote_pod"] is None and row["remote_service"] in (None, "web")
+            elif row["remote_pod"] is not None:
+                assert row["remote_pod"] == web[row["remote_address"]]
+                named.add(ends)
+    assert connections <= seen  # each of them, also of those in between, is in the history with its pod
+    assert len(connections & named) > len(connections) / 2
