@@ -158,9 +158,14 @@ from beespace.enrich import Processes
 def start_of(pid):
     return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[19]) * 10_000_000
 
+def until_it_runs(pid, name):
+    while open(f"/proc/{pid}/comm").read() != name + "\\n":
+        time.sleep(0.01)
+
 result = {"distrusted": Processes().distrusted}
 known = Processes(trusted=True)
 first = subprocess.Popen(["sleep", "60"])
+until_it_runs(first.pid, "sleep")
 start = start_of(first.pid)
 result["before"] = known.get(first.pid, start).name
 first.kill()
@@ -175,7 +180,7 @@ for _ in range(20):
     second.stdin.close()
     second.wait()
 result["reused"] = second.pid == first.pid
-time.sleep(0.1)  # until it has executed
+until_it_runs(second.pid, "cat")
 fresh = Processes(trusted=True)
 result["stranger"] = fresh.get(first.pid, start) is None
 result["counted"] = fresh.statistics()["pid_reused"]
