@@ -139,6 +139,19 @@ def test_a_budget_that_is_spent_leaves_the_rest_for_later() -> None:
     assert nat.asked == 10
 
 
+def test_a_connection_that_was_not_tracked_yet_is_asked_for_once_more() -> None:
+    early, now = FakeConntrack(TRACKED), 0.0
+    nat = Nat(early, clock=lambda: now)  # type: ignore[arg-type]
+    flow = rows((TRACKED.original, {"tx_packets": 1}))
+    early.tracked = Tracked(packets("10.0.0.1", 1, "10.0.0.2", 2), packets("10.0.0.2", 2, "10.0.0.1", 1))
+    assert nat.resolve(flow).called.ports.tolist() == [0]
+    early.tracked, now = TRACKED, 6.0
+    assert nat.resolve(flow).called.ports.tolist() == [TRACKED.original.destination_port]
+    asked, now = nat.asked, 60.0
+    nat.resolve(flow)
+    assert nat.asked == asked
+
+
 def test_an_interval_in_which_nothing_happened() -> None:
     with Who(Processes(Path("/x"), trusted=True), CgroupTree(Path("/x")), Containers([])) as who:
         for nat in (None, Nat(FakeConntrack(TRACKED))):  # type: ignore[arg-type]

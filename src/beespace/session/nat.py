@@ -13,6 +13,7 @@ It is asked once for each connection, of UDP again while it lasts (a translation
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -31,7 +32,7 @@ __all__ = ["Called", "Nat", "Route"]
 
 Records = NDArray[np.void]
 REMEMBERED = 200_000
-AGAIN_S = 5.0  # of UDP
+AGAIN_S = 5.0  # of UDP, and once of TCP without a route
 TRANSLATED = (IPPROTO_TCP, IPPROTO_UDP, 132)
 NOWHERE = bytes(16)
 # How rows of one connection become one: counters are added, a measure is the newer one that there is.
@@ -106,7 +107,7 @@ class Nat:
         self.note = note
         self._budget_s = budget_s
         self._clock = clock
-        self._known: OrderedDict[tuple[bytes, int], tuple[Route | None, float]] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, int], tuple[Route | None, float]] = OrderedDict()  # until when
         self.asked = self.deferred = 0
 
     @classmethod
@@ -150,12 +151,14 @@ class Nat:
         routes: dict[int, Route] = {}
         for row, protocol, key in zip(places.tolist(), these["protocol"].tolist(), keys, strict=True):
             known = self._known.get(key)
-            if known is not None and (protocol == IPPROTO_TCP or now - known[1] < AGAIN_S):
+            if known is not None and now < known[1]:
                 self._known.move_to_end(key)
                 found = known[0]
             elif (now := self._clock()) <= end:
                 found = self._ask(_ends(rows, row), protocol)
-                self._known[key] = found, now
+                # A TCP connection keeps its route; where none is known, it may have been asked for too early, once.
+                settled = protocol == IPPROTO_TCP and (found is not None or known is not None)
+                self._known[key] = found, math.inf if settled else now + AGAIN_S
                 while len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
             else:
