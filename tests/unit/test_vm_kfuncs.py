@@ -320,11 +320,11 @@ def test_what_is_missing_is_said_at_load() -> None:
     call = [Insn(0x85, imm=HELPERS["skb_adjust_room"].number), EXIT]
     kfunc = [Insn(0x85, 0, 2), EXIT]
     load_map = [Insn(0x18, 1, 1), Insn(0), EXIT]
-    of_type = MapSpec("st", MapType.STACK_TRACE, 4, 8, 1)
+    of_type = MapSpec("st", MapType.INSN_ARRAY, 4, 16, 1)
     for code, symbols, more, words in (
         (call, (), {}, "calls bpf_skb_adjust_room()"),
         (kfunc, (SymbolReloc(0, SymbolKind.KFUNC, "bpf_ct_release"),), {}, "calls the kernel's bpf_ct_release()"),
-        (load_map, (SymbolReloc(0, SymbolKind.MAP, "st"),), {"st": of_type}, "uses map 'st' of type STACK_TRACE"),
+        (load_map, (SymbolReloc(0, SymbolKind.MAP, "st"),), {"st": of_type}, "uses map 'st' of type INSN_ARRAY"),
         (load_map, (SymbolReloc(0, SymbolKind.KSYM, "runqueues"),), {}, "needs the kernel's 'runqueues'"),
     ):  # fmt: skip
         made = spec(code, symbols, **more)
