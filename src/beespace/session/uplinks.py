@@ -99,6 +99,7 @@ class UplinkRows:
     def begin(self) -> None:
         """What passed until now is not of any row."""
         self._read()
+        self._rest()
         self._told = {key: counts.copy() for key, counts in self._totals.items()}
 
     def close(self) -> None:
@@ -111,10 +112,10 @@ class UplinkRows:
             return None
         self._read()
         self._attribute(flows)
+        self._rest()
         rows: list[dict[str, Any]] = []
         self.reasons = {}
         for (device, leaves), counts in sorted(self._totals.items()):
-            counts["elsewhere"] = counts["local"] - counts["owned"] - counts["unowned"]
             told = self._told.get((device, leaves), Counter())
             new = {name: counts[name] - told[name] for name in _COUNTS}
             self._told[device, leaves] = counts.copy()
@@ -148,6 +149,10 @@ class UplinkRows:
                 counts["other_protocols"] = ways[Way.NO_IP][0]
                 counts["packets"] = sum(ways[way][0] for way in parts)
                 counts["bytes"] = sum(ways[way][1] for way in parts)
+
+    def _rest(self) -> None:
+        for counts in self._totals.values():
+            counts["elsewhere"] = counts["local"] - counts["owned"] - counts["unowned"]
 
     def _sums(self, device: int, way: Way, leaves: int) -> tuple[int, int]:
         found: Any = self.probe.passed.get(PassedKey(interface=device, way=way, egress=leaves))
