@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from capturing import Dump, Marks, between, retransmitted, sums
 from flow_net import Net, line, of, sh, total
+from pace import wait_for
 
 from beespace.lang import Counter, Global, Program, bpf, tc
 from beespace.lang.packet import ETH_P_IP, IPPROTO_TCP, IPPROTO_UDP, TCP_SYN, Ethernet, IPv4, IPv6
@@ -248,6 +249,12 @@ def test_five_counts_of_a_connection(
         assert lost == [0, 0]
 
 
+def reach(net: Net, address: str) -> None:
+    """Until ``address`` answers: a new one is nobody's for a while, and few datagrams wait for a neighbour."""
+    ping = ["nsenter", f"--net=/run/netns/{net.name}0", "ping", "-c", "1", "-W", "1", address]
+    wait_for(lambda: subprocess.run(ping, capture_output=True, check=False).returncode == 0, f"{address} is silent")
+
+
 @pytest.mark.parametrize("rate", [0, 6500], ids=["all-arrive", "a-tenth-lost"])
 @pytest.mark.parametrize("version", [4, 6])
 def test_datagrams(net: Net, watch: Watch, tmp_path: Path, version: int, rate: int) -> None:
@@ -255,6 +262,7 @@ def test_datagrams(net: Net, watch: Watch, tmp_path: Path, version: int, rate: i
     address = (net.addresses if version == 4 else net.addresses6)[1]
     receiver = net.start(1, RECEIVER, address, PORT)
     assert line(receiver) == "ready\n"
+    reach(net, address)
     with (
         Lossy(rate=rate).start(interface="v0", netns=f"/run/netns/{net.name}1") as far,
         Dump(net, 0, tmp_path) as dump,
@@ -288,6 +296,7 @@ def test_a_datagram_in_fragments_is_one_packet(net: Net, watch: Watch, tmp_path:
     address = (net.addresses if version == 4 else net.addresses6)[1]
     receiver = net.start(1, RECEIVER, address, PORT)
     assert line(receiver) == "ready\n"
+    reach(net, address)
     with Dump(net, 0, tmp_path) as dump, Marks(net, (dump,)) as marks:
         sender = net.start(0, SENDER, address, PORT, count, size)
         assert line(sender) == "sent\n"
