@@ -77,6 +77,17 @@ def _skipped_if_not_supported() -> Iterator[None]:
 
 
 @pytest.fixture
+def first_cpu() -> Iterator[None]:
+    """Programs run on CPU 0, which is the machine's."""
+    allowed = os.sched_getaffinity(0)
+    if 0 not in allowed:
+        pytest.skip("this process may not run on CPU 0")
+    os.sched_setaffinity(0, {0})
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
+@pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Fails a test that leaves descriptors open (and with them maps, programs, links), and says who opened them."""
     vmlinux_btf()  # stays mapped until the process ends

@@ -45,6 +45,15 @@ def of(batches: list[Batch], table: str) -> list[dict[str, Any]]:
     return [row for batch in batches if batch.table == table for row in batch.records.select(list(wanted)).to_pylist()]
 
 
+def until_quiet(watch: Watch) -> None:
+    """Until no packet came for a while: acknowledgements may be 40 ms late."""
+    seen, now = -1, 0
+    while seen != now:
+        seen = now
+        time.sleep(0.2)
+        now = watch.costs.programs()["flows", "on_egress"].run_count
+
+
 def test_programs_and_maps_are_as_bpftool_has_them(place: Place) -> None:
     talker, _port = place.talker(TALK)
     with Watch(WatchOptions(cgroup=place.path, costs=True)) as watch:
@@ -52,9 +61,11 @@ def test_programs_and_maps_are_as_bpftool_has_them(place: Place) -> None:
         running = watch._flows._running
         assert isinstance(running, RunningProgram)
         egress = running.loaded.programs["on_egress"]
+        until_quiet(watch)
         before = bpftool("prog", egress.info().id)
         assert before.get("run_cnt", 0) == watch.costs.programs()["flows", "on_egress"].run_count
         talk(talker, 200)
+        until_quiet(watch)
         rows = {(row["kind"], row["probe"], row["name"]): row for row in of(watch.collect(), "costs")}
         after = bpftool("prog", egress.info().id)
         ours = rows["program", "flows", "on_egress"]

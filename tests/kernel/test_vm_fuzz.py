@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,6 @@ from beespace.isa import AluOp, AtomicOp
 from beespace.vm import arithmetic, maps
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("first_cpu")]
-
-
-@pytest.fixture
-def first_cpu() -> Iterator[None]:
-    """Programs run on CPU 0, which is the machine's."""
-    allowed = os.sched_getaffinity(0)
-    if 0 not in allowed:
-        pytest.skip("this process may not run on CPU 0")
-    os.sched_setaffinity(0, {0})
-    yield
-    os.sched_setaffinity(0, allowed)
 
 
 def found(first: int, count: int) -> list[str]:

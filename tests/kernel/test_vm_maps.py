@@ -5,7 +5,6 @@ Rules do what the system call does, and what programs do: those run the same cod
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -234,17 +233,6 @@ class StackMap(WithoutKeys):
 
 
 ALL = (HashMap, NotPreallocated, PerCpuHashMap, ArrayMap, PerCpuArrayMap, TrieMap, QueueMap, StackMap)
-
-
-@pytest.fixture
-def first_cpu() -> Any:
-    """Programs run on CPU 0, which is the machine's."""
-    allowed = os.sched_getaffinity(0)
-    if 0 not in allowed:
-        pytest.skip("this process may not run on CPU 0")
-    os.sched_setaffinity(0, {0})
-    yield
-    os.sched_setaffinity(0, allowed)
 
 
 def replaces_in_a_full_trie() -> bool:

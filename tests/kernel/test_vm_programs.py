@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +66,6 @@ PACKETS = (
     ETHERNET + b"\x08\x06" + bytes(50),
     bytes(64),
 )
-
-
-@pytest.fixture
-def first_cpu() -> Iterator[None]:
-    """Programs run on CPU 0, which is the machine's."""
-    allowed = os.sched_getaffinity(0)
-    if 0 not in allowed:
-        pytest.skip("this process may not run on CPU 0")
-    os.sched_setaffinity(0, {0})
-    yield
-    os.sched_setaffinity(0, allowed)
 
 
 def same(kind: type[Program], packets: tuple[bytes, ...] = PACKETS) -> tuple[list[int], dict[str, Any]]:

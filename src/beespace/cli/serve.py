@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
-from beespace.cli.showing import said_of
 from beespace.cli.watch import watch_options
 from beespace.errors import StoreError, StoreInUse
 from beespace.session.cluster_news import ClusterNews
-from beespace.session.detail import Detail
+from beespace.session.detail import DetailNews
 from beespace.session.endpoint import Endpoint, health_pages
 from beespace.session.health import Health
 from beespace.session.pace import Live
@@ -58,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: Health, interval: float) -> int:
     said = ""
-    news = ClusterNews(watch.who.cluster)
+    news, left_out = ClusterNews(watch.who.cluster), DetailNews()
 
     def trouble(error: StoreError) -> None:
         nonlocal said
@@ -67,15 +66,9 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
             said = str(error)
             _say(said)
 
-    detail = Detail.FULL
-
     def collected() -> None:
-        nonlocal detail
-        for note in news.take():
+        for note in (*news.take(), *left_out.take(watch.detail)):
             _say(note)
-        if watch.detail is not detail:
-            detail = watch.detail
-            _say(said_of(detail))
         health.collected(
             began=watch.began,
             unattributed=watch.unattributed_packets,

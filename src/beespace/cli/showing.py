@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from beespace.errors import StoreError, UsageError
-from beespace.session.detail import LEFT_OUT, Detail
+from beespace.session.detail import DetailNews
 from beespace.session.filters import only, only_port
 from beespace.session.own import Own
 from beespace.session.pace import Pace
@@ -18,7 +18,7 @@ from beespace.sinks.terminal import TerminalSink
 from beespace.stream import Stage
 from beespace.stream.tables import table
 
-__all__ = ["LIVE", "checked_tables", "said_of", "show", "store_of"]
+__all__ = ["LIVE", "checked_tables", "show", "store_of"]
 
 LIVE = ("flows", "execs", "dns", "drops", "uplinks", "costs")
 
@@ -66,13 +66,12 @@ def show(
     ``own`` is what beespace says of itself.
     """
     troubles: list[str] = []
-    detail = Detail.FULL
+    news = DetailNews()
 
     def over() -> None:
-        nonlocal detail
-        if own().detail is not detail and options.output != "table":  # a table says so below its rows
-            print(f"beespace: {said_of(own().detail)}", file=sys.stderr)
-        detail = own().detail
+        if options.output != "table":  # a table says so below its rows
+            for said in news.take(own().detail):
+                print(f"beespace: {said}", file=sys.stderr)
         collected()
 
     for note in notes:
@@ -105,11 +104,6 @@ def show(
     for trouble in dict.fromkeys(troubles):
         print(f"beespace: {trouble}", file=sys.stderr)
     return 1 if troubles else 0
-
-
-def said_of(detail: Detail) -> str:
-    """What is left out from now on."""
-    return f"detail {detail.word or 'full'}: {LEFT_OUT[detail]}"
 
 
 def _file_sink(output: str) -> Sink:

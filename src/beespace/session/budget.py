@@ -27,6 +27,7 @@ class CpuBudget:
         self._calm = 0.0
         self._hold = HOLD_S
         self._since = 0.0  # how long this step is in force
+        self._restored = False  # whether it gave detail back, which is still to be proved affordable
 
     def spent(self, share: float, seconds: float) -> Detail:
         """So much of a core was used in the ``seconds`` that are over; how much detail there is from now on."""
@@ -42,8 +43,6 @@ class CpuBudget:
         elif self._restored and self._since > self._hold:
             self._restored, self._hold = False, HOLD_S  # what was given back could be afforded
         return self.detail
-
-    _restored = False
 
     def _go(self, steps: int) -> None:
         self.detail = Detail(self.detail + steps)

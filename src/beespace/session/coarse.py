@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from beespace.probes.flows import Role
 from beespace.session.detail import Detail
 from beespace.session.nat import SUMS, Called, Resolved
-from beespace.stream.text import is_v4
+from beespace.stream.text import is_v4, octets
 
 __all__ = ["Coarse", "coarse"]
 
@@ -60,14 +60,10 @@ def _kept(detail: Detail, rows: Records, called: Called) -> NDArray[np.uint8]:
     columns: list[NDArray[Any]] = [rows[name] for name in names]
     columns.append(rows["cookie"] == 0)  # which is another reason to have no owner
     if detail >= Detail.OWNERS:
-        columns.append(is_v4(_octets(rows["local"])))
-    else:
-        columns += [rows["local"], rows["remote"], called.ports, called.addresses]
-    return np.concatenate([_octets(column) for column in columns], axis=1)
-
-
-def _octets(column: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(column).view(np.uint8).reshape(len(column), -1)
+        columns.append(is_v4(octets(rows["local"])))
+        return np.concatenate([octets(column) for column in columns], axis=1)
+    columns += [rows["local"], rows["remote"], called.ports]
+    return np.concatenate([*(octets(column) for column in columns), called.addresses], axis=1)
 
 
 def _grouped(

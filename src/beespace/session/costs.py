@@ -8,7 +8,7 @@ nanoseconds a run: :meth:`Costs.count` does, until :meth:`Costs.close`.  It coun
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class Costs:
 
     def kernel_seconds(self) -> float | None:
         """CPU time of all programs, since they are counted; ``None`` if nobody counts."""
-        return sum(each.run_time_ns for each in self.programs().values()) / 1e9 if self.counted else None
+        return _seconds(self.programs()) if self.counted else None
 
     def batch(self, *, now: int, interval: float, detail: Detail) -> Batch:
         """Rows of ``costs`` for the interval that ended at ``now`` (ns since 1970)."""
@@ -131,7 +131,7 @@ class Costs:
                 "max_entries": each.max_entries,
             })  # fmt: skip
         self.own = Own(
-            kernel_seconds=sum(each.run_time_ns for each in self._before.values()) / 1e9 if counted else None,
+            kernel_seconds=_seconds(self._before) if counted else None,
             kernel_memory=memory,
             fill={name: fill for (_probe, name), each in maps.items() if (fill := each.fill) is not None},
             detail=detail,
@@ -151,6 +151,10 @@ class Costs:
             running = probe._running
             if isinstance(running, RunningProgram):
                 yield type(probe).__name__.lower(), running, running.loaded
+
+
+def _seconds(programs: Mapping[tuple[str, str], Statistics]) -> float:
+    return sum(each.run_time_ns for each in programs.values()) / 1e9
 
 
 def bpf_memory(folder: Path = FDINFO) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["LEFT_OUT", "Detail"]
+__all__ = ["LEFT_OUT", "Detail", "DetailNews"]
 
 
 class Detail(IntEnum):
@@ -35,3 +35,17 @@ LEFT_OUT = {
     Detail.PAIRS: "connections between the same process, addresses and service are one row",
     Detail.OWNERS: "all peers of a process that use the same service are one row, without addresses",
 }
+
+
+class DetailNews:
+    """Says each change of detail once; it begins with all of it."""
+
+    def __init__(self) -> None:
+        self._last = Detail.FULL
+
+    def take(self, detail: Detail) -> list[str]:
+        """What is left out from now on, in a sentence, if that is another than at the last call."""
+        if detail is self._last:
+            return []
+        self._last = detail
+        return [f"detail {detail.word or 'full'}: {LEFT_OUT[detail]}"]

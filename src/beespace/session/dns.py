@@ -69,10 +69,12 @@ class DnsRows:
         self._later: list[dict[str, Any]] = []
         self._lost_before = 0
         self._paused = False
+        self._cgroup: object = None
         self.note: str | None = None
 
     def start(self, cgroup: object) -> None:
         """Attach; a kernel that refuses leaves a note and no rows."""
+        self._cgroup = cgroup
         try:
             self.probe.start(cgroup=cgroup)
         except BeespaceError as error:
@@ -93,13 +95,13 @@ class DnsRows:
         self._streams.clear()
         self._later.clear()
 
-    def resume(self, cgroup: object) -> None:
-        """Look again."""
+    def resume(self) -> None:
+        """Look again, at the same cgroup."""
         if self.note is None:
             self._paused = False
             try:
                 for method in ("on_egress", "on_ingress"):
-                    self.probe.attach(method, cgroup=cgroup)
+                    self.probe.attach(method, cgroup=self._cgroup)
             except BeespaceError as error:
                 self.probe.close()
                 self.note = f"DNS is not seen any more: {error}"

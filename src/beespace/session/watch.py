@@ -89,6 +89,7 @@ class Watch:
         self.collected_at = 0  # and its end, ns since 1970
         self.began = 0.0  # when it began to be collected, by time.monotonic
         self.detail = Detail.FULL
+        self._stretch = 1.0
         self._budget = None if options.max_cpu is None else CpuBudget(options.max_cpu)
         self.fill: Mapping[str, float] = {}  # how full each table of the kernel was then, 0 to 1
 
@@ -179,8 +180,6 @@ class Watch:
     def stretch(self) -> float:
         """How many times as long intervals are to be: no longer than the kernel's table has room for."""
         return self._stretch if self.detail >= Detail.SLOWER else 1.0
-
-    _stretch = 1.0
 
     @property
     def who(self) -> Who:
@@ -298,7 +297,7 @@ class Watch:
         if before < Detail.NO_DNS <= self.detail:
             self._dns_rows.pause()
         elif self.detail < Detail.NO_DNS <= before:
-            self._dns_rows.resume(self._options.cgroup)
+            self._dns_rows.resume()
         if before < Detail.NO_DROPS <= self.detail:
             self._drop_rows.pause()
         elif self.detail < Detail.NO_DROPS <= before:
