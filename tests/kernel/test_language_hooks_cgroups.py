@@ -13,12 +13,14 @@ import pytest
 from beespace.lang import (
     Counter,
     Event,
+    Global,
     Hash,
     Program,
     Ring,
     Struct,
     bpf,
     cgroup_device,
+    cgroup_skb,
     cgroup_sock,
     cgroup_sock_addr,
     cgroup_sockopt,
@@ -164,6 +166,85 @@ class Redirect(Program):
         if ctx.user_port == 9:
             ctx.user_port = self.to
             ctx.user_ip4 = 0x7F000001
+
+
+class Redirect6(Program):
+    """The same of IPv6: an address is an array of four numbers."""
+
+    to: u16 = 0
+
+    @cgroup_sock_addr("connect6")
+    def on_connect(self, ctx):
+        if ctx.user_ip6[0] == 0xFD960000:
+            ctx.user_ip6[0] = 0
+            ctx.user_ip6[1], ctx.user_ip6[2] = 0, 0
+            ctx.user_ip6[3] -= 15
+            ctx.user_port = self.to
+
+    @cgroup_sock_addr("sendmsg6")
+    def on_send(self, ctx):
+        ctx.user_ip6[3] = 1
+        ctx.msg_src_ip6[0] = 0
+        ctx.msg_src_ip6[1] = 0
+        ctx.msg_src_ip6[2] = 0
+        ctx.msg_src_ip6[3] = 1
+
+
+def address_words(text: str) -> list[int]:
+    """An address as the kernel has it in struct bpf_sock_addr."""
+    return list(struct.unpack("=4I", socket.inet_pton(socket.AF_INET6, text)))
+
+
+def test_addresses_of_four_numbers(cgroup: Path) -> None:
+    with (
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as server,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams,
+    ):
+        port = server.getsockname()[1]
+        datagrams.bind(("::1", 0))
+        to = datagrams.getsockname()[1]
+
+        def connect() -> bool:
+            with socket.socket(socket.AF_INET6) as made, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+                made.connect(("fd96::10", 9))
+                sender.sendto(b"moved", ("::2", to))
+                return made.getpeername()[:2] == ("::1", port)
+
+        with Redirect6(to=port).start(cgroup=cgroup):
+            assert in_cgroup(cgroup, connect) == 1
+            server.accept()[0].close()
+            said, sender = datagrams.recvfrom(16)
+            assert (said, sender[0]) == (b"moved", "::1")
+        with Redirect6(to=port).simulate() as machine:
+            given = {"user_ip6": address_words("fd96::10"), "user_port": socket.htons(9)}
+            found = machine.test_run("on_connect", context=given).context
+            assert list(found.user_ip6) == address_words("::1") and found.user_port == socket.htons(port)
+            given["user_ip6"] = address_words("fd97::10")
+            found = machine.test_run("on_connect", context=given).context
+            assert list(found.user_ip6) == address_words("fd97::10") and found.user_port == socket.htons(9)
+
+
+class Notes(Program):
+    """Five numbers of a packet that programs may use."""
+
+    seen = Global(u32)
+
+    @cgroup_skb("egress")
+    def on_packet(self, ctx):
+        ctx.cb[0] = 0xFFFFFFFF
+        ctx.cb[4] = 5
+        ctx.cb[4] *= ctx.cb[0] & 7
+        self.seen.value = ctx.cb[4] + ctx.cb[1]
+
+
+def test_elements_of_a_packets_own_numbers() -> None:
+    packet = bytes.fromhex("00" * 12 + "0800" + "45") + bytes(60)
+    loaded = Notes()
+    loaded.load()
+    for probe in (loaded, Notes().simulate()):
+        with probe:
+            found = probe.test_run("on_packet", packet, context={"cb": [0, 7, 0, 0, 0]})
+            assert probe.seen.value == 42 and list(found.context.cb) == [0xFFFFFFFF, 7, 0, 0, 35]
 
 
 def test_connect_and_create(cgroup: Path) -> None:

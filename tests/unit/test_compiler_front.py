@@ -371,3 +371,18 @@ def test_every_node_of_python_is_known_or_refused() -> None:
         missing = {node.__name__ for node in base.__subclasses__() if node not in named}
         # FormattedValue stands in an f-string only; the rest is of later Pythons.
         assert missing <= {"FormattedValue", "TryStar", "TypeAlias", "TemplateStr", "Interpolation"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "body", "stored"),
+    [
+        ('@cgroup_sock_addr("connect6")', "ctx.user_ip6[0] = 1\nctx.user_ip6[3] = 2", [(8, 32), (20, 32)]),
+        ('@cgroup_sock_addr("sendmsg6")', "ctx.msg_src_ip6[1] = 1\nctx.user_port = 7", [(48, 32), (24, 32)]),
+        ('@cgroup_skb("egress")', "ctx.cb[4] += 3", [(64, 32)]),
+        ('@flow_dissector', "ctx.flow_keys.ipv6_dst[2] = 1", [(40, 32)]),
+    ],
+)  # fmt: skip
+def test_elements_of_a_context_are_stored_whole(btf: Btf, hook: str, body: str, stored: list[tuple[int, int]]) -> None:
+    """Each by one store of its own size, which is what the kernel takes (struct bpf_sock_addr, __sk_buff)."""
+    stores = nodes(btf, ir.Store, body, hook=hook)
+    assert [(each.pointer.offset, 8 * each.value.type.size) for each in stores] == stored

@@ -13,7 +13,7 @@ from beespace import hooks
 from beespace.compiler import rules
 from beespace.compiler.contexts import arguments as slots
 from beespace.compiler.contexts import records, registers, structs
-from beespace.compiler.contexts.structs import element, packet_bounds, socket_field, store
+from beespace.compiler.contexts.structs import element, is_element, packet_bounds, socket_field, store, store_element
 from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.frame import Frame
 from beespace.compiler.types import Context, Type
@@ -21,8 +21,8 @@ from beespace.compiler.values import Value
 from beespace.hooks.results import result_range
 
 __all__ = [
-    "allowed_results", "context_of", "element", "field", "has_result", "packet_bounds", "parameter_names",
-    "positional", "result", "socket_field", "store",
+    "allowed_results", "context_of", "element", "field", "has_result", "is_element", "packet_bounds", "parameter_names",
+    "positional", "result", "socket_field", "store", "store_element",
 ]  # fmt: skip
 
 _SLOTS = (hooks.Context.ARGUMENTS, hooks.Context.RAW_ARGUMENTS)

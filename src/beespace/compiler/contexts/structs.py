@@ -15,12 +15,12 @@ from beespace.compiler.diagnostics import did_you_mean
 from beespace.compiler.expressions.numbers import fit
 from beespace.compiler.frame import Frame
 from beespace.compiler.kernel.types import is_network_order, member_names, pointer_type
-from beespace.compiler.types import Context, Int, KernelObject, Optional, Socket, Type
+from beespace.compiler.types import Context, Int, KernelObject, Literal, Optional, Socket, Type
 from beespace.compiler.values import Value
 
 __all__ = [
-    "PACKETS", "WRITES_PACKETS", "context_of", "element", "field", "metadata_bounds", "packet_bounds", "socket_field",
-    "store",
+    "PACKETS", "WRITES_PACKETS", "context_of", "element", "field", "is_element", "metadata_bounds", "packet_bounds",
+    "socket_field", "store", "store_element",
 ]  # fmt: skip
 
 # Fields that UAPI says are in network byte order, with the bits that count (include/uapi/linux/bpf.h).
@@ -36,6 +36,7 @@ _NETWORK_ORDER = {
     "sk_msg_md": {"remote_ip4": 32, "local_ip4": 32, "remote_ip6": 32, "local_ip6": 32, "remote_port": 32},
     "bpf_sk_lookup": {"remote_ip4": 32, "local_ip4": 32, "remote_ip6": 32, "local_ip6": 32, "remote_port": 16},
     "sk_reuseport_md": {"eth_protocol": 16},
+    "bpf_flow_keys": {"ipv6_src": 32, "ipv6_dst": 32},
 }  # fmt: skip
 # The socket behind a context: full sockets, or whatever the packet has.
 _SOCKETS: dict[tuple[str, str], Type] = {
@@ -50,15 +51,15 @@ _SOCKETS: dict[tuple[str, str], Type] = {
 }
 # What may be written, by program type; where that says nothing, by struct.
 _WRITABLE: dict[int | str, tuple[str, ...]] = {
-    1: (),  # socket filters
-    3: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping"),
-    4: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping"),
-    8: ("mark", "priority", "tstamp"),
-    10: ("mark", "priority"),
-    11: ("mark", "priority"),
-    12: ("mark", "priority"),
+    1: ("cb",),  # socket filters
+    3: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping", "cb"),
+    4: ("mark", "priority", "tc_index", "tc_classid", "tstamp", "queue_mapping", "cb"),
+    8: ("mark", "priority", "tstamp", "cb"),
+    10: ("mark", "priority", "cb"),
+    11: ("mark", "priority", "cb"),
+    12: ("mark", "priority", "cb"),
     14: ("priority", "tc_index"),
-    19: ("mark", "priority"),
+    19: ("mark", "priority", "cb"),
     22: (),
     "bpf_sock_addr": ("user_ip4", "user_ip6", "user_port", "msg_src_ip4", "msg_src_ip6"),
     "bpf_sock": ("bound_dev_if", "mark", "priority"),
@@ -191,41 +192,83 @@ def _swapped(code: ir.Expression, type_: Int, bits: int) -> ir.Expression:
     return ir.ByteSwap(code if bits == type_.bits else ir.Convert(code, Int(bits).code))
 
 
-def element(frame: Frame, value: Value, index: int, node: ast.AST) -> Value:
+def is_element(owner: Value) -> bool:
+    """Whether ``owner[i]`` is an element of an array in a UAPI struct."""
+    return isinstance(owner.type, KernelObject) and isinstance(owner.code, ir.ContextField)
+
+
+def element(frame: Frame, array: Value, node: ast.Subscript) -> Value:
     """``ctx.user_ip6[i]``: an element of an array in a UAPI struct."""
+    place, whole, bits = _element(frame, array, node)
+    code: ir.Expression = ir.Load(place, whole.code)
+    return Value(Int(bits or whole.bits), code if bits is None else _swapped(code, whole, bits))
+
+
+def _element(frame: Frame, array: Value, node: ast.Subscript) -> tuple[ir.ContextField, Int, int | None]:
+    """Where the element stands, its type there, and the bits that count if it is in network order."""
     btf = frame.unit.btf
-    assert isinstance(value.type, KernelObject) and isinstance(value.code, ir.ContextField)
-    array = btf.type(value.type.target)
-    assert isinstance(array, kernel.Array)
-    if not 0 <= index < array.count:
-        raise frame.error(rules.IndexOutOfRange, node, found=f"the index is {index}", length=array.count)
-    type_ = Int(8 * btf.size(array.type))
-    place = ir.ContextField(value.code.pointer, value.code.offset + index * (type_.bits // 8))
-    step = value.type.access.steps[0]
+    assert isinstance(array.type, KernelObject) and isinstance(array.code, ir.ContextField)
+    known = btf.type(array.type.target)
+    assert isinstance(known, kernel.Array)
+    index = frame.value(node.slice)
+    if not isinstance(index.type, Literal):
+        raise frame.error(
+            rules.NotConstant, node.slice, what="the index of an array of the context",
+            suggestion="write a number, or one branch for each index",
+        )  # fmt: skip
+    if not 0 <= index.type.value < known.count:
+        raise frame.error(
+            rules.IndexOutOfRange, node, found=f"the index is {index.type.value}", length=known.count
+        )  # fmt: skip
+    whole = Int(8 * btf.size(known.type))
+    place = ir.ContextField(array.code.pointer, array.code.offset + index.type.value * (whole.bits // 8))
+    step = array.type.access.steps[0]
     assert isinstance(step, ir.CoreMember)
-    code: ir.Expression = ir.Load(place, type_.code)
-    bits = _order(frame, value.type.access.root, step.name, array.type)
-    return Value(Int(bits or type_.bits), code if bits is None else _swapped(code, type_, bits))
+    return place, whole, _order(frame, array.type.access.root, step.name, known.type)
 
 
 def store(frame: Frame, value: Value, name: str, new: Value, node: ast.Attribute, new_node: ast.AST) -> ir.Block:
     """``ctx.name = new``, where the kernel allows it."""
     type_ = value.type
     assert isinstance(type_, Context)
-    writable = _writable(type_) if type_.reading is hooks.Context.STRUCT else ()
     current = field(frame, value, name, node) if type_.reading is hooks.Context.STRUCT else Value(type_)
-    if name not in writable or not isinstance(current.type, Int):
-        what = f"of {type_.name} these can: {', '.join(writable)}" if writable else f"{type_.name} is read only"
-        raise frame.error(rules.ContextReadOnly, node, name=name, context=type_, known=what)
+    _check_writable(frame, type_, name, node, isinstance(current.type, Int))
     btf = frame.unit.btf
     member = btf.member(btf.find(type_.name, kernel.Kind.STRUCT), name)
+    assert isinstance(current.type, Int)
     whole = Int(8 * btf.size(member.type_id), current.type.signed)
-    code = fit(frame, new, current.type, new_node, f"ctx.{name}")
-    if _order(frame, type_.name, name, member.type_id) is not None:
+    place = ir.ContextField(value.expression, member.byte_offset + type_.offset)
+    return _written(frame, place, whole, _order(frame, type_.name, name, member.type_id), new, new_node, f"ctx.{name}")
+
+
+def store_element(frame: Frame, array: Value, node: ast.Subscript, new: Value, new_node: ast.AST) -> ir.Block:
+    """``ctx.name[i] = new``, where the kernel allows it: whole elements, each by a store of its own."""
+    assert isinstance(node.value, ast.Attribute)
+    owner = frame.value(node.value.value).type
+    assert isinstance(owner, Context)
+    _check_writable(frame, owner, node.value.attr, node.value)
+    place, whole, bits = _element(frame, array, node)
+    return _written(frame, place, whole, bits, new, new_node, ast.unparse(node))
+
+
+def _check_writable(frame: Frame, type_: Context, name: str, node: ast.AST, is_number: bool = True) -> None:
+    writable = _writable(type_) if type_.reading is hooks.Context.STRUCT else ()
+    if name not in writable or not is_number:
+        what = f"of {type_.name} these can: {', '.join(writable)}" if writable else f"{type_.name} is read only"
+        raise frame.error(rules.ContextReadOnly, node, name=name, context=type_, known=what)
+
+
+def _written(
+    frame: Frame, place: ir.ContextField, whole: Int, bits: int | None, new: Value, new_node: ast.AST, what: str
+) -> ir.Block:
+    """``bits``: those that count of a number in network order."""
+    shown = Int(bits or whole.bits, whole.signed)
+    code = fit(frame, new, shown, new_node, what)
+    if bits is not None:
         code = ir.ByteSwap(code)
-    if whole.bits != current.type.bits:
+    if whole.bits != shown.bits:
         code = ir.Convert(code, whole.code)
-    return (ir.Store(ir.ContextField(value.expression, member.byte_offset + type_.offset), code),)
+    return (ir.Store(place, code),)
 
 
 def packet_bounds(frame: Frame, value: Value) -> tuple[ir.Expression, ir.Expression] | None:

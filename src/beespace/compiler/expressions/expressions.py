@@ -168,14 +168,8 @@ def _subscript(frame: Frame, node: ast.Subscript, expected: Type | None) -> Valu
     if isinstance(owner.type, Array):
         pointer, kind = array_element(frame, owner, node)
         return load(pointer, kind, kind_align(kind))
-    if isinstance(owner.type, KernelObject) and isinstance(owner.code, ir.ContextField):
-        index = frame.value(node.slice)
-        if not isinstance(index.type, Literal):
-            raise frame.error(
-                rules.NotConstant, node.slice, what="the index of an array of the context",
-                suggestion="write a number, or one branch for each index",
-            )  # fmt: skip
-        return contexts.element(frame, owner, index.type.value, node)
+    if contexts.is_element(owner):
+        return contexts.element(frame, owner, node)
     if isinstance(owner.type, (KernelObject, KernelPointer)):
         return kernel_elements.subscript(frame, owner, node)
     raise frame.error(

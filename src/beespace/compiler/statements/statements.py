@@ -311,6 +311,8 @@ def _assign_subscript(frame: Frame, target: ast.Subscript, value: Value, value_n
     if isinstance(owner.type, MapObject):
         return maps.set_item(frame, owner, target, value, value_node)
     owner = present(frame, owner, target.value)
+    if contexts.is_element(owner):
+        return contexts.store_element(frame, owner, target, value, value_node)
     if not isinstance(owner.type, Array):
         raise frame.error(rules.AssignTarget, target, what=f"an element of {owner.type}")
     pointer, kind = array_element(frame, owner, target)
@@ -353,6 +355,8 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> ir.Block:
         if isinstance(owner.type, MapObject):
             return maps.increment_item(frame, owner, node)
         owner = present(frame, owner, target.value)
+        if contexts.is_element(owner):
+            return _assign_subscript(frame, target, frame.value(_spelled_out(node, target)), node.value)
         if not isinstance(owner.type, Array):
             raise frame.error(rules.AssignTarget, target, what=f"an element of {owner.type}")
         pointer, kind = array_element(frame, owner, target)
@@ -374,9 +378,13 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> ir.Block:
     return _increment(frame, place, field.kind, memory_align(owner.align, field.offset), node)
 
 
-def _spelled_out(node: ast.AugAssign, target: ast.Attribute) -> ast.BinOp:
+def _spelled_out(node: ast.AugAssign, target: ast.Attribute | ast.Subscript) -> ast.BinOp:
     """``ctx.mark |= 1`` as ``ctx.mark | 1``."""
-    read = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
+    read: ast.expr
+    if isinstance(target, ast.Attribute):
+        read = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
+    else:
+        read = ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
     return ast.copy_location(ast.BinOp(read, node.op, node.value), node)
 
 

@@ -1,0 +1,8 @@
+from beespace.lang import Program, cgroup_sock_addr
+
+
+class Probe(Program):
+    @cgroup_sock_addr("connect6")
+    def on_event(self, ctx):
+        ctx.user_ip6[4] = 1
+        return True
