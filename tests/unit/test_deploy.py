@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from beespace.cli.main import main
 from beespace.deploy import Settings, documents, manifests
-from beespace.deploy.explained import Why, plain
-from beespace.deploy.files import CHART, VALUES, chart, ephemeral_pod, values_of
+from beespace.deploy.explained import When, Why, plain
+from beespace.deploy.files import CHART, KUBERNETES, VALUES, chart, ephemeral_pod, values_of
 from beespace.deploy.manifests import cluster_objects
 from beespace.deploy.security import CAPABILITIES
 
@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 OTHER = Settings(
     namespace="watching", image="registry.example/bees:2", pull_policy="Always", store="/data/bees",
     runtime="/run/crio", keep="2d", keep_bytes="1GiB", max_cpu="3%", listen=":9470", cpu_request="100m", cpu_limit="2",
-    memory_request="1Gi", memory_limit="2Gi", max_unavailable="3",
+    memory_request="1Gi", memory_limit="2Gi", max_unavailable="3", costs=True, kubelet="proxy",
+    kubelet_insecure_tls=True,
 )  # fmt: skip
 
 # A key longer than 1024 characters would need "? " in front of it.
@@ -46,6 +47,17 @@ def test_reasons_are_comments() -> None:
         "---\n# a list\na:\n  # first\n  - b: 1\n    # none\n    c: []\n  - 2\nd:\n  - - 1\n    - - 2\n  - {}\n"
     )
     assert list(yaml.safe_load_all(documents([value]))) == [plain(value)]
+
+
+def test_what_nobody_asked_for_is_not_there() -> None:
+    value = {
+        "a": [1, When("", Why({"b": 2}, "two")), When("yes", Why({"b": 3}, "three")), When(False, "x"), When(True, "z")]
+    }
+    assert documents([value]) == "---\na:\n  - 1\n  # three\n  - b: 3\n  - z\n"
+    assert list(yaml.safe_load_all(documents([value]))) == [plain(value)]
+    assert documents([[When("{{ .Values.b }}", Why("c", "why"))]]) == (
+        "---\n{{- if .Values.b }}\n# why\n- c\n{{- end }}\n"
+    )
 
 
 @pytest.fixture
@@ -93,7 +105,7 @@ def test_options(printed: Any) -> None:
         for each in json.loads(
             printed(
                 *("-o", "json", "--namespace", "watching", "--image", "a/b:1", "--runtime", "crio", "--store", "/data"),
-                *("--keep", "2d", "--keep-bytes", "1GiB", "--scrape", "--max-cpu", "2%"),
+                *("--keep", "2d", "--keep-bytes", "1GiB", "--scrape", "--max-cpu", "2%", "--costs"),
             )
         )["items"]
     }
@@ -102,7 +114,7 @@ def test_options(printed: Any) -> None:
     pod = found["DaemonSet"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "a/b:1"
     limits = ["--keep=2d", "--keep-bytes=1GiB", "--max-cpu=2%"]
-    assert pod["containers"][0]["args"] == ["serve", "--listen=:9470", *limits]
+    assert pod["containers"][0]["args"] == ["serve", "--listen=:9470", *limits, "--costs"]
     paths = {volume["name"]: volume.get("hostPath", {}).get("path") for volume in pod["volumes"]}
     assert (paths["store"], paths["runtime"]) == ("/data", "/run/crio")
 
@@ -127,9 +139,14 @@ def test_what_cannot_be(options: list[str], says: str, capsys: pytest.CaptureFix
 def test_the_agent_takes_its_arguments() -> None:
     from beespace.cli.arguments import parse
 
+    (container,) = pod_spec(OTHER)["containers"]
+    options = parse(container["args"])
+    assert (options.costs, options.max_cpu, options.kubelet_insecure_tls) == (True, 0.03, True)
+    assert options.kubelet == "$(NODE_IP)"  # by the container's environment, which Kubernetes puts in
     (container,) = pod_spec(Settings())["containers"]
     options = parse(container["args"])
     assert (options.command, options.listen, options.keep) == ("serve", ("127.0.0.1", 9470), 7 * 86400.0)
+    assert (options.costs, options.max_cpu, options.kubelet, options.kubelet_insecure_tls) == (False, None, None, False)
     for probe in ("livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["port"] == options.listen[1]
 
@@ -191,11 +208,24 @@ def test_helm_renders_the_manifests(settings: Settings) -> None:
 
 def test_the_charts_defaults_are_ours() -> None:
     assert yaml.safe_load((ROOT / CHART / "values.yaml").read_text()) == values_of(Settings())
-    # Whoever asks kubelets asks for a right more: that is said with `beespace deploy`, no value adds a rule.
-    fields = {field for _, field, _ in VALUES} | {"namespace", "kubelet", "kubelet_tls"}
+    fields = {field for _, field, _ in VALUES} | {"namespace"}
     assert fields == set(Settings.__dataclass_fields__), "a setting that the chart has no value for"
     for _, field, _ in VALUES:
         assert getattr(OTHER, field) != getattr(Settings(), field), field
+
+
+@pytest.mark.parametrize("wrong", [{"kubelet": "nodes"}, {"kubelet": True}, {"costs": "no"}])
+def test_helm_refuses_other_values(wrong: dict[str, Any]) -> None:
+    helm = pytest.importorskip("helm_python", reason="helm-python-sdk has no wheel for this machine")
+    with pytest.raises(Exception, match=next(iter(wrong))):
+        helm.Chart.load(str(ROOT / CHART)).render({**values_of(Settings()), **wrong}, name="bees", namespace="bees")
+
+
+def test_the_chart_takes_the_cluster_of_our_tests() -> None:
+    source = (ROOT / "tests/cluster/kube_build.py").read_text()
+    major, minor = re.search(r'^VERSION = "(\d+)\.(\d+)', source, re.M).groups()  # type: ignore[union-attr]
+    assert tuple(map(int, KUBERNETES.split("."))) <= (int(major), int(minor))
+    assert yaml.safe_load((ROOT / CHART / "Chart.yaml").read_text())["kubeVersion"] == f">={KUBERNETES}.0-0"
 
 
 def test_helm_finds_no_fault_with_it() -> None:

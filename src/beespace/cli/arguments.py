@@ -249,6 +249,7 @@ def _deploy(parser: argparse.ArgumentParser) -> None:
     add("--kubelet-insecure-tls", action="store_true", help="do not verify the kubelets' certificates")
     add("--max-cpu", type=_checked(share), default="none", metavar="SHARE",
         help="leave detail out rather than use more of one core, as 2%% (default: none)")  # fmt: skip
+    add("--costs", action="store_true", help="have the kernel count the CPU time of the agents' programs")
     add("--scrape", action="store_true", help="serve /metrics on every address of the node, port 9470, not on loopback")
 
 

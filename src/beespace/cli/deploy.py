@@ -24,9 +24,10 @@ def run(options: argparse.Namespace) -> int:
             keep=options.keep,
             keep_bytes=options.keep_bytes,
             max_cpu=options.max_cpu,
+            costs=options.costs,
             listen=f":{PORT}" if options.scrape else Settings().listen,
             kubelet=options.kubelet or "",
-            kubelet_tls="insecure" if options.kubelet_insecure_tls else "verified",
+            kubelet_insecure_tls=options.kubelet_insecure_tls,
         )
     )
     if options.output == "json":

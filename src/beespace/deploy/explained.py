@@ -1,4 +1,5 @@
-"""``Why``: a value of a manifest together with the reason for it, which becomes a comment in YAML."""
+"""``Why``: a value of a manifest together with the reason for it, which becomes a comment in YAML; ``When``: one that
+is there only if it was asked for."""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from typing import Any, TypeAlias
 
 from beespace.record import dataclass
 
-__all__ = ["Data", "Why", "plain"]
+__all__ = ["Data", "When", "Why", "plain"]
 
-Data: TypeAlias = Any  # dicts, lists, strings, numbers, booleans, None; and Why anywhere among them
+Data: TypeAlias = Any  # dicts, lists, strings, numbers, booleans, None; Why anywhere, When in lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,20 @@ class Why:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """``value``, an element of a list, if ``asked`` is set; of a value of the chart (``{{ ... }}``), Helm sees it."""
+
+    asked: str | bool
+    value: Data
+
+
 def plain(data: Data) -> Data:
     """``data`` without its reasons, as JSON has it."""
-    if isinstance(data, Why):
+    if isinstance(data, (Why, When)):
         return plain(data.value)
     if isinstance(data, dict):
         return {key: plain(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [plain(value) for value in data]
+        return [plain(value) for value in data if not isinstance(value, When) or value.asked]
     return data

@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from beespace import __version__
 from beespace.deploy.explained import plain
-from beespace.deploy.manifests import Settings, cluster_objects, container, host_view
+from beespace.deploy.manifests import KUBELET, Settings, cluster_objects, container, host_view
 from beespace.deploy.security import volumes
 from beespace.deploy.yaml import documents
-from beespace.record import replace
 
-__all__ = ["CHART", "VALUES", "chart", "ephemeral_pod", "values_of"]
+__all__ = ["CHART", "KUBERNETES", "VALUES", "chart", "ephemeral_pod", "values_of"]
 
 CHART = "charts/beespace"
+# The oldest Kubernetes that takes every field of the manifests: securityContext.seccompProfile is the newest of them.
+# The agent itself makes do with older ones (EndpointSlices are of 1.17, and it works without them).
+KUBERNETES = "1.19"
 DESCRIPTION = "Who talks to whom: exact flows with true names, from eBPF, on every node"
 
 # What may be chosen: the value's name in the chart, the setting, what it is.
@@ -32,6 +35,14 @@ VALUES = (
         "max_cpu",
         'The share of one core that the agent may use, as "2%": it leaves detail out rather than more.',
     ),
+    ("costs", "costs", "Have the kernel count the CPU time of the agent's programs, for /metrics."),
+    (
+        "kubelet",
+        "kubelet",
+        'Ask each node\'s kubelet for its pods where the API is silent, by the right to nodes/"pods" (Kubernetes '
+        '1.33), or to nodes/"proxy", which lets its holder run commands in every container of every node.',
+    ),
+    ("kubeletInsecureTls", "kubelet_insecure_tls", "Do not verify the kubelets' certificates."),
     ("listen", "listen", 'Where /metrics is served; ":9470" is every address of the node.'),
     ("cpuRequest", "cpu_request", ""),
     ("cpuLimit", "cpu_limit", ""),
@@ -42,9 +53,9 @@ VALUES = (
 NOTE = "# Made by tools/deploy_files.py from the same tables as `beespace deploy`.\n"
 
 
-def values_of(settings: Settings) -> dict[str, str]:
+def values_of(settings: Settings) -> dict[str, str | bool]:
     """The chart's values that say what ``settings`` do."""
-    return {name: str(getattr(settings, field)) for name, field, _ in VALUES}
+    return {name: getattr(settings, field) for name, field, _ in VALUES}
 
 
 def chart() -> dict[str, str]:
@@ -52,21 +63,29 @@ def chart() -> dict[str, str]:
 
     The namespace is Helm's own business (``--create-namespace``); everything else is as in the manifests.
     """
-    templated = Settings(namespace="{{ .Release.Namespace }}")
-    for name, field, _ in VALUES:
-        # Every value is a string, and stands in double quotes: JSON's strings are YAML's.
-        templated = replace(templated, **{field: f"{{{{ .Values.{name} }}}}"})
+    # Strings stand in double quotes: JSON's strings are YAML's.  Booleans stand in conditions only.
+    values: Any = {field: f"{{{{ .Values.{name} }}}}" for name, field, _ in VALUES}
+    templated = Settings(namespace="{{ .Release.Namespace }}", **values)
     about = {
         "apiVersion": "v2", "name": "beespace", "description": DESCRIPTION, "type": "application",
-        "version": __version__, "appVersion": __version__, "kubeVersion": ">=1.25.0-0",
+        "version": __version__, "appVersion": __version__, "kubeVersion": f">={KUBERNETES}.0-0",
     }  # fmt: skip
-    values = []
+    written = []
     for (name, _, said), value in zip(VALUES, values_of(Settings()).values(), strict=True):
-        values += [f"# {said}\n"] if said else []
-        values.append(f"{name}: {json.dumps(value)}\n")
+        written += [f"# {said}\n"] if said else []
+        written.append(f"{name}: {json.dumps(value)}\n")
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {
+            "kubelet": {"enum": ["", *KUBELET]},
+            **{name: {"type": "boolean"} for name, value in values_of(Settings()).items() if isinstance(value, bool)},
+        },
+    }
     return {
         "Chart.yaml": NOTE + documents([about]).removeprefix("---\n"),
-        "values.yaml": NOTE + "".join(values),
+        "values.yaml": NOTE + "".join(written),
+        "values.schema.json": json.dumps(schema, indent=2) + "\n",
         "templates/agent.yaml": NOTE + documents(cluster_objects(templated)),
     }
 

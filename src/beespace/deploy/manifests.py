@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beespace import __version__
-from beespace.deploy.explained import Data, Why
+from beespace.deploy.explained import Data, When, Why
 from beespace.deploy.security import CACHE, RUNTIMES, STORE, container_security, mounts, volumes
 from beespace.record import dataclass
 
@@ -19,8 +19,9 @@ class Settings:
     """What a cluster's operator may choose.  Sizes and times are written as for ``beespace serve``.
 
     ``store`` is the folder of the node that has the history; ``runtime`` that of the container runtime's socket;
-    ``listen`` where the agent serves HTTP: nobody but the node itself reaches the default.  ``kubelet``: the right by
-    which it asks the kubelet of its node, one of :data:`KUBELET`; nothing: it does not.
+    ``listen`` where the agent serves HTTP: nobody but the node itself reaches the default.  ``costs``: the kernel
+    counts the CPU time of the agent's programs.  ``kubelet``: the right by which it asks the kubelet of its node, one
+    of :data:`KUBELET`; nothing: it does not.
     """
 
     namespace: str = NAME
@@ -31,6 +32,7 @@ class Settings:
     keep: str = "7d"
     keep_bytes: str = "10GiB"
     max_cpu: str = "none"
+    costs: bool = False
     listen: str = f"127.0.0.1:{PORT}"
     cpu_request: str = "50m"
     cpu_limit: str = "1"
@@ -38,7 +40,7 @@ class Settings:
     memory_limit: str = "512Mi"
     max_unavailable: str = "10%"
     kubelet: str = ""
-    kubelet_tls: str = "verified"  # or "insecure"
+    kubelet_insecure_tls: bool = False
 
 
 def manifests(settings: Settings) -> list[Data]:
@@ -117,7 +119,7 @@ def _cluster_role(settings: Settings) -> Data:
                     "The Deployment behind a pod's ReplicaSet, and the CronJob behind its Job.",
                 ),
                 {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": read},
-                *([_kubelet_rule(settings.kubelet)] if settings.kubelet else []),
+                When(settings.kubelet, _kubelet_rule(settings.kubelet)),
             ],
             "Names only: no rule can change anything, and none reads Secrets or ConfigMaps.  Whatever is taken away "
             "here costs names, which the agent says, and nothing else.",
@@ -126,18 +128,12 @@ def _cluster_role(settings: Settings) -> Data:
 
 
 def _kubelet_rule(subresource: str) -> Why:
-    reasons = {
-        "pods": "GET /pods of the kubelet, and nothing else of it (Kubernetes 1.33, KubeletFineGrainedAuthz).",
-        "proxy": "GET /pods of the kubelet.  Before Kubernetes 1.33 there is no smaller right, and this one lets its "
-        "holder run commands in every container of every node: leave it out where names may be missing.",
-    }
-    return Why({"apiGroups": [""], "resources": [f"nodes/{subresource}"], "verbs": ["get"]}, reasons[subresource])
-
-
-def _kubelet_arguments(settings: Settings) -> list[str]:
-    if not settings.kubelet:
-        return []
-    return ["--kubelet=$(NODE_IP)", *(["--kubelet-insecure-tls"] if settings.kubelet_tls == "insecure" else [])]
+    return Why(
+        {"apiGroups": [""], "resources": [f"nodes/{subresource}"], "verbs": ["get"]},
+        "GET /pods of the kubelet.  nodes/pods is nothing else (Kubernetes 1.33, KubeletFineGrainedAuthz).  Before, "
+        "there is no smaller right than nodes/proxy, which lets its holder run commands in every container of every "
+        "node: leave it out where names may be missing.",
+    )
 
 
 def _cluster_role_binding(settings: Settings) -> Data:
@@ -180,7 +176,9 @@ def _daemon_set(settings: Settings) -> Data:
                     [
                         "serve", f"--listen={settings.listen}", f"--keep={settings.keep}",
                         f"--keep-bytes={settings.keep_bytes}", f"--max-cpu={settings.max_cpu}",
-                        *_kubelet_arguments(settings),
+                        When(settings.costs, "--costs"),
+                        When(settings.kubelet, "--kubelet=$(NODE_IP)"),
+                        When(settings.kubelet_insecure_tls, "--kubelet-insecure-tls"),
                     ],
                 ),
             },
@@ -188,7 +186,7 @@ def _daemon_set(settings: Settings) -> Data:
     }  # fmt: skip
 
 
-def agent_pod(settings: Settings, arguments: list[str]) -> Data:
+def agent_pod(settings: Settings, arguments: list[Data]) -> Data:
     """The pod's ``spec``."""
     return {
         "serviceAccountName": NAME,
@@ -244,7 +242,7 @@ def container(settings: Settings) -> dict[str, Data]:
         "command": [NAME],
         "env": [
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-            *([_NODE_IP] if settings.kubelet else []),
+            When(settings.kubelet, _NODE_IP),
             {"name": "BEESPACE_STORE", "value": STORE},
             {"name": "XDG_CACHE_HOME", "value": CACHE},
         ],

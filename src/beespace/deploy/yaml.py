@@ -2,6 +2,7 @@
 
 A small part of YAML 1.2 that YAML 1.1 reads the same: block mappings and lists; strings that could be taken for
 anything else are quoted as JSON quotes them.  Reasons (:class:`~beespace.deploy.explained.Why`) become comments.
+What :class:`~beespace.deploy.explained.When` leaves to Helm stands between ``{{- if }}`` and ``{{- end }}``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from beespace.deploy.explained import Data, Why
+from beespace.deploy.explained import Data, When, Why
 from beespace.errors import InternalError
 
 __all__ = ["documents", "lines"]
@@ -19,6 +20,7 @@ __all__ = ["documents", "lines"]
 WIDTH = 118
 # Begins with a letter or slash and has nothing that means something to YAML.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*\Z")
+_TEMPLATE = re.compile(r"\{\{ (.*) \}\}\Z")
 # What YAML 1.1 takes for a boolean or null.
 _WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
@@ -41,10 +43,7 @@ def lines(data: Data, indent: str = "") -> Iterator[str]:
             yield from _under(f"{indent}{_scalar(key)}:", value, indent)
     elif isinstance(data, (list, tuple)) and data:
         for value in data:
-            if isinstance(value, Why):
-                yield from _comment(value.reason, indent)
-                value = value.value
-            yield from _item(value, indent)
+            yield from _element(value, indent)
     else:
         yield f"{indent}{_scalar(data)}"
 
@@ -55,6 +54,22 @@ def _under(head: str, value: Data, indent: str) -> Iterator[str]:
         yield from lines(value, indent + "  ")
     else:
         yield f"{head} {_scalar(value)}"
+
+
+def _element(value: Data, indent: str) -> Iterator[str]:
+    if isinstance(value, When):
+        template = _TEMPLATE.match(str(value.asked))
+        if template:
+            yield f"{indent}{{{{- if {template[1]} }}}}"
+        if value.asked:
+            yield from _element(value.value, indent)
+        if template:
+            yield f"{indent}{{{{- end }}}}"
+        return
+    if isinstance(value, Why):
+        yield from _comment(value.reason, indent)
+        value = value.value
+    yield from _item(value, indent)
 
 
 def _item(value: Data, indent: str) -> Iterator[str]:
