@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ from beespace.typed import NamedTuple
 
 __all__ = ["KernelFunctions", "ProcessFunctions"]
 
+# Address, and name behind a kind that functions have (nm(1)); 120,000 lines, so not one by one.
+_FUNCTIONS = re.compile(rb"^([0-9a-f]+) [tTwW] (\S+)", re.M)
 _KERNEL = 1 << 63  # addresses from here on are the kernel's, on every 64-bit architecture of Linux
 
 
@@ -20,14 +23,10 @@ class KernelFunctions:
     """Every function of the kernel and its modules, by address, as they were when this was made."""
 
     def __init__(self) -> None:
-        found: list[tuple[int, str]] = []
         with open(KALLSYMS, "rb") as lines:
-            for line in lines:
-                address, kind, name = line.split(None, 3)[:3]
-                if kind in b"tTwW":
-                    found.append((int(address, 16), name.decode("utf-8", "replace")))
-        found.sort()
-        if not found or not found[-1][0]:
+            found: list[tuple[bytes, bytes]] = _FUNCTIONS.findall(lines.read())
+        found.sort()  # addresses are of one width: as texts they are in the same order
+        if not found or not int(found[-1][0], 16):
             raise NotPermitted(
                 "name the functions of a stack",
                 missing=f"{KALLSYMS} shows zeroes to this process",
@@ -35,14 +34,16 @@ class KernelFunctions:
             )
         self._addresses = [address for address, _ in found]
         self._names = [name for _, name in found]
+        self._width = len(self._addresses[0])
 
     def name(self, address: int) -> str:
         """``vfs_read+0x1a``; an address of a process, or before all functions, as a number."""
-        at = bisect_right(self._addresses, address) - 1
+        at = bisect_right(self._addresses, b"%0*x" % (self._width, address)) - 1
         if address < _KERNEL or at < 0:
             return hex(address)
-        distance = address - self._addresses[at]
-        return f"{self._names[at]}+{distance:#x}" if distance else self._names[at]
+        distance = address - int(self._addresses[at], 16)
+        name = self._names[at].decode("utf-8", "replace")
+        return f"{name}+{distance:#x}" if distance else name
 
     def names(self, addresses: Iterable[int]) -> list[str]:
         """The same of each."""

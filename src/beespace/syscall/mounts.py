@@ -181,10 +181,18 @@ def bpffs() -> Descriptor:
 
 
 def open_at(directory: Fd, path: str, flags: int = os.O_RDONLY) -> Descriptor:
-    """Open ``path`` relative to ``directory``; close-on-exec.  A missing file is a :class:`KernelError` with ENOENT."""
+    """Open ``path`` relative to ``directory``; close-on-exec.  A missing file is a :class:`KernelError` with ENOENT.
+
+    :class:`~beespace.errors.NotPermitted` where its mode forbids it: some kernels (6.18) let everybody enter tracefs,
+    and root alone read what is in it.
+    """
     try:
         fd = os.open(path, flags | os.O_CLOEXEC, dir_fd=number(directory))
     except OSError as error:
+        if error.errno == errno.EACCES:
+            writes = flags & os.O_ACCMODE != os.O_RDONLY
+            needs = (capabilities.DAC_OVERRIDE if writes else capabilities.DAC_READ_SEARCH,)
+            raise refusal.not_permitted("openat", errno.EACCES, f"open {path}", needs=needs) from error
         raise refusal.error("openat", error.errno or 0, f"open {path}") from error
     return Descriptor(fd, path)
 

@@ -69,7 +69,8 @@ class AttachedCgroupStorage(Container, Mapping[Any, Any]):
 
     def __iter__(self) -> Iterator[Any]:
         key = self.raw.next_key()
-        while key is not None:
+        # Before kernel commit 5828b9e5b272 one more key came after the last, of memory that is no entry.
+        while key is not None and self.raw.get(key) is not None:
             yield self.key.decode(key)
             key = self.raw.next_key(key)
 
