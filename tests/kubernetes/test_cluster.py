@@ -250,6 +250,37 @@ def test_a_client_that_talks_again_right_after_it_was_asked_for(api: FakeApi, un
         until(lambda: any(span.until is None or span.until > again for span in book.spans(key)))
 
 
+def test_a_client_that_was_asked_for_in_vain(api: FakeApi, until: Until) -> None:
+    """It has gone when the server is back, and its row has its name all the same."""
+    api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
+    api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+    api.put("pods", k8s.pod("job-1", node="node2", ip="10.2.0.9", started=time.time() - 100))
+    with agent(api) as who:
+        assert who.cluster is not None
+        lookups, seen = who.cluster.lookups, time.time_ns()
+        with api.away():
+            assert remote(who, "10.2.0.9", at=seen) == {}  # one row, and no other
+            until(lambda: lookups.failed > 0)
+        key = canonical("10.2.0.9")
+        assert key is not None
+        book = who.cluster.book
+        until(lambda: any(span.covers(seen) for span in book.spans(key)))
+        assert remote(who, "10.2.0.9", at=seen)["remote_pod"] == "job-1"
+
+
+def test_a_back_end_that_was_called_before_its_slice_was_told_of(api: FakeApi, until: Until) -> None:
+    """As when the watch is behind, and the node's proxy is not."""
+    api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+    api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
+    with agent(api) as who:
+        assert who.cluster is not None
+        pod = api.put("pods", k8s.pod("cart-1", node="node2", ip="10.2.0.7", started=time.time() - 100))
+        called = time.time_ns()
+        serve(api, "cart", ("10.2.0.7", "cart-1", pod["metadata"]["uid"]))
+        until(lambda: remote(who, "10.2.0.7", 8080).get("remote_pod") == "cart-1")
+        until(lambda: remote(who, "10.2.0.7", 8080, at=called).get("remote_pod") == "cart-1")
+
+
 def test_an_address_that_is_given_out_again(api: FakeApi, until: Until) -> None:
     first = api.put("pods", k8s.pod("old", node="node2", ip="10.2.0.7"))["metadata"]["uid"]
     serve(api, "cart", ("10.2.0.7", "old", first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Container
 from typing import Any
 
@@ -29,17 +30,20 @@ BACK, FRONT = ip("10.2.0.3"), ip("10.96.0.10")
 
 
 class Sockets:
-    """Processes with sockets: pid -> cookie -> what getpeername says."""
+    """Processes with sockets: pid -> cookie -> what getpeername says, None: that it is not connected."""
 
-    def __init__(self, **of: dict[int, Peer]) -> None:
+    def __init__(self, **of: dict[int, Peer | None]) -> None:
         self.of = {int(pid[1:]): found for pid, found in of.items()}
         self.asked: list[int] = []
         self.now = 0.0
         self.takes = 0.0
         self.complete = True
+        self.error = 0
 
-    def __call__(self, pid: int, cookies: Container[int], until: float) -> tuple[dict[int, Peer], bool]:
+    def __call__(self, pid: int, cookies: Container[int], until: float) -> tuple[dict[int, Peer | None], bool]:
         self.asked.append(pid)
+        if self.error:
+            raise KernelError("cannot look at a process's sockets", call="pidfd_getfd", errno=self.error)
         self.now += self.takes
         return {cookie: peer for cookie, peer in self.of.get(pid, {}).items() if cookie in cookies}, self.complete
 
@@ -63,7 +67,7 @@ def fill(balance: Balanced, found: Any) -> list[int]:
 
 
 def made(sockets: Sockets, present: bool = True) -> Balanced:
-    return Balanced(lambda: present, ask=sockets, clock=lambda: sockets.now)
+    return Balanced(lambda: present, ask=sockets, spent=lambda: sockets.now)
 
 
 def test_each_connection_is_asked_for_once() -> None:
@@ -113,6 +117,46 @@ def test_who_may_not_look_says_so() -> None:
     balance = Balanced(lambda: True, ask=refuse)
     assert fill(balance, rows((7, 1))) == [0]
     assert balance.note is not None and "balance" in balance.note
+
+
+def test_a_connection_that_was_not_connected_yet_is_asked_for_again() -> None:
+    """Its first packet was sent at the end of an interval: getpeername has no answer before the peer's."""
+    sockets = Sockets(p7={1: None})
+    balance = made(sockets)
+    assert fill(balance, rows((7, 1))) == [0]
+    sockets.of[7] = {1: Peer(FRONT, 80)}
+    assert fill(balance, rows((7, 1))) == [80] and balance.deferred == 0
+
+
+def test_a_socket_that_was_handed_over_is_asked_for_where_it_is() -> None:
+    sockets = Sockets(p7={}, p8={1: Peer(FRONT, 80)})
+    balance = made(sockets)
+    assert fill(balance, rows((7, 1))) == [0]
+    assert fill(balance, rows((8, 1))) == [80]
+    assert fill(balance, rows((7, 1))) == [80]  # what is known of it stays so
+    assert sockets.asked == [7, 8]
+
+
+def test_a_datagram_socket_that_is_connected_anew() -> None:
+    sockets = Sockets(p7={1: Peer(FRONT, 80)})
+    balance = made(sockets)
+    first, other = rows((7, 1)), rows((7, 1))
+    assert fill(balance, first) == [80]
+    other["remote_port"], sockets.of[7] = 9090, {1: Peer(FRONT, 90)}
+    assert fill(balance, other) == [90]
+
+
+def test_one_process_that_may_not_be_looked_at_is_not_the_end() -> None:
+    sockets = Sockets(p7={1: Peer(FRONT, 80)}, p9={3: Peer(FRONT, 81)})
+    balance = made(sockets)
+    assert fill(balance, rows((7, 1))) == [80]
+    sockets.error = errno.EPERM
+    assert fill(balance, rows((8, 2))) == [0]
+    sockets.error = errno.EMFILE
+    assert fill(balance, rows((9, 3))) == [0] and balance.deferred == 1
+    sockets.error = 0
+    assert fill(balance, rows((9, 3))) == [81] and balance.note is None
+    assert fill(balance, rows((8, 2))) == [0] and sockets.asked == [7, 8, 9, 9]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +18,13 @@ from beespace.probes.flows import FlowKey, FlowStats
 from beespace.session.budget import HOLD_S, MOST_HOLD_S, CpuBudget
 from beespace.session.costs import Costs
 from beespace.session.detail import LEFT_OUT, Detail
-from beespace.session.flows import FlowRows
+from beespace.session.flows import DropsByFlow, FlowRows
 from beespace.session.own import Own
 from beespace.session.pace import Live
 from beespace.sinks import Summary
-from beespace.stream import joined_layout, keys_of
+from beespace.stream import joined_layout
 from beespace.stream.dtype import dtype_of
+from beespace.stream.keys import key_column
 
 # Of what full detail takes.
 COST = dict(zip(Detail, (1.0, 0.8, 0.7, 0.6, 0.4, 0.2), strict=True))
@@ -139,11 +141,12 @@ def flows(draw: st.DrawFn) -> Any:
 @settings(max_examples=40, deadline=None)
 @given(flows(), st.sampled_from(sorted(Detail)))
 def test_totals_are_those_of_full_detail(rows: Any, detail: Detail) -> None:
-    dropped = dict.fromkeys(keys_of(rows, FlowKey.layout), (3, "NO_SOCKET"))
+    keys = key_column(rows, FlowKey.layout).unique()
+    dropped = DropsByFlow(keys, np.full(len(keys), 3), pa.array(["NO_SOCKET"] * len(keys)))
     made = {}
     for each in (Detail.FULL, detail):
         source = FlowRows(nobody(), "node", 0)
-        source.begin(_taken(rows), {})
+        source.begin(_taken(rows))
         made[each] = source.batch(now=20, boot_offset=0, interval=1.0, lost={}, dropped=dropped, detail=each)
     (full, unattributed), (less, same) = made[Detail.FULL], made[detail]
     assert unattributed == same

@@ -132,6 +132,23 @@ def test_an_end_is_that_of_the_last_time() -> None:
     ]
 
 
+def test_what_turns_out_of_the_time_before() -> None:
+    """It is known to have the address now, and that it ran before: no two spans of one holder overlap."""
+    book, pod = AddressBook(), Holder("pod", "u1", "web")
+    spans = lambda: [(each.since // SECOND, each.until and each.until // SECOND) for each in book.spans("10.0.1.9")]  # noqa: E731
+    book.hold("10.0.1.9", pod, 50 * SECOND)
+    assert book.at("10.0.1.9", 40 * SECOND) is None
+    for asked in (60, 70):
+        book.seen("10.0.1.9", pod, 30 * SECOND, asked * SECOND)
+        assert spans() == [(30, 50), (50, None)] and book.at("10.0.1.9", 40 * SECOND) == pod
+    book.release("10.0.1.9", "u1", 80 * SECOND)
+    book.hold("10.0.1.9", pod, 90 * SECOND)  # a slice that was away for a while
+    book.seen("10.0.1.9", pod, 30 * SECOND, 95 * SECOND)
+    assert spans() == [(30, 50), (50, 90), (90, None)] and book.at("10.0.1.9", 85 * SECOND) == pod
+    book.seen("10.0.1.9", Holder("pod", "u2", "db"), 5 * SECOND, 6 * SECOND)
+    assert book.at("10.0.1.9", 5 * SECOND) == Holder("pod", "u2", "db")
+
+
 def test_a_pod_that_lost_an_address_keeps_the_others() -> None:
     addresses = make(WEB)
     addresses.pod_changed(WEB, replace(WEB, addresses=("fd85::2",)))
@@ -191,3 +208,20 @@ def test_the_real_hosts_addresses() -> None:
     if not ours:
         pytest.skip("/proc/1/net is not readable here")
     assert canonical("127.0.0.1") in ours
+
+
+def test_one_address_at_many_times() -> None:
+    """Each distinct question is asked once, and every row has the answer of its own time."""
+    book = AddressBook()
+    holders = [Holder("pod", f"uid-{number}", f"pod-{number}", "shop", "node") for number in range(3)]
+    for number, holder in enumerate(holders):
+        book.hold("10.85.0.2", holder, (100 * number + 10) * 1000)
+        book.release("10.85.0.2", holder.uid, (100 * number + 60) * 1000)
+    book.hold("10.85.0.3", holders[0], 0)
+    addresses = Addresses(book, host=frozenset)
+    times = np.arange(0, 400_000, 1000, dtype=np.int64)
+    texts = ["10.85.0.2" if row % 3 else "10.85.0.3" if row % 2 else "10.85.0.4" for row in range(len(times))]
+    found = addresses.columns(pa.array(texts), at=times)["remote_pod"].to_pylist()
+    held = [addresses.pod(text, time) for text, time in zip(texts, times.tolist(), strict=True)]
+    assert found == [None if holder is None else holder.name for holder in held]
+    assert set(found) == {None, "pod-0", "pod-1", "pod-2"}

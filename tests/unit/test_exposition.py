@@ -63,14 +63,12 @@ def test_the_agents_own_metrics(kind: str) -> None:
     health.collected(
         began=0.0,
         unattributed={"no owner": 4},
-        fill={"flows": 0.5},
         store={"bytes": 10, "segments": 2, "oldest_timestamp_seconds": 1.5},
         store_lost={("store", "flows"): 7},
     )
     found = read(health.families(), kind)
     by_sample = {(name, *labels.values()): value for _, samples in found.values() for name, labels, value in samples}
     assert by_sample["beespace_unattributed_packets_total", "no owner"] == 4
-    assert by_sample["beespace_map_fill_ratio", "flows"] == 0.5
     assert by_sample["beespace_lost_total", "flows", "store"] == 7
     assert by_sample["beespace_store_oldest_timestamp_seconds",] == 1.5
     assert by_sample["process_resident_memory_bytes",] > 1 << 20

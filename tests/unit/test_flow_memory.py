@@ -33,7 +33,7 @@ def interval(rows: FlowRows, *seen: tuple[int, int, int], at: int = 1) -> list[t
     values["first"] = values["last"] = at
     for row, (port, cookie, total) in enumerate(seen):
         keys["local_port"][row], values["cookie"][row], values["retransmits"][row] = port, cookie, total
-    rows.begin((bytearray(keys.tobytes()), bytearray(values.tobytes()), len(seen)), {})
+    rows.begin((bytearray(keys.tobytes()), bytearray(values.tobytes()), len(seen)))
     batch, _ = rows.batch(now=1, boot_offset=0, interval=1.0, lost={})
     columns = (batch.records.column(name).cast("int64").to_pylist() for name in ("retransmits", "first_seen"))
     return list(zip(*columns, strict=True))

@@ -42,7 +42,7 @@ def health(clock: Clock) -> Health:
 
 
 def collect(health: Health, **said: Any) -> None:
-    told: dict[str, Any] = {"began": 0.0, "unattributed": {}, "fill": {}, "store": {}, "store_lost": {}, **said}
+    told: dict[str, Any] = {"began": 0.0, "unattributed": {}, "store": {}, "store_lost": {}, **said}
     health.collected(**told)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+import pytest
 
 from beespace.enrich import CgroupTree, Containers, Processes, Who
 from beespace.enrich.canonical import canonical
+from beespace.errors import KernelError
 from beespace.probes.flows import FlowKey, FlowStats
 from beespace.session.flows import FlowRows
 from beespace.session.nat import NOWHERE, Nat, Route, route
@@ -32,6 +36,7 @@ def packets(source: str, source_port: int, destination: str, destination_port: i
 CALLED = packets("10.1.0.2", 40000, "10.96.0.10", 80)
 SERVED = packets("10.2.0.3", 8080, "10.1.0.1", 50000)
 TRACKED = Tracked(CALLED, SERVED)
+ESTABLISHED, SYN_SENT, FIN_WAIT1, CLOSE = 1, 2, 4, 7  # include/net/tcp_states.h
 BACK, FRONT = ("10.2.0.3", 8080), ("10.96.0.10", 80)
 
 
@@ -50,7 +55,7 @@ def test_what_is_sent_after_its_translation() -> None:
 
 def test_what_is_not_translated() -> None:
     plain = packets("10.1.0.2", 40000, "10.2.0.3", 8080)
-    answer = Tuple(plain.destination, plain.source, plain.destination_port, plain.source_port)
+    answer = answers(plain)
     assert route(plain, Tracked(plain, answer), None) is None
     assert route(answer, Tracked(plain, answer), None) is None
     assert route(plain, None, None) is None
@@ -64,16 +69,28 @@ def test_a_source_that_was_translated_alone() -> None:
     assert route(plain, seen, None) is None
 
 
-class FakeConntrack:
-    """Knows one connection, in both directions."""
+def answers(packets: Tuple) -> Tuple:
+    return Tuple(packets.destination, packets.source, packets.destination_port, packets.source_port)
 
-    def __init__(self, tracked: Tracked) -> None:
+
+class FakeConntrack:
+    """Knows these connections, in both directions; ``plain``: and every other, which is not translated."""
+
+    def __init__(self, *tracked: Tracked, plain: bool = False) -> None:
         self.tracked = tracked
-        self.asked = 0
+        self.plain = plain
+        self.asked: list[Tuple] = []
 
     def find(self, packets: Tuple, protocol: int) -> Tracked | None:
-        self.asked += 1
-        return self.tracked if packets in self.tracked else None
+        self.asked.append(packets)
+        found = next((each for each in self.tracked if packets in each), None)
+        return Tracked(packets, answers(packets)) if found is None and self.plain else found
+
+    def find_all(self, questions: Sequence[tuple[Tuple, int]]) -> list[Tracked | None]:
+        return [self.find(*each) for each in questions]
+
+    def entries(self) -> int:
+        return 1
 
     def close(self) -> None:
         pass
@@ -102,18 +119,18 @@ def test_two_halves_of_one_connection_are_one_row() -> None:
         (packets(local, 50000, *FRONT), {"rx_packets": 4, "rx_bytes": 400, "first": 11, "last": 31, "rtt_us": 3}),
         (packets(local, 50001, "10.9.9.9", 443), {"tx_packets": 1, "first": 1, "last": 1, "cookie": 8}),
     )
-    conntrack = FakeConntrack(tracked)
+    conntrack = FakeConntrack(tracked, Tracked(other := packets(local, 50001, "10.9.9.9", 443), answers(other)))
     nat = Nat(conntrack)  # type: ignore[arg-type]
     found = nat.resolve(halves)
     assert found.into.tolist() == [0, 0, 1]
-    one, other = found.rows
+    one, plain = found.rows
     assert (bytes(one["remote"]), one["remote_port"]) == (ip(BACK[0]), BACK[1])
     sums = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "first", "last", "pid", "owned", "rtt_us")
     assert [one[name] for name in sums] == [5, 500, 4, 400, 10, 31, 9, 1, 3]
     assert (found.called.addresses[0].tobytes(), found.called.ports[0]) == (ip(FRONT[0]), FRONT[1])
-    assert (bytes(other["remote"]), found.called.ports[1]) == (ip("10.9.9.9"), 0)
+    assert (bytes(plain["remote"]), found.called.ports[1]) == (ip("10.9.9.9"), 0)
     assert bytes(halves["remote"][1]) == ip(FRONT[0])  # the kernel's rows stay as they were
-    asked = conntrack.asked
+    asked = list(conntrack.asked)
     nat.resolve(halves)
     assert conntrack.asked == asked  # once for a connection
 
@@ -129,8 +146,8 @@ class Slow(FakeConntrack):
 
 
 def test_a_budget_that_is_spent_leaves_the_rest_for_later() -> None:
-    slow = Slow(TRACKED)
-    nat = Nat(slow, budget_s=0.1, clock=lambda: slow.now)  # type: ignore[arg-type]
+    slow = Slow(plain=True)
+    nat = Nat(slow, budget_s=0.1, spent=lambda: slow.now, at_once=1)  # type: ignore[arg-type]
     many = rows(*((packets("10.1.0.2", port, "10.9.9.9", 80), {"cookie": port}) for port in range(1, 11)))
     nat.resolve(many)
     assert 0 < nat.asked < 10 and nat.deferred == 10 - nat.asked
@@ -139,24 +156,94 @@ def test_a_budget_that_is_spent_leaves_the_rest_for_later() -> None:
     assert nat.asked == 10
 
 
-def test_a_connection_that_was_not_tracked_yet_is_asked_for_once_more() -> None:
-    early, now = FakeConntrack(TRACKED), 0.0
+def test_connections_that_end_come_first() -> None:
+    """They have no packets any more with which they could be asked for."""
+    slow = Slow(plain=True)
+    nat = Nat(slow, budget_s=0.05, spent=lambda: slow.now, at_once=1)  # type: ignore[arg-type]
+    states = {1: ESTABLISHED, 2: SYN_SENT, 3: FIN_WAIT1, 4: ESTABLISHED, 5: CLOSE}
+    many = rows(
+        *((packets("10.1.0.2", port, "10.9.9.9", 80), {"cookie": port, "state": state})
+          for port, state in states.items())
+    )  # fmt: skip
+    nat.resolve(many)
+    assert [each.source_port for each in slow.asked] == [3, 5]
+
+
+@pytest.mark.parametrize("protocol", [6, 17])
+def test_a_short_connection_that_was_not_tracked_yet_is_asked_for_with_its_next_packets(protocol: int) -> None:
+    """Its first packet was counted at the very end of an interval, and all the others in the next."""
+    early, now = FakeConntrack(), 0.0
     nat = Nat(early, clock=lambda: now)  # type: ignore[arg-type]
-    flow = rows((TRACKED.original, {"tx_packets": 1}))
-    early.tracked = Tracked(packets("10.0.0.1", 1, "10.0.0.2", 2), packets("10.0.0.2", 2, "10.0.0.1", 1))
+    flow = rows((TRACKED.original, {"tx_packets": 1, "protocol": protocol}))
     assert nat.resolve(flow).called.ports.tolist() == [0]
-    early.tracked, now = TRACKED, 6.0
+    early.tracked, now = (TRACKED,), 1.0
     assert nat.resolve(flow).called.ports.tolist() == [TRACKED.original.destination_port]
-    asked, now = nat.asked, 60.0
+
+
+def test_a_connection_that_nobody_tracks_is_asked_for_ever_less() -> None:
+    conntrack, now = FakeConntrack(), 0.0
+    nat = Nat(conntrack, clock=lambda: now)  # type: ignore[arg-type]
+    flow = rows((TRACKED.original, {"tx_packets": 1}))
+    asked = []
+    for second in range(100):
+        before, now = nat.asked, float(second)
+        nat.resolve(flow)
+        asked += [second] * (nat.asked - before)
+    assert asked == [0, 1, 3, 8]
+
+
+def test_packets_without_a_socket_may_be_of_another_connection() -> None:
+    """The same ends are used again, and another back-end answers."""
+    conntrack, now = FakeConntrack(TRACKED), 0.0
+    nat = Nat(conntrack, clock=lambda: now)  # type: ignore[arg-type]
+    flow = rows((TRACKED.original, {"rx_packets": 1, "cookie": 0}))
+    assert bytes(nat.resolve(flow).rows["remote"][0]) == ip(BACK[0])
+    conntrack.tracked, now = (Tracked(CALLED, SERVED._replace(source=ip("10.2.0.4"))),), 60.0
+    assert bytes(nat.resolve(flow).rows["remote"][0]) == ip("10.2.0.4")
+
+
+def test_nobody_is_asked_where_nothing_is_tracked() -> None:
+    """What was known before holds."""
+    conntrack = FakeConntrack(TRACKED)
+    nat = Nat(conntrack)  # type: ignore[arg-type]
+    flow = rows((TRACKED.original, {"tx_packets": 1}))
     nat.resolve(flow)
-    assert nat.asked == asked
+    asked = list(conntrack.asked)
+    conntrack.entries = lambda: 0  # type: ignore[method-assign]
+    assert bytes(nat.resolve(flow).rows["remote"][0]) == ip(BACK[0])
+    nat.resolve(rows((packets("10.1.0.2", 1, "10.9.9.9", 80), {"cookie": 9})))
+    assert conntrack.asked == asked and nat.deferred == 0
+
+
+class Failing(FakeConntrack):
+    """Fails as the kernel does."""
+
+    errno = 0
+
+    def find(self, packets: Tuple, protocol: int) -> Tracked | None:
+        if self.errno:
+            raise KernelError("cannot ask connection tracking", call="nfnetlink", errno=self.errno)
+        return super().find(packets, protocol)
+
+
+def test_a_failure_that_passes_is_not_the_end() -> None:
+    failing = Failing(TRACKED)
+    nat = Nat(failing)  # type: ignore[arg-type]
+    flow = rows((TRACKED.original, {"tx_packets": 1}))
+    failing.errno = errno.ENOBUFS
+    assert nat.resolve(flow).called.ports.tolist() == [0] and nat.deferred == 1 and nat.note is None
+    failing.errno = 0
+    assert nat.resolve(flow).called.ports.tolist() == [TRACKED.original.destination_port]
+    failing.errno = errno.EPERM
+    nat.resolve(rows((TRACKED.original, {"cookie": 8})))
+    assert nat.note is not None
 
 
 def test_an_interval_in_which_nothing_happened() -> None:
     with Who(Processes(Path("/x"), trusted=True), CgroupTree(Path("/x")), Containers([])) as who:
         for nat in (None, Nat(FakeConntrack(TRACKED))):  # type: ignore[arg-type]
             made = FlowRows(who, "node", 0, nat=nat)
-            made.begin((bytearray(), bytearray(), 0), {})
+            made.begin((bytearray(), bytearray(), 0))
             batch, _ = made.batch(now=1, boot_offset=0, interval=1.0, lost={})
             assert len(batch) == 0
 
@@ -168,7 +255,7 @@ def test_columns_of_a_translated_flow() -> None:
     values = bytearray(FlowStats.layout.size)
     with Who(Processes(Path("/x"), trusted=True), CgroupTree(Path("/x")), Containers([])) as who:
         made = FlowRows(who, "node", 0, nat=Nat(FakeConntrack(TRACKED)))  # type: ignore[arg-type]
-        made.begin((keys, values, 1), {})
+        made.begin((keys, values, 1))
         batch, _ = made.batch(now=1, boot_offset=0, interval=1.0, lost={})
     row = {name: batch.records.column(name)[0].as_py() for name in ("remote_address", "target_address", "target_port")}
     assert row == {"remote_address": BACK[0], "target_address": FRONT[0], "target_port": FRONT[1]}

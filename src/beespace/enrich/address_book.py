@@ -83,19 +83,28 @@ class AddressBook:
             self._add(key, Span(key, holder, _unlike(since, spans)))
 
     def seen(self, address: str | bytes, holder: Holder, since: int, until: int) -> None:
-        """``holder`` had the address from ``since`` until ``until`` at least; said again, until later."""
+        """``holder`` had the address from ``since`` until ``until`` at least; said again, until later.
+
+        What is known of that time already stays as it is, and the rest is added: history tells spans apart by their
+        beginning, and no two of one holder overlap.
+        """
         key = canonical(address)
         if key is None:
             return
         with self._lock:
             spans = self._spans.get(key, ())
-            for index, span in enumerate(spans):
-                if span.holder.uid == holder.uid and (span.until is None or since <= span.until):
-                    if span.until is not None and span.until < until:
-                        self._replace(key, index, replace(span, holder=holder, until=until))
-                    return
-            since = _unlike(since, spans)
-            self._add(key, Span(key, holder, since, max(since, until)))
+            mine = [(index, span) for index, span in enumerate(spans) if span.holder.uid == holder.uid]
+            begun = [span.since for _, span in mine] + [max(since, until)]
+            reached = False
+            for (index, span), following in zip(mine, begun[1:], strict=True):
+                reached = span.until is None or since <= span.until
+                if reached and span.until is not None and span.until < following:
+                    self._replace(key, index, replace(span, holder=holder, until=following))
+            if mine and since // 1000 < begun[0] // 1000:
+                self._add(key, Span(key, holder, _unlike(since, spans), begun[0]))
+            elif not reached:
+                since = _unlike(since, spans)
+                self._add(key, Span(key, holder, since, max(since, until)))
 
     def release(self, address: str | bytes, uid: str, at: int, *, exact: bool = False) -> None:
         """The holder of that uid has the address no longer, at ``at``; ``exact``: it ended then."""

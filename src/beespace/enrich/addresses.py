@@ -9,7 +9,7 @@ Pods that use the host's network have no address of their own, and an address of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -23,6 +23,7 @@ from beespace.enrich.address_book import AddressBook, Holder
 from beespace.enrich.canonical import canonical
 from beespace.enrich.container import Pod
 from beespace.enrich.kubernetes.cluster import Cluster
+from beespace.stream.text import distinct_rows, spread
 
 __all__ = ["REMOTE_COLUMNS", "Addresses", "Remote", "canonical", "host_addresses"]
 
@@ -151,27 +152,52 @@ class Addresses:
         ``targets`` likewise, zero where the connection went to the address itself.  ``at``: when, ns since 1970;
         without it, now.  ``protocols`` are IPPROTO_*; with ``ports`` they tell Services apart.
         """
-        keys = _keys(addresses)
-        count = len(keys)
+        keys, codes = _distinct(addresses)
         cluster = self.cluster if self.cluster is not None and self.cluster.trusted else None
         held = self.book.held(keys)
-        if not count or (cluster is None and not held):  # nobody can be named
-            return {name: pa.nulls(count, pa.string()) for name in REMOTE_COLUMNS}
-        now = self._now_ns()
-        times = [now] * count if at is None else at.tolist()
-        port_list = [0] * count if ports is None else ports.tolist()
-        protocol_list = [0] * count if protocols is None else protocols.tolist()
-        target_list = [None] * count if targets is None or cluster is None else _keys(targets)
-        target_port_list = port_list if target_ports is None else target_ports.tolist()
-        facts = zip(keys, times, port_list, protocol_list, target_list, target_port_list, strict=True)
-        rows = [
-            NOBODY
-            if key is None or (cluster is None and key not in held)
-            else self._row(key, time, port, protocol, target, target_port, key in held, cluster)
-            for key, time, port, protocol, target, target_port in facts
-        ]
-        columns = zip(*rows, strict=True)
-        return {name: pa.array(values, pa.string()) for name, values in zip(REMOTE_COLUMNS, columns, strict=True)}
+        named = np.array([key is not None and (cluster is not None or key in held) for key in keys], bool)
+        rows = np.flatnonzero(named[codes])
+        if not len(rows):  # nobody can be named
+            return {name: pa.nulls(len(codes), pa.string()) for name in REMOTE_COLUMNS}
+        none = np.zeros(len(codes), np.int64)
+        times = none + self._now_ns() if at is None else at
+        fronts, front_codes = ([None], none) if targets is None or cluster is None else _distinct(targets)
+        ports = none if ports is None or cluster is None else ports
+        columns = (
+            self._periods(keys, codes[rows], times[rows]),
+            *(each[rows] for each in (codes, ports, none if protocols is None or cluster is None else protocols)),
+            *(each[rows] for each in (front_codes, ports if target_ports is None or cluster is None else target_ports)),
+        )
+        # Each distinct question once; place 0 is for the rows of which nobody can be named.
+        places, remotes = np.zeros(len(codes), np.int64), [NOBODY]
+        asked: dict[tuple[int, ...], int] = {}
+        for row, facts in zip(rows.tolist(), zip(*(each.tolist() for each in columns), strict=True), strict=True):
+            place = asked.setdefault(facts, len(remotes))
+            places[row] = place
+            if place == len(remotes):
+                _period, code, port, protocol, front, target_port = facts
+                key = keys[code]
+                assert key is not None  # it is named
+                target = fronts[front]
+                remotes.append(
+                    self._row(key, int(times[row]), port, protocol, target, target_port, key in held, cluster)
+                )
+        indices = pa.array(places)
+        found = zip(REMOTE_COLUMNS, zip(*remotes, strict=True), strict=True)
+        return {name: spread(values, indices) for name, values in found}
+
+    def _periods(
+        self, keys: Sequence[bytes | None], codes: npt.NDArray[np.int64], times: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """For each of ``times`` a number; the same address (by code) is had by the same in all that have one number."""
+        periods = np.zeros(len(codes), np.int64)
+        order = np.argsort(codes, kind="stable")
+        distinct, begins = np.unique(codes[order], return_index=True)
+        for code, rows in zip(distinct.tolist(), np.split(order, begins[1:]), strict=True):
+            spans = self.book.spans(keys[code] or b"")
+            changes = {span.since for span in spans} | {span.until for span in spans if span.until is not None}
+            periods[rows] = np.searchsorted(np.array(sorted(changes), np.int64), times[rows], side="right")
+        return periods
 
     def _row(
         self,
@@ -230,9 +256,11 @@ UNSPECIFIED = bytes(16)
 PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
-def _keys(addresses: Keys) -> list[bytes | None]:
-    """Each address as its 16 bytes."""
+def _distinct(addresses: Keys) -> tuple[list[bytes | None], npt.NDArray[np.int64]]:
+    """The distinct addresses, each as its 16 bytes, and for each row which of them it is."""
     if isinstance(addresses, np.ndarray):
-        plain = np.ascontiguousarray(addresses).tobytes()
-        return [plain[at : at + 16] for at in range(0, len(plain), 16)]
-    return [None if value is None else canonical(value) for value in addresses.to_pylist()]
+        found, indices = distinct_rows(np.ascontiguousarray(addresses).view(np.uint8).reshape(len(addresses), 16))
+        return [each.tobytes() for each in found], indices.to_numpy().astype(np.int64)
+    keys = [None if value is None else canonical(value) for value in addresses.to_pylist()]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return list(numbers), np.array([numbers[key] for key in keys], np.int64)

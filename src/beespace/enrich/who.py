@@ -28,6 +28,7 @@ from beespace.enrich.process import Process, Processes
 from beespace.enrich.sources import standard_sources
 from beespace.enrich.sources.kubelet import KubeletSource
 from beespace.enrich.sources.kubernetes import KubernetesSource
+from beespace.stream.text import distinct_rows, spread
 
 __all__ = ["COLUMNS", "Who"]
 
@@ -179,10 +180,8 @@ class Who:
             process = self._process(pid, start, uid, name, int(cgroup_ids[index]), deadline)
             rows.append(self._row(process, int(cgroup_ids[index]), name))
         indices = pa.array(codes)
-        return {
-            column: pa.array(values, pa.string()).take(indices)
-            for column, values in zip(COLUMNS, zip(*(rows or [NOBODY]), strict=True), strict=True)
-        }
+        columns = zip(*(rows or [NOBODY]), strict=True)
+        return {name: spread(values, indices) for name, values in zip(COLUMNS, columns, strict=True)}
 
     def remote(self, addresses: Keys, **facts: Any) -> dict[str, pa.Array]:
         """Who is behind a column of addresses; see :meth:`Addresses.columns`, which takes ``facts``."""
@@ -257,12 +256,11 @@ def _distinct(
     pids: npt.NDArray[np.uint32], starts: npt.NDArray[np.uint64], cgroup_ids: npt.NDArray[np.uint64]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """The row where each distinct (pid, start, cgroup) is first met, and for each row which of them it has."""
-    codes = np.zeros(len(pids), np.int64)
-    for column in (pids, starts, cgroup_ids):
-        values, positions = np.unique(column, return_inverse=True)
-        # Renumbering after each column keeps the product of counts far from overflow.
-        codes = np.unique(codes * len(values) + positions, return_inverse=True)[1]
-    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    facts = np.column_stack([pids.astype(np.uint64), starts.astype(np.uint64), cgroup_ids.astype(np.uint64)])
+    distinct, indices = distinct_rows(facts.view(np.uint8))
+    codes = indices.to_numpy().astype(np.intp)
+    first = np.zeros(len(distinct) if len(pids) else 0, np.intp)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
     return first, codes
 
 

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from beespace.errors import BeespaceError
 from beespace.kernel import LoadedObject, RingBuffer, SwappedMap
-from beespace.kernel.kernel_program import Statistics
+from beespace.kernel.kernel_program import KernelProgram, Statistics
 from beespace.kernel.maps import Map
 from beespace.lang import Program
 from beespace.session.detail import Detail
@@ -26,6 +27,8 @@ from beespace.syscall import Descriptor, bpf
 from beespace.syscall.process import sysctl, usage
 
 __all__ = ["Costs", "MapCost", "bpf_memory", "locked_bytes"]
+
+T = TypeVar("T")
 
 FDINFO = Path("/proc/self/fdinfo")
 
@@ -81,12 +84,7 @@ class Costs:
 
     def programs(self) -> dict[tuple[str, str], Statistics]:
         """Runs and time of each program since it is loaded, by probe and name."""
-        with self._lock:
-            return {
-                (probe, name): program.statistics()
-                for probe, _, loaded in self._loaded()
-                for name, program in loaded.programs.items()
-            }
+        return self._of_programs(lambda program: program.statistics())
 
     def maps(self) -> dict[tuple[str, str], MapCost]:
         """Memory and fill of each map, by probe and name."""
@@ -111,7 +109,7 @@ class Costs:
             "detail": detail.word,
         })  # fmt: skip
         counted, before, self._before = self.counted, self._before, self.programs()
-        programs_memory, memory = self._programs_memory(), 0
+        programs_memory, memory = self._of_programs(lambda program: locked_bytes(program.fileno())), 0
         for (probe, name), total in self._before.items():
             old = before.get((probe, name), Statistics(0, 0, 0))
             if total.run_count < old.run_count:  # it was loaded again
@@ -139,12 +137,13 @@ class Costs:
         same = {"time": now, "interval_s": interval, "node": self._node}
         return Batch("costs", COSTS.batch_of({**same, **row} for row in rows))
 
-    def _programs_memory(self) -> dict[tuple[str, str], int]:
-        return {
-            (probe, name): locked_bytes(program.fileno())
-            for probe, _, loaded in self._loaded()
-            for name, program in loaded.programs.items()
-        }
+    def _of_programs(self, ask: Callable[[KernelProgram], T]) -> dict[tuple[str, str], T]:
+        with self._lock:
+            return {
+                (probe, name): ask(program)
+                for probe, _, loaded in self._loaded()
+                for name, program in loaded.programs.items()
+            }
 
     def _loaded(self) -> Iterator[tuple[str, RunningProgram, LoadedObject]]:
         for probe in self._probes():

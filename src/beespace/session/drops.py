@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from beespace.enrich import Who
 from beespace.errors import BeespaceError
@@ -16,26 +15,43 @@ from beespace.probes.drops import DropKey, Drops, DropStats
 from beespace.probes.flows import FlowKey
 from beespace.session.dimensions import start_times
 from beespace.session.drop_reasons import DropReasons
-from beespace.session.flows import FlowRows, Records
+from beespace.session.flows import DropsByFlow, FlowRows, Records
 from beespace.session.interfaces import Interfaces
-from beespace.session.values import known, network_type, plain, times, transports
+from beespace.session.values import each_word, known, network_type, plain, times, transports, words
 from beespace.stream import Batch, records_of
+from beespace.stream.keys import key_column
 from beespace.stream.tables import DROPS
 from beespace.stream.text import address_column, octets, text_column
 
 __all__ = ["DropRows", "Dropped"]
 
-_DIRECTIONS = ("receive", "transmit")
+_DIRECTIONS = {0: "receive", 1: "transmit"}
 _NOTHING = DROPS.empty()
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """What was thrown away in one interval: ``flows``: packets and the most frequent reason, by the key's bytes."""
+class Dropped(NamedTuple):
+    """What was thrown away in one interval: the flow of each record, and the same by flow."""
 
     records: Records
-    keys: tuple[bytes, ...]
-    flows: Mapping[bytes, tuple[int, str]] = field(default_factory=dict)
+    flows: pa.Array  # the flow's key
+    by_flow: DropsByFlow
+
+
+def by_flow(flows: pa.Array, reasons: pa.Array, packets: NDArray[np.uint64]) -> DropsByFlow:
+    """Each of ``flows`` once, with its packets and the reason that most of them have; of equal ones the first."""
+    encoded = flows.dictionary_encode()
+    if len(encoded.dictionary) == len(flows):  # as it nearly always is
+        return DropsByFlow(flows, packets.astype(np.int64), reasons)
+    named = reasons.dictionary_encode()
+    keys, words = encoded.dictionary, named.dictionary
+    flow, word = (each.indices.to_numpy().astype(np.int64) for each in (encoded, named))
+    pairs, first, group = np.unique(flow * max(len(words), 1) + word, return_index=True, return_inverse=True)
+    counts = np.bincount(group, packets, len(pairs)).astype(np.int64)  # a float holds 2**53 packets exactly
+    of_pair = flow[first]
+    order = np.lexsort((first, -counts, of_pair))
+    most = order[np.searchsorted(of_pair[order], np.arange(len(keys)))]
+    totals = np.bincount(of_pair, counts, len(keys)).astype(np.int64)
+    return DropsByFlow(keys, totals, words.take(pa.array(word[first[most]])))
 
 
 class DropRows:
@@ -91,22 +107,16 @@ class DropRows:
             return None
         keys, values, count = self.probe.drops.take()
         records = records_of(keys, values, count, DropKey.layout, DropStats.layout)
-        size, flow = DropKey.layout.size, FlowKey.layout.size
-        of_flow = tuple(bytes(keys[at : at + flow]) for at in range(0, count * size, size))
-        most: dict[bytes, dict[str, int]] = {}
-        for key, reason, packets in zip(of_flow, records["reason"].tolist(), records["packets"].tolist(), strict=True):
-            reasons = most.setdefault(key, {})
-            name = self._reasons.name(reason)
-            reasons[name] = reasons.get(name, 0) + packets
-        flows = {key: (sum(each.values()), max(each, key=each.__getitem__)) for key, each in most.items()}
-        return Dropped(records, of_flow, flows)
+        flows = key_column(records, FlowKey.layout)  # a DropKey begins with its fields
+        reasons = each_word(records["reason"], self._reasons.name)
+        return Dropped(records, flows, by_flow(flows, reasons, records["packets"]))
 
     def batch(self, dropped: Dropped, flows: FlowRows, *, now: int, boot_offset: int, interval: float) -> Batch:
         """Rows of the ``drops`` table; owners are those that ``flows`` knows for the same endpoints."""
         rows, count = dropped.records, len(dropped.records)
         if not count:
-            return Batch("drops", _NOTHING).with_lost("table full", self._since_last())
-        owners = flows.owners(dropped.keys)
+            return self.losses()
+        owners = flows.owners(dropped.flows)
         owned = owners["pid"] != 0
         names = self._who.resolve(
             owners["pid"], owners["start"], owners["cgroup"], uids=owners["uid"],
@@ -129,10 +139,10 @@ class DropRows:
             "remote_port": known(rows["remote_port"], rows["remote_port"] != 0),
             "transport": transports(rows["protocol"]),
             "network_type": network_type(local),
-            "direction": pa.array([_DIRECTIONS[each] for each in rows["egress"].tolist()], pa.string()),
+            "direction": words(rows["egress"], _DIRECTIONS),
             "interface": self._interfaces.names(rows["interface"], rows["netns"]),
-            "reason": pa.array([self._reasons.name(each) for each in rows["reason"].tolist()], pa.string()),
-            "place": pa.array([self._place(each) for each in rows["place"].tolist()], pa.string()),
+            "reason": each_word(rows["reason"], self._reasons.name),
+            "place": each_word(rows["place"], self._place),
             "packets": plain(rows["packets"]),
             "bytes": plain(rows["bytes"]),
             "first_seen": times(rows["first"].astype(np.int64), boot_offset),
@@ -140,6 +150,10 @@ class DropRows:
         }
         made = Batch("drops", DROPS.conform(pa.RecordBatch.from_pydict(columns)))
         return made.with_lost("table full", self._since_last())
+
+    def losses(self) -> Batch:
+        """No rows, but what was lost."""
+        return Batch("drops", _NOTHING).with_lost("table full", self._since_last())
 
     def _since_last(self) -> int:
         """Packets that found the table full."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from beespace.session.signals import stopped_by_signals
@@ -18,12 +18,18 @@ class Source(Protocol):
     def available(self) -> Iterator[Any]: ...
 
 
-def follow(rings: Mapping[str, Source], duration: float | None) -> Iterator[tuple[str, Any]]:
-    """Events with their ring's name for ``duration`` seconds (None: until SIGINT or SIGTERM)."""
+def follow(
+    rings: Mapping[str, Source], duration: float | None, begun: Callable[[], None] = lambda: None
+) -> Iterator[tuple[str, Any]]:
+    """Events with their ring's name for ``duration`` seconds (None: until SIGINT or SIGTERM).
+
+    ``begun`` is called when signals end it.
+    """
     end = None if duration is None else time.monotonic() + duration
     with Poller[str]() as poller, stopped_by_signals(poller) as stopped:
         for name, ring in rings.items():
             poller.register(ring.fileno(), name)
+        begun()
         while not stopped:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:

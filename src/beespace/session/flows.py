@@ -1,6 +1,6 @@
 """From what the ``flows`` probe holds to rows of the ``flows`` table, once an interval.
 
-Everything is columns; the only Python per row is what has to be remembered of a flow between intervals.
+Everything is columns; what has to be remembered of a flow between intervals is, too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 
 from beespace.enrich import Who
 from beespace.lang.packet import IPPROTO_TCP
-from beespace.probes.flows import FlowKey, FlowStats, Moved, Role
+from beespace.probes.flows import FlowKey, FlowStats, Role
 from beespace.session.balanced import Balanced
 from beespace.session.coarse import coarse
 from beespace.session.detail import Detail
 from beespace.session.dimensions import start_times
 from beespace.session.dns_names import Names
+from beespace.session.hand_over import hand_over
 from beespace.session.interfaces import Interfaces
 from beespace.session.nat import Nat
 from beespace.session.one_cgroup import of_cgroup
+from beespace.session.remembered import Remembered
 from beespace.session.values import known, network_type, plain, times, transports, words
-from beespace.stream import Batch, joined_layout, keys_of, records_of
+from beespace.stream import Batch, joined_layout, records_of
 from beespace.stream.dtype import dtype_of
+from beespace.stream.keys import key_column, key_words, places_of
 from beespace.stream.tables import FLOWS
 from beespace.stream.text import address_column, octets, text_column
 
@@ -39,6 +42,8 @@ Records = NDArray[np.void]
 REMEMBERED = 200_000  # flows whose first sight is remembered; the oldest go first
 FORGOTTEN_NS = 300 * 1_000_000_000  # endpoints that were silent for so long begin another flow
 
+# What is remembered of a flow: first and last sight (ns since boot), running total of retransmissions.
+_SIGHT = np.dtype([("first", "i8"), ("last", "i8"), ("retransmits", "i8"), ("cookie", "u8")])
 _ROLES: dict[int, str | None] = {Role.UNKNOWN: None, Role.CLIENT: "client", Role.SERVER: "server"}
 _DURATIONS = ("rtt_us", "rtt_var_us", "rtt_min_us", "connect_us", "first_byte_us")
 _OF_PEERS = ("local_address", "remote_address", "interface")
@@ -62,6 +67,14 @@ _STATES = (
     None, "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait",
     "last_ack", "listen", "closing", "new_syn_recv",
 )  # fmt: skip
+
+
+class DropsByFlow(NamedTuple):
+    """Packets that were thrown away, and the most frequent reason, by the key of the flow (each once)."""
+
+    keys: pa.Array
+    packets: NDArray[np.int64]
+    reasons: pa.Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +115,25 @@ class FlowRows:
         self._node = node
         self._booted = booted
         self._interfaces = interfaces or Interfaces()
-        # key -> first and last sight (ns since boot), running total of retransmissions, socket cookie
-        self._known: dict[bytes, tuple[int, int, int, int]] = {}
+        self._known = Remembered(_SIGHT, FlowKey.layout.size // 8)
         # Of flows that had to go: that total and cookie, or what was sent again would be told again.
         self._resent: dict[bytes, tuple[int, int]] = {}
         self.forgotten = 0  # flows of which not even that is remembered
         self._now: Records = np.zeros(0, dtype_of(joined_layout(FlowKey.layout, FlowStats.layout)))
         self._before = self._now
 
-    def begin(self, taken: tuple[bytearray, bytearray, int], moved: Mapping[int, Moved]) -> None:
+    def begin(self, taken: tuple[bytearray, bytearray, int], moved: Sequence[pa.RecordBatch] = ()) -> None:
         """Take an interval's table; from now on its owners are known.
 
-        ``moved`` are the sockets, by cookie, that changed hands in the interval: their rows belong to the new owner.
+        ``moved`` (events as :class:`Moved`) are the sockets that changed hands in the interval: their rows belong to
+        the new owner.
         """
         keys, values, count = taken
         rows = records_of(keys, values, count, FlowKey.layout, FlowStats.layout)
         if self._cgroup is not None:
             rows = of_cgroup(rows, self._cgroup)
-        _hand_over(rows, moved)
+        for events in moved:
+            hand_over(rows, events)
         self._before, self._now = self._now, rows
 
     def batch(
@@ -129,18 +143,16 @@ class FlowRows:
         boot_offset: int,
         interval: float,
         lost: Mapping[str, int],
-        dropped: Mapping[bytes, tuple[int, str]] | None = None,
+        dropped: DropsByFlow | None = None,
         names: Names | None = None,
         detail: Detail = Detail.FULL,
     ) -> tuple[Batch, Unattributed]:
         """Rows of the interval that was begun and ended at ``now`` (ns, wall clock).
 
-        ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away, with the most frequent reason, by
-        the bytes of a flow's key; None if nobody looked.  ``names`` are those of remote addresses, ``detail``
-        is how much is to be told apart.
+        ``lost`` goes into the batch.  ``dropped`` are packets that were thrown away; None if nobody looked.
+        ``names`` are those of remote addresses, ``detail`` is how much is to be told apart.
         """
-        rows = self._now
-        drops = _drops(rows, dropped)
+        rows = kept = self._now
         # From here on each connection is one row, with its real peer.
         resolved = self._nat.resolve(rows)
         self._balanced.fill(resolved.rows, resolved.called)
@@ -193,7 +205,7 @@ class FlowRows:
             **{name: known(rows[name], tcp & (rows[name] != 0)) for name in _DURATIONS},
             **{name: known(rows[name], tcp) for name in _TROUBLES},
             "error": words(np.where(tcp, rows["error"], 0), ERRORS),
-            **_of_rows(drops, into, count),
+            **_drops(dropped, kept, into, count),
             "interface": self._interfaces.names(rows["interface"], rows["netns"]),
             "first_seen": times(first, boot_offset),
             "last_seen": times(rows["last"].astype(np.int64), boot_offset),
@@ -215,19 +227,14 @@ class FlowRows:
         """What the last batch was made of: fields of FlowKey and FlowStats."""
         return self._now
 
-    def owners(self, keys: Sequence[bytes]) -> Records:
+    def owners(self, keys: pa.Array) -> Records:
         """Who owns the flows of those keys, in this interval or the one before; zeroes: nobody."""
         found = np.zeros(len(keys), self._now.dtype)
-        wanted = set(keys)
-        rows: dict[bytes, np.void] = {}
-        for records in (self._before, self._now) if wanted else ():
-            owned = np.flatnonzero(records["owned"])
-            for row, key in zip(owned.tolist(), keys_of(records[owned], FlowKey.layout), strict=True):
-                if key in wanted:
-                    rows[key] = records[row]
-        for number, key in enumerate(keys):
-            if key in rows:
-                found[number] = rows[key]
+        for records in (self._before, self._now):
+            owned = records[records["owned"] != 0]
+            places = places_of(keys, key_column(owned, FlowKey.layout))
+            there = places >= 0
+            found[there] = owned[places[there]]
         return found
 
     def owners_by_cookie(self, cookies: Sequence[int]) -> Records:
@@ -247,67 +254,50 @@ class FlowRows:
 
     def _remember(self, rows: Records) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When each flow was first seen, and its retransmissions in this interval."""
-        known = self._known
-        first: list[int] = rows["first"].tolist()
-        retransmits: list[int] = rows["retransmits"].tolist()
-        keys = keys_of(rows, FlowKey.layout)
-        facts = zip(keys, first, rows["last"].tolist(), rows["cookie"].tolist(), retransmits, strict=True)
-        for row, (key, began, last, cookie, total) in enumerate(list(facts)):
-            before = known.pop(key, None)  # and put in again: the dictionary's order is that of last sight
-            told, of_cookie = self._resent.pop(key, (0, 0)) if before is None else before[2:]
-            if before is not None and began - before[1] < FORGOTTEN_NS:
-                first[row] = began = before[0]
-            if of_cookie == cookie:  # otherwise another connection on the same endpoints
-                retransmits[row] = total - told if total > told else 0
-                total = total if total > told else told
-            known[key] = (began, last, total, cookie)
-        for key in list(islice(known, max(0, len(known) - REMEMBERED))):
-            *_sights, told, of_cookie = known.pop(key)
-            if told:
-                self._resent[key] = told, of_cookie
+        keys = key_words(rows, FlowKey.layout)
+        numbers, new = self._known.seen(keys)
+        before = self._known.facts[numbers]
+        told, of_cookie = before["retransmits"].copy(), before["cookie"].copy()
+        for row in np.flatnonzero(new).tolist() if self._resent else ():
+            told[row], of_cookie[row] = self._resent.pop(keys[row].tobytes(), (0, 0))
+        first, total = rows["first"].astype(np.int64), rows["retransmits"].astype(np.int64)
+        lasts = ~new & (first - before["last"] < FORGOTTEN_NS)
+        first = np.where(lasts, before["first"], first)
+        same = of_cookie == rows["cookie"]  # otherwise another connection on the same endpoints
+        retransmits = np.where(same, np.maximum(total - told, 0), total)
+        now = np.zeros(len(rows), _SIGHT)
+        now["first"], now["last"], now["cookie"] = first, rows["last"], rows["cookie"]
+        now["retransmits"] = np.where(same, np.maximum(total, told), total)
+        self._known.facts[numbers] = now
+        self._forget()
+        return first, retransmits
+
+    def _forget(self) -> None:
+        """What is remembered is bounded."""
+        keys, facts = self._known.forget(REMEMBERED)
+        for place in np.flatnonzero(facts["retransmits"]).tolist():
+            self._resent[keys[place].tobytes()] = int(facts["retransmits"][place]), int(facts["cookie"][place])
         for key in list(islice(self._resent, max(0, len(self._resent) - REMEMBERED))):
             del self._resent[key]
             self.forgotten += 1
-        return np.array(first, np.int64), np.array(retransmits, np.int64)
 
 
 _NO_TEXT = pa.scalar(None, pa.string())  # a plain None has pyarrow look for a package that it does not find
-Drops = dict[int, tuple[int, str]]
 
 
-def _drops(rows: Records, dropped: Mapping[bytes, tuple[int, str]] | None) -> Drops | None:
-    """Packets and reason by the kernel's rows, where any were thrown away; None if nobody looked."""
-    if not dropped:
-        return None if dropped is None else {}
-    return {row: dropped[key] for row, key in enumerate(keys_of(rows, FlowKey.layout)) if key in dropped}
-
-
-def _of_rows(drops: Drops | None, into: NDArray[np.intp], count: int) -> dict[str, pa.Array]:
-    """The drops of the rows that those keys have become; ``into`` says which."""
+def _drops(dropped: DropsByFlow | None, kept: Records, into: NDArray[np.intp], count: int) -> dict[str, pa.Array]:
+    """The drops of the rows that the kernel's, ``kept``, have become; ``into`` says which."""
     none = pa.nulls(count, pa.string())
-    if drops is None:
+    if dropped is None:
         return {"drops": none, "drop_reason": none}
-    packets = np.zeros(count, np.int64)
-    if not drops:
-        return {"drops": pa.array(packets), "drop_reason": none}
-    reasons: list[str | None] = [None] * count
-    for row, (number, reason) in drops.items():
-        packets[into[row]] += number
-        reasons[into[row]] = reasons[into[row]] or reason
-    return {"drops": pa.array(packets), "drop_reason": pa.array(reasons, pa.string())}
-
-
-def _hand_over(rows: Records, moved: Mapping[int, Moved]) -> None:
-    if not moved:
-        return
-    for row in np.flatnonzero(np.isin(rows["cookie"], np.fromiter(moved, np.uint64))):
-        owner = moved[int(rows["cookie"][row])]
-        rows["pid"][row] = owner.pid
-        rows["start"][row] = owner.start
-        rows["uid"][row] = owner.uid
-        rows["cgroup"][row] = owner.cgroup
-        rows["name"][row] = np.void(owner.name.encode().ljust(16, b"\0"))
-        rows["owned"][row] = 1
+    if not len(dropped.keys):
+        return {"drops": pa.array(np.zeros(count, np.int64)), "drop_reason": none}
+    places = places_of(key_column(kept, FlowKey.layout), dropped.keys)
+    rows = np.flatnonzero(places >= 0)
+    packets = np.bincount(into[rows], dropped.packets[places[rows]], count).astype(np.int64)
+    reasons = np.full(count, -1, np.int64)
+    reasons[into[rows[::-1]]] = places[rows[::-1]]  # of several the first
+    return {"drops": pa.array(packets), "drop_reason": dropped.reasons.take(pa.array(reasons, mask=reasons < 0))}
 
 
 def _unattributed(rows: Records, owned: NDArray[np.bool_]) -> Unattributed:

@@ -44,7 +44,6 @@ class Report:
     traffic: Mapping[tuple[str, ...], float] = field(default_factory=_nothing)
     lost: Mapping[tuple[str, ...], float] = field(default_factory=_nothing)
     unattributed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    fill: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     store: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     store_failures: int = 0
     store_trouble: str = ""
@@ -104,7 +103,6 @@ class Health:
         *,
         began: float,
         unattributed: Mapping[str, int],
-        fill: Mapping[str, float],
         store: Mapping[str, float],
         store_lost: Mapping[tuple[str, str], int],
         cluster: Mapping[str, str] = MappingProxyType({}),
@@ -129,7 +127,6 @@ class Health:
             traffic=dict(self._traffic),
             lost=lost,
             unattributed=dict(self._unattributed),
-            fill=dict(fill),
             store=dict(store),
             store_failures=self._failures,
             store_trouble="" if recovered else self._trouble,
@@ -181,8 +178,6 @@ class Health:
             _counter("beespace_collection_seconds", "Time that collecting took.", report.collecting_s),
             Family("beespace_kubernetes_current", "gauge", "1 while the Kubernetes API tells what is new.",
                 [Sample(float(not why), {"resource": name}) for name, why in report.cluster.items()]),
-            Family("beespace_map_fill_ratio", "gauge", "How full a kernel table was in the last interval.",
-                [Sample(value, {"map": name}) for name, value in report.fill.items()]),
             _gauge("beespace_bpf_memory_bytes", "Kernel memory of the agent's maps and programs.", bpf_memory()),
             *self._programs(),
             *self._maps(),

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from beespace.stream.text import spread
 from beespace.syscall.netlink import Netlink
 
 __all__ = ["Interfaces"]
@@ -54,8 +55,7 @@ class Interfaces:
         here = (netns == self.netns) & (self.netns != 0)
         codes = np.where(here, indices.astype(np.int64), np.where(indices == LOOPBACK, -LOOPBACK, 0))
         distinct, inverse = np.unique(codes, return_inverse=True)
-        texts = pa.array([self._name(int(code)) for code in distinct], pa.string())
-        return texts.take(pa.array(inverse))
+        return spread([self._name(code) for code in distinct.tolist()], pa.array(inverse))
 
     def _name(self, code: int) -> str | None:
         if code <= 0:

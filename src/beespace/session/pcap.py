@@ -156,7 +156,7 @@ class PcapWatch:
                 self._progress(self._flows.packets)
         self.position = last if end is None or self.ended else end
         length = (self.position - begin) / 1e9 if end is None else (end - begin) / 1e9
-        self._rows.begin(self._flows.take(), {})
+        self._rows.begin(self._flows.take())
         batch, _ = self._rows.batch(
             now=self.position,
             boot_offset=0,

@@ -145,6 +145,7 @@ def pump(
     trouble: Callable[[StoreError], None] = lambda error: None,
     show: Callable[[Summary], None] = lambda summary: None,
     own: Callable[[], Own] = Own,
+    begun: Callable[[], None] = lambda: None,
 ) -> Summary:
     """Run ``source`` into ``sinks`` at ``pace`` (None: live, until a signal); returns the final summary.
 
@@ -152,12 +153,13 @@ def pump(
     get every batch of every table, dimensions too, before any stage; their failures go to
     ``trouble``, and watching goes on.  A sink whose reader has gone ends the loop.  ``collected`` is called when the
     batches of an interval have been written, ``show`` with its summary.  ``own`` is what
-    beespace says of itself.
+    beespace says of itself.  ``begun`` is called when the first interval begins and signals end it.
     """
     pace = pace or Live()
     with sleeper() as poller, stopped_by_signals(poller, lambda: pace.stop()) as stopped:
         pace.begin()
         tally = Tally(pace, own)
+        begun()
         while True:
             due = pace.due()
             while not stopped and (wait := due - time.monotonic()) > 0:

@@ -111,7 +111,7 @@ class RecordedFlows(Replay):
             self._account(self._ahead)
             self._ahead = next(self._packets, None)
         lost = {**self._flows.lost(), **self._lost_packets}
-        self._rows.begin(self._flows.take(), {})
+        self._rows.begin(self._flows.take())
         flows, unattributed = self._rows.batch(
             now=interval.time, boot_offset=self._booted, interval=interval.seconds, lost=lost
         )

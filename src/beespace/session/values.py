@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from beespace.lang.packet import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from beespace.stream.dtype import TIME
-from beespace.stream.text import is_v4
+from beespace.stream.text import is_v4, spread
 
-__all__ = ["known", "network_type", "plain", "times", "transports", "words"]
+__all__ = ["each_word", "known", "network_type", "plain", "times", "transports", "words"]
 
+_SMALL = 1 << 12  # up to where a table of all numbers is cheaper than sorting
 _TRANSPORTS: dict[int, str | None] = {
     IPPROTO_TCP: "tcp",
     IPPROTO_UDP: "udp",
@@ -46,9 +47,24 @@ def transports(protocols: NDArray[Any]) -> pa.Array:
 
 def words(codes: NDArray[Any], names: Mapping[int, str | None]) -> pa.Array:
     """Codes as words; a code that has none is shown as its number."""
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    texts = pa.array([names[int(code)] if int(code) in names else str(code) for code in distinct], pa.string())
-    return texts.take(pa.array(inverse))
+    distinct, inverse = _distinct(codes)
+    texts = [names[code] if code in names else str(code) for code in distinct.tolist()]
+    return spread(texts, pa.array(inverse))
+
+
+def each_word(values: NDArray[Any], word: Callable[[int], str | None]) -> pa.Array:
+    """What ``word`` says of each value, asked once for each distinct one."""
+    distinct, inverse = _distinct(values)
+    return spread([word(each) for each in distinct.tolist()], pa.array(inverse))
+
+
+def _distinct(codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The values that there are, and for each code which of them it is."""
+    if not len(codes) or codes.dtype.kind != "u" or (highest := int(codes.max())) >= _SMALL:
+        return np.unique(codes, return_inverse=True)
+    there = np.zeros(highest + 1, np.intp)
+    there[codes] = 1
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
 def network_type(addresses: NDArray[np.uint8]) -> pa.Array:

@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from beespace.enrich import Who
 from beespace.enrich.kubernetes import Access
+from beespace.isa.ring_record import room
 from beespace.lang import Program
+from beespace.lang.maps.ring import ring_bytes
 from beespace.probes.execs import Execs
 from beespace.probes.flows import Flows, Moved
 from beespace.session.balanced import Balanced, balancer
@@ -55,8 +57,8 @@ class WatchOptions:
     ``access``: the Kubernetes API, ``kubelet`` that of this node, None without; ``node`` is this machine's name there.
     ``labels``: whether ``service.name`` may come from well-known labels of pods.  ``interfaces``: the devices whose
     every packet is counted; None: those that lead out of this host, unless one cgroup is watched.
-    ``costs``: there are rows of ``costs``.  ``max_cpu``: the share of one core that beespace may use; detail is left
-    out that costs more (:mod:`beespace.session.detail`).
+    ``drops``, ``costs``: there are rows of ``drops``, of ``costs``.  ``max_cpu``: the share of one core that beespace
+    may use; detail is left out that costs more (:mod:`beespace.session.detail`).
     """
 
     cgroup: Path | None = None
@@ -68,6 +70,7 @@ class WatchOptions:
     kubelet: Access | None = None
     labels: bool = False
     interfaces: tuple[str, ...] | None = None
+    drops: bool = True
     costs: bool = False
     max_cpu: float | None = None
 
@@ -82,6 +85,8 @@ class Watch:
         self._stack = ExitStack()
         self._flows = Flows()
         self._flows.flows.max_entries = options.max_flows
+        # A server that accepts for others hands every one of its connections over.
+        self._flows.moved.max_entries = ring_bytes(options.max_flows * room(Moved.layout.size))
         self._execs = Execs()
         self._lost: dict[str, int] = {}
         self.unattributed = Unattributed()
@@ -91,7 +96,6 @@ class Watch:
         self.detail = Detail.FULL
         self._stretch = 1.0
         self._budget = None if options.max_cpu is None else CpuBudget(options.max_cpu)
-        self.fill: Mapping[str, float] = {}  # how full each table of the kernel was then, 0 to 1
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -138,8 +142,8 @@ class Watch:
         return self
 
     def begin(self) -> None:
-        """Forget the packets that were counted until now."""
-        self._flows.flows.take()
+        """Forget the packets that were counted until now, but not whose they were."""
+        self._flow_rows.begin(self._flows.flows.take())
         self._flow_losses()
         self._drop_rows.take()
         self._uplinks.begin()
@@ -224,13 +228,13 @@ class Watch:
         self.interval, self.collected_at = now - before, time.time_ns()
         until = boottime_ns()
         taken = self._flows.flows.take()
-        self.fill = {"flows": taken[2] / self._options.max_flows}
+        full = taken[2] / self._options.max_flows
         # Twice as many flows in the next interval fit, too.
-        self._stretch = min(max(self.stretch * FILLED / max(self.fill["flows"], 1e-9), 1.0), LONGEST)
+        self._stretch = min(max(self.stretch * FILLED / max(full, 1e-9), 1.0), LONGEST)
         # What is in the table now was sent from cgroups that exist by now: known before it is named.
         self._cgroups.drain()
         # Drained after the map: who took a socket over in this interval owns its packets of this interval.
-        moved = {event.cookie: event for event in self._moved()}
+        moved = self._moved()
         dropped = self._drop_rows.take()
         self._flow_rows.begin(taken, moved)
         # Answers first: what they name may have been used at once.
@@ -242,12 +246,14 @@ class Watch:
             boot_offset=self._boot_offset(),
             interval=self.interval,
             lost=self._flow_losses(),
-            dropped=None if dropped is None else dropped.flows,
+            dropped=None if dropped is None else dropped.by_flow,
             names=self._names,
             detail=self.detail,
         )
         batches.append(batch)
-        if dropped is not None:
+        if dropped is not None and not self._options.drops:
+            batches.append(self._drop_rows.losses())
+        elif dropped is not None:
             batches.append(
                 self._drop_rows.batch(
                     dropped,
@@ -320,8 +326,15 @@ class Watch:
         """Whether clients of our cgroup may have called another address than packets show, and can be asked."""
         return self._who.processes.distrusted is None and balancer(self._cgroup)
 
-    def _moved(self) -> list[Moved]:
-        return list(self._flows.moved.events(0))
+    def _moved(self) -> list[pa.RecordBatch]:
+        ring: LiveRing = self._flows.moved.backend
+        taken: list[pa.RecordBatch] = []
+        more = True
+        while more:
+            drained = ring.take()
+            taken.append(drained.records)
+            more = drained.more
+        return taken
 
     def _flow_losses(self) -> Mapping[str, int]:
         now = {

@@ -7,6 +7,7 @@ fixed-width bytes, about 13 ns a row) and rows then take theirs.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,9 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 _OCTETS = pa.array([str(octet) for octet in range(256)])
-_V4_MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)  # RFC 4291, 2.5.5.2
+# Of an address its second half as a word: those bytes are ff ff (RFC 4291, 2.5.5.2).
+_V4_MASK = np.frombuffer(b"\xff\xff\xff\xff" + bytes(4), np.uint64)[0]
+_V4_MAPPED = np.frombuffer(b"\0\0\xff\xff" + bytes(4), np.uint64)[0]
 
 
 def octets(values: NDArray[Any]) -> Bytes:
@@ -28,7 +31,8 @@ def octets(values: NDArray[Any]) -> Bytes:
 
 def is_v4(addresses: Bytes) -> NDArray[np.bool_]:
     """Which of the addresses, shape ``(rows, 16)``, are IPv4 mapped into IPv6."""
-    return np.asarray((addresses[:, :12] == _V4_MAPPED).all(axis=1))
+    words = np.ascontiguousarray(addresses).view(np.uint64)
+    return np.asarray((words[:, 0] == 0) & (words[:, 1] & _V4_MASK == _V4_MAPPED))
 
 
 def text_column(values: Bytes) -> pa.Array:
@@ -36,13 +40,29 @@ def text_column(values: Bytes) -> pa.Array:
 
     Bytes that are not UTF-8 (a name cut inside a character, or never UTF-8 at all) become U+FFFD.
     """
-    distinct, indices = _distinct(values)
+    distinct, indices = distinct_rows(values)
     return _decode_text(distinct).take(indices)
+
+
+def spread(texts: Sequence[str | None], indices: pa.Array) -> pa.Array:
+    """The texts at ``indices``; what nobody has costs nothing."""
+    if all(text is None for text in texts):
+        return pa.nulls(len(indices), pa.string())
+    return pa.array(texts, pa.string()).take(indices)
+
+
+def padded(texts: pa.Array, width: int) -> NDArray[np.void]:
+    """Strings as ``char[width]``: cut, or filled with NULs, as the kernel has them."""
+    encoded = texts.dictionary_encode()
+    distinct = [(text or "").encode()[:width].ljust(width, b"\0") for text in encoded.dictionary.to_pylist()]
+    indices = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
+    found: NDArray[np.void] = np.frombuffer(b"".join([*distinct, bytes(width)]), f"V{width}")
+    return np.asarray(found[indices])
 
 
 def address_column(values: Bytes) -> pa.Array:
     """Addresses, shape ``(rows, 16)``, as text: ``::ffff:10.1.2.3`` is shown as ``10.1.2.3``."""
-    distinct, indices = _distinct(values)
+    distinct, indices = distinct_rows(values)
     v4 = is_v4(distinct)
     texts = np.empty(len(distinct), object)
     if v4.any():
@@ -68,7 +88,7 @@ def variable_column(octets: Bytes, starts: NDArray[np.intp], lengths: NDArray[np
     return _of_lengths(offsets, octets[places]) if text else _binary(offsets, octets[places])
 
 
-def _distinct(values: Bytes) -> tuple[Bytes, pa.Array]:
+def distinct_rows(values: Bytes) -> tuple[Bytes, pa.Array]:
     """The distinct rows, and for each row which one it is."""
     rows, width = values.shape
     if not width or not rows:

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from beespace.errors import KernelError
 from beespace.syscall import capabilities, refusal
@@ -31,6 +31,7 @@ _MESSAGE_TEXT = 1  # NLMSGERR_ATTR_MSG
 _NESTED, _TYPE = 0x8000, 0x3FFF
 _NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
+_AT_ONCE = 16  # requests; the kernel keeps up to 4 KiB for each answer until it is taken, and a socket has 208 KiB
 _ROOM = 1 << 17  # bytes; the kernel fills at most 32 KiB of a dump, and one interface can need more than 16 KiB
 
 Attributes: TypeAlias = Mapping[int, bytes]
@@ -119,18 +120,45 @@ class Netlink:
         except OSError as error:
             raise refusal.error(name, error.errno or 0, what, needs=(capabilities.NET_ADMIN,)) from error
 
+    def ask_each(self, name: str, type: int, bodies: Sequence[bytes], what: str) -> list[Message | None]:
+        """Send requests that have one answer each, and take those, in their order; None: there is no such thing.
+
+        Some of them are sent at once, so a request must not depend on what one before it does.
+        """
+        found: list[Message | None] = []
+        try:
+            for at in range(0, len(bodies), _AT_ONCE):
+                found += self._ask_some(name, type, bodies[at : at + _AT_ONCE], what)
+        except OSError as error:
+            raise refusal.error(name, error.errno or 0, what, needs=(capabilities.NET_ADMIN,)) from error
+        return found
+
+    def _ask_some(self, name: str, type: int, bodies: Sequence[bytes], what: str) -> list[Message | None]:
+        first = self._sequence + 1
+        self._sequence += len(bodies)
+        requests = (
+            _padded(_HEADER.pack(_HEADER.size + len(body), type, REQUEST, sequence, 0) + body)
+            for sequence, body in enumerate(bodies, first)
+        )
+        self._socket.send(b"".join(requests))
+        found: list[Message | None] = []
+        while len(found) < len(bodies):
+            for sequence, kind, flags, body in _parts(self._socket.recv(_ROOM)):
+                if sequence != first + len(found):
+                    continue  # the rest of an answer that nobody waited for
+                code = _code(body) if kind == _ERROR else 0
+                if code and code != -errno.ENOENT:
+                    raise _refused(name, -code, what, _sentence(body, kind, flags))
+                found.append(None if code else Message(kind, body))
+        return found
+
     def _answers(self, name: str, what: str) -> Iterator[Message]:
         while True:
-            data = self._socket.recv(_ROOM)
-            at = 0
-            while at + _HEADER.size <= len(data):
-                length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-                body = data[at + _HEADER.size : at + length]
-                at += length + 3 & ~3
+            for sequence, kind, flags, body in _parts(self._socket.recv(_ROOM)):
                 if sequence != self._sequence:
                     continue  # the rest of an answer that nobody waited for
                 if kind in (_ERROR, _DONE):
-                    code = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+                    code = _code(body)
                     if code < 0:
                         raise _refused(name, -code, what, _sentence(body, kind, flags))
                     return
@@ -154,6 +182,21 @@ class Netlink:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """The messages in ``data``: sequence, type, flags, and everything behind the header."""
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+        yield sequence, kind, flags, data[at + _HEADER.size : at + length]
+        at += length + 3 & ~3
+
+
+def _code(body: bytes) -> int:
+    """What an error or the end of a list says: 0, or an errno below it."""
+    code: int = struct.unpack_from("=i", body)[0] if len(body) >= 4 else 0
+    return code
 
 
 def _sentence(body: bytes, kind: int, flags: int) -> str:

@@ -32,14 +32,14 @@ class Peer(NamedTuple):
 
 
 def peers(
-    pid: int, cookies: Container[int], until: float, clock: Callable[[], float] = time.monotonic
-) -> tuple[dict[int, Peer], bool]:
+    pid: int, cookies: Container[int], until: float, clock: Callable[[], float] = time.thread_time
+) -> tuple[dict[int, Peer | None], bool]:
     """The peers of those sockets of process ``pid`` that have one of ``cookies``; whether it has no others.
 
-    Looks no longer than ``until``.  Raises :class:`~beespace.errors.KernelError` if we may not look.  A process that
-    has ended has no sockets.
+    None: a stream that is not connected yet.  Looks no longer than ``until`` (by ``clock``: CPU time).  Raises
+    :class:`~beespace.errors.KernelError` if we may not look.  A process that has ended has no sockets.
     """
-    found: dict[int, Peer] = {}
+    found: dict[int, Peer | None] = {}
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -60,8 +60,11 @@ def peers(
                     continue
                 cookie = int.from_bytes(same.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
                 if cookie in cookies:
-                    with suppress(OSError):  # not connected any more
+                    try:
                         found[cookie] = _peer(same)
+                    except OSError:  # not connected yet, or not any more
+                        if same.type == socket.SOCK_STREAM:
+                            found[cookie] = None
     finally:
         os.close(process)
     return found, True
