@@ -23,7 +23,9 @@ import fd_tracer
 import wires
 from flow_net import net, watched  # noqa: F401  # fixtures
 from pace import patience
-from watching import WATCH, Place, cgroup_root, environment, wait_until_attached
+from readiness import Readiness
+from resolver import resolver  # noqa: F401
+from watching import WATCH, Place, cgroup_root, environment
 
 from beespace.elf import read
 from beespace.errors import CompileError, KernelError, NotPermitted, NotSupported
@@ -33,6 +35,7 @@ from beespace.spec import ObjectSpec
 from beespace.syscall import bpf, mounts
 
 if TYPE_CHECKING:
+    from beespace.compiler.worker import Worker
     from beespace.lang import Program  # slow in a guest, where many files need only a loader
 
 Result = TypeVar("Result")
@@ -100,6 +103,16 @@ def no_leaks() -> Iterator[None]:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled programs of a test are kept for that run alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """A process that compiles IR."""
+    from beespace.compiler.worker import Worker  # only where something is compiled
+
+    vmlinux_btf()  # opened once for the process, not by a test
+    with Worker() as worker:
+        yield worker
 
 
 @pytest.fixture
@@ -278,15 +291,18 @@ def place() -> Iterator[Place]:
 
 @pytest.fixture
 def watch(place: Place) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts ``beespace watch`` on the test's cgroup, attached when the call returns."""
+    """Starts ``beespace watch`` on the test's cgroup, ready when the call returns."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*options: str, attached: bool = True, **more: Any) -> subprocess.Popen[str]:
+    def start(*options: str, ready: bool = True, **more: Any) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment(), **more}
-        process = subprocess.Popen([*WATCH, "--cgroup", str(place.path), *options], **pipes)
-        started.append(process)
-        if attached:
-            wait_until_attached(place.path, process, sum(each.poll() is None for each in started))
+        with contextlib.closing(Readiness()) as readiness:
+            if ready:
+                pipes["env"] = pipes["env"] | readiness.environment
+            process = subprocess.Popen([*WATCH, "--cgroup", str(place.path), *options], **pipes)
+            started.append(process)
+            if ready:
+                readiness.wait(process)
         return process
 
     yield start

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ for line in sys.stdin:
         near.recv(1000)
     print("done", flush=True)
 """
+HEADERS = 20 + 20 + 12  # IPv4, TCP, timestamps: of each segment of an established connection
 # The same without being asked.
 CHATTER = """
 import socket, time
@@ -68,6 +68,15 @@ class Place:
         return process, int(process.stdout.readline())
 
 
+def talk(talker: subprocess.Popen[str], echoes: int) -> int:
+    """Have a process of :data:`TALK` do so many; bytes that both sides sent."""
+    assert talker.stdin is not None and talker.stdout is not None
+    talker.stdin.write(f"{echoes}\n")
+    talker.stdin.flush()
+    assert talker.stdout.readline() == "done\n"
+    return 200 * echoes
+
+
 def cgroup_root() -> Path:
     for mount in Path("/proc/self/mounts").read_text().splitlines():
         _, where, kind, *_ = mount.split()
@@ -78,19 +87,6 @@ def cgroup_root() -> Path:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TERM": "xterm-256color", "NO_COLOR": ""}
-
-
-def wait_until_attached(place: Path, process: subprocess.Popen[Any], watchers: int = 1) -> None:
-    """Until the programs of so many watchers are attached to ``place``."""
-    deadline = time.monotonic() + patience(30)
-    while time.monotonic() < deadline:
-        shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(place)], capture_output=True, text=True)
-        if len(json.loads(shown.stdout.strip() or "[]")) >= 11 * watchers:
-            time.sleep(0.5)  # the iterators that look for older sockets run next
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError("beespace watch did not attach within 30 s")
 
 
 def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGINT) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 
+from beespace.cli.readiness import tell_ready
 from beespace.cli.showing import LIVE
 from beespace.cli.watch import watch_options
 from beespace.errors import StoreError, UsageError
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
             tables=sorted(facts),
             pace=Live(interval, options.duration),
             recorders=[recorder.sink],
+            begun=tell_ready,
             collected=recorder.collected,
             trouble=troubles.append,
         )

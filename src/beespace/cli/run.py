@@ -13,6 +13,7 @@ from typing import Any
 
 from beespace.cli.own_options import comments_of, print_content, words_of
 from beespace.cli.places import places
+from beespace.cli.readiness import tell_ready
 from beespace.errors import BeespaceError, UsageError
 from beespace.lang import Events, Global, Program
 from beespace.lang.log import Message
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         if printed is not None:
             rings["print"] = printed
         if rings or not _is_read_only(program):
-            for name, event in follow(rings, options.duration):
+            for name, event in follow(rings, options.duration, tell_ready):
                 show(name, event)
         _print_maps(probe, options.output == "json")
     return 0

@@ -11,6 +11,7 @@ from typing import Any
 
 from beespace.cli.own_options import plain, print_content, words_of
 from beespace.cli.places import pair, places
+from beespace.cli.readiness import tell_ready
 from beespace.errors import UsageError
 from beespace.kernel import load
 from beespace.kernel.links import Link, Where
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             _say(f"note: {note}")
         _print_iterators(links)
         if rings or any(not isinstance(link, IteratorLink) for link in links):
-            for name, event in follow(rings, options.duration):
+            for name, event in follow(rings, options.duration, tell_ready):
                 show(name, event, len(rings) > 1)
         loaded.detach()  # what is printed now does not change any more
         for name, events in rings.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from beespace.cli.readiness import tell_ready
 from beespace.cli.watch import watch_options
 from beespace.errors import StoreError, StoreInUse
 from beespace.session.cluster_news import ClusterNews
@@ -67,17 +68,17 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
             _say(said)
 
     def collected() -> None:
-        for note in (*news.take(), *left_out.take(watch.detail)):
-            _say(note)
+        notes = (*news.take(), *left_out.take(watch.detail))
         health.collected(
             began=watch.began,
             unattributed=watch.unattributed_packets,
-            fill=watch.fill,
             store=store.state,
             store_lost=store.total_lost,
             cluster=news.following,
             detail=watch.detail,
         )
+        for note in notes:  # said when the metrics have it: who reads this and asks them finds the same
+            _say(note)
 
     summary = pump(
         watch,
@@ -85,6 +86,7 @@ def _serve(options: argparse.Namespace, watch: Watch, store: StoreSink, health: 
         tables=("flows", "execs"),
         pace=Live(interval, options.duration, lambda: watch.stretch),
         own=lambda: watch.own,
+        begun=tell_ready,
         recorders=[store, health],
         collected=collected,
         trouble=trouble,

@@ -59,11 +59,12 @@ def show(
     recorders: Sequence[Sink] = (),
     collected: Callable[[], None] = lambda: None,
     own: Callable[[], Own] = Own,
+    begun: Callable[[], None] = lambda: None,
 ) -> int:
     """Run ``source`` to its end; the exit status.
 
     ``recorders`` see every batch and are closed; ``collected`` is called when each interval is over;
-    ``own`` is what beespace says of itself.
+    ``own`` is what beespace says of itself; ``begun`` is called when the first interval begins.
     """
     troubles: list[str] = []
     news = DetailNews()
@@ -89,6 +90,7 @@ def show(
             recorders=recorders,
             collected=over,
             own=own,
+            begun=begun,
             trouble=lambda error: troubles.append(str(error)),
             show=terminal.show if terminal is not None else _silent,
         )

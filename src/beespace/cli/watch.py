@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from beespace.cli.kubernetes import kubelet_access, kubernetes_access
+from beespace.cli.readiness import tell_ready
 from beespace.cli.showing import checked_tables, show, store_of
 from beespace.errors import UsageError
 from beespace.session.pace import Live
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
             recorders=recorders,
             collected=collected,
             own=lambda: watch.own,
+            begun=tell_ready,
         )
 
 
@@ -50,6 +52,8 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
     """What of the command line is for the probes."""
     if not 0 < options.max_flows <= 1 << 22:
         raise UsageError(f"--max-flows takes 1 to {1 << 22}, not {options.max_flows}")
+    tables = getattr(options, "tables", None) or ()
+    keeps = any(getattr(options, name, None) is not None for name in ("store", "record"))
     return WatchOptions(
         cgroup=Path(options.cgroup) if options.cgroup else None,
         max_flows=options.max_flows,
@@ -58,7 +62,8 @@ def watch_options(options: argparse.Namespace) -> WatchOptions:
         kubelet=kubelet_access(options),
         labels=options.service_labels,
         interfaces=_interfaces(options.interface),
-        costs="costs" in (getattr(options, "tables", None) or ()) or getattr(options, "costs", False),
+        drops=keeps or "drops" in tables,
+        costs="costs" in tables or getattr(options, "costs", False),
         max_cpu=getattr(options, "max_cpu", None),
         **({"node": options.node} if options.node else {}),
     )
