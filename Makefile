@@ -30,13 +30,14 @@ check: $(VENV)/.developer
 test: $(VENV)/.developer
 	tools/install-test-packages.sh
 	$(MAKE) check
-	BEESPACE_OBJECT_CACHE=$(OBJECTS) BEESPACE_LLVM_CACHE=$(OBJECTS) $(BIN)/pytest -q tests/oracle tests/kubernetes tests/kernel tests/pods
-	$(BIN)/pytest -q tests/vm
+	BEESPACE_OBJECT_CACHE=$(OBJECTS) BEESPACE_LLVM_CACHE=$(OBJECTS) tools/run-live-tests.sh $(BIN)/pytest \
+		tests/oracle tests/kubernetes tests/kernel tests/pods
+	tools/run-live-tests.sh $(BIN)/pytest tests/vm
 
-## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (about an hour)
+## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (two hours on two cores)
 test-kernels: $(VENV)/.developer
 	tools/install-test-packages.sh
-	$(BIN)/pytest -q tests/vm --tier full $(ARGS)
+	tools/run-live-tests.sh $(BIN)/pytest --tier full $(ARGS) tests/vm
 
 ## test-scale           many sockets, processes, addresses and DNS questions, and what they cost; needs root
 test-scale: $(VENV)/.developer
@@ -47,7 +48,9 @@ test-scale: $(VENV)/.developer
 test-cluster: $(VENV)/.developer
 	tests/cluster/install.sh
 	$(BIN)/python tests/cluster/kube_build.py
-	$(BIN)/pytest -q tests/cluster $(ARGS)
+	$(BIN)/python tests/cluster/base_image.py
+	$(BIN)/python tests/cluster/agent_image.py
+	$(BIN)/pytest -q tests/cluster --timeout=900 $(ARGS)
 
 ## unit                 only the fast tests
 unit: $(VENV)/.developer

@@ -62,6 +62,10 @@ class Cache:
         bytecode = Share(self.bytecode, self.bytecode, writable=True)
         return [objects, bytecode, Share(ROOT, ROOT), Share(self.wanted, self.wanted)]
 
+    def results(self, kernel: Kernel) -> Path:
+        """Where the results of a kernel stand as they come, a JSON object a line."""
+        return self.folder / f"results-{kernel.name}.jsonl"
+
     def environment(self) -> dict[str, str]:
         """What pytest runs with, here and in guests."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
@@ -163,6 +167,7 @@ class Matrix:
 
     def _all(self, kernel: Kernel, wanted: list[Inner]) -> None:
         began = time.monotonic()
+        self._cache.results(kernel).unlink(missing_ok=True)
         batches = [[inner] for inner in wanted if inner.fresh]
         batches.insert(0, [inner for inner in wanted if not inner.fresh])
         restarts = RESTARTS
@@ -179,8 +184,6 @@ class Matrix:
         self.summaries.append(
             f"{kernel.name}: {len(found)} tests, {time.monotonic() - began:.0f} s, of which {inside:.0f} s in the tests"
         )
-        told = {name: [result.outcome, round(result.seconds, 2), result.text] for name, result in found.items()}
-        (self._cache.folder / f"results-{kernel.name}.json").write_text(json.dumps(told))
 
     def _one_guest(self, kernel: Kernel, wanted: list[Inner]) -> str | None:
         """Run tests in a guest; why it ended before its time, if it did: then one more test has failed."""
@@ -228,7 +231,10 @@ class Matrix:
             return [inner for inner in tests if (kernel.name, inner.name) not in self._results]
 
     def _put(self, kernel: Kernel, test: str, result: Result) -> None:
+        told = {"test": test, "outcome": result.outcome, "seconds": round(result.seconds, 2), "text": result.text}
         with self._known:
+            with self._cache.results(kernel).open("a") as results:  # all kernels take an hour: somebody reads along
+                results.write(json.dumps(told) + "\n")
             self._results[kernel.name, test] = result
             self._known.notify_all()
 
@@ -255,7 +261,10 @@ class Run:
                 self.started = record["started"]
             elif "id" in record:
                 self.started = None
-                self._put(record["id"], Result(record["outcome"], record["text"], record["seconds"]))
+                text = record["text"]
+                if record["outcome"] == "failed":  # of a skip, its reason alone
+                    text += "".join(f"\n--- {name} ---\n{content}" for name, content in record["sections"])
+                self._put(record["id"], Result(record["outcome"], text, record["seconds"]))
 
     def text(self) -> str:
         return b"".join(self.output).decode(errors="replace")[-5000:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def test_after_the_panic():
 @pytest.mark.fresh_kernel
 def test_in_a_kernel_of_its_own():
     assert not MARK.exists()
+
+@pytest.mark.host_only
+def test_of_this_machine():
+    assert not IN_GUEST
 """
 
 
@@ -54,7 +59,7 @@ def test_every_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "src").symlink_to(matrix.ROOT / "src")
     (tmp_path / "tests" / "kernel").mkdir(parents=True)
     (tmp_path / "tests" / "kernel" / "test_own.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = fresh_kernel\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n fresh_kernel\n host_only\n")
     monkeypatch.setattr(matrix, "ROOT", tmp_path)
     monkeypatch.delenv("BEESPACE_OBJECT_CACHE", raising=False)
 
@@ -71,7 +76,7 @@ def test_every_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         }  # fmt: skip
     finally:
         running.close()
-    assert {name: result.outcome for name, result in results.items()} == {
+    expected = {
         "test_passes": "passed",
         "test_fails": "failed",
         "test_skips": "skipped",
@@ -80,6 +85,12 @@ def test_every_result_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "test_after_the_panic": "passed",
         "test_in_a_kernel_of_its_own": "passed",
         "test_that_is_not_there": "failed",
+    }
+    assert {name: result.text for name, result in results.items() if result.outcome != expected[name]} == {}
+    assert results.keys() == expected.keys()
+    told = [json.loads(line) for line in cache.results(kernel).read_text().splitlines()]
+    assert {each["test"].partition("::")[2]: each["outcome"] for each in told} == {
+        name: result.outcome for name, result in results.items()
     }
     assert "assert (True and 1 == 2)" in results["test_fails"].text
     assert "printed before" in results["test_fails"].text

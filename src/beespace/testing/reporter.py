@@ -13,14 +13,16 @@ import pytest
 
 
 class Reporter:
-    """Tells what becomes of the tests in ``names``."""
+    """Tells what becomes of the tests in ``names``, which run in that order; None: all there are."""
 
-    def __init__(self, descriptor: int, names: list[str]) -> None:
+    def __init__(self, descriptor: int, names: list[str] | None) -> None:
         self._descriptor, self._names = descriptor, names
         self._reports: list[pytest.TestReport] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self._names is None:
+            return
         order = {name: number for number, name in enumerate(self._names)}
         items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
 
@@ -32,7 +34,7 @@ class Reporter:
         outcomes = {report.outcome for report in reports}
         outcome = next(each for each in ("failed", "skipped", "passed") if each in outcomes)
         told = [report for report in reports if report.outcome == outcome != "passed"]
-        self._tell({
+        self.tell({
             "id": nodeid,
             "outcome": outcome,
             "text": "\n\n".join(_text(report) for report in told),
@@ -40,7 +42,8 @@ class Reporter:
             "seconds": sum(report.duration for report in reports),
         })  # fmt: skip
 
-    def _tell(self, record: dict[str, object]) -> None:
+    def tell(self, record: dict[str, object]) -> None:
+        """Write a line of JSON."""
         line = memoryview(json.dumps(record).encode() + b"\n")
         while line:
             line = line[os.write(self._descriptor, line) :]
