@@ -16,6 +16,8 @@ from pathlib import Path
 import base_image
 import kube_build as build
 
+from beespace import __version__
+
 ROOT = Path(__file__).parents[2]
 PYTHON = "3.13"  # of base_image
 AGENT = "docker.io/local/beespace:{version}"
@@ -91,4 +93,4 @@ def _settings() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(agent(sys.argv[1]))
+    print(agent(__version__))

@@ -16,14 +16,5 @@ mount mount
 ethtool ethtool
 dpkg-deb dpkg
 LIST
-if [ -z "$need" ]; then
-    echo "tests/cluster: everything is installed"
-    exit 0
-fi
-if [ "$(id -u)" -ne 0 ]; then
-    echo "tests/cluster: run as root to install:$need" >&2
-    exit 3
-fi
-export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086  # a list of package names
-apt-get install -y --no-install-recommends $need || { apt-get update && apt-get install -y --no-install-recommends $need; }
+"$(dirname "$0")/../../tools/install-missing.sh" tests/cluster $need

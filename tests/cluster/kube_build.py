@@ -4,7 +4,7 @@ Debian 12 is the last one whose source package is the whole of Kubernetes (later
 1.20.2 on every machine.  Everything comes through apt, with folders of its own, from the archive that the machine's apt
 sources name (``BEESPACE_DEBIAN_MIRROR=URL`` names another); packages are unpacked into the cache, not installed.
 
-    python tests/cluster/build.py           # about 5 minutes on two idle cores, 2 GB while it builds, 0.4 GB after
+    python tests/cluster/kube_build.py           # about 5 minutes on two idle cores, 2 GB while it builds, 0.4 GB after
 """
 
 from __future__ import annotations

@@ -85,7 +85,13 @@ def settled(cluster: Cluster) -> None:
 
     cluster.until(heard, "the kubelets have renewed their leases")
     cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s")
-    cluster.kubectl("wait", "pods", "--selector=app=web", f"--namespace={shop.NAMESPACE}", "--for=condition=Ready")
+    cluster.until(
+        lambda: all(ready(pod) for pod in cluster.pods(shop.NAMESPACE, "app=web")), "the web's pods are ready"
+    )
+
+
+def ready(pod: dict[str, Any]) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"]["conditions"])
 
 
 def test_a_rolling_update_under_load(cluster: Cluster) -> None:

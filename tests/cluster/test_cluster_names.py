@@ -26,6 +26,7 @@ SOURCES = {
     "tick": ("tick", "CronJob"),
 }
 REMOTE = ("remote_pod", "remote_namespace", "remote_node", "remote_workload", "remote_workload_kind")
+SHOWN = ("node", "role", "namespace", "pod_name", "workload", *REMOTE, "remote_service", "tx_bytes")  # by `pytest -s`
 Row = dict[str, Any]
 
 
@@ -163,6 +164,7 @@ def test_the_acceptances_question(run: Run) -> None:
     found: dict[str, int] = {}
     packets: dict[str, int] = {}
     for row in run.sums:
+        print(json.dumps(row))
         # Behind another node's port nobody here knows who it is
         assert row["remote_workload"] == "web" or (row["workload"], row["remote_workload"]) == ("client", None)
         found[row["workload"]] = found.get(row["workload"], 0) + row["sent"]
@@ -255,9 +257,35 @@ def test_watch_for_a_while(cluster: Cluster) -> None:
             # Who controls a pod is asked for when it is first talked to, and a row that was shown stays as it was.
             assert row["workload"] in (None, here) and row["remote_workload"] in (None, there)
             assert row["remote_service"] == ("web" if row["role"] == "client" else None)
-            if row["workload"] and row["remote_workload"]:
+            if row["workload"] and row["remote_workload"] and row["role"] not in sides:
                 sides.add(row["role"])
+                print(json.dumps({name: row[name] for name in SHOWN}))
     assert sides == {"client", "server"}
+
+
+def test_the_doctor_of_a_node(cluster: Cluster) -> None:
+    """Each feature is there, or it is said why not; what a node has that a host has not is there."""
+    for machine in cluster.machines.values():
+        asking = [
+            *agents.BEESPACE,
+            "doctor",
+            "-o",
+            "json",
+            f"--kubeconfig={cluster.kubeconfig}",
+            f"--node={machine.node}",
+        ]
+        done = subprocess.run(
+            machine.inside(asking), capture_output=True, text=True, env={**os.environ, **agents.ENVIRONMENT}
+        )
+        found = {each["feature"]: each for each in map(json.loads, done.stdout.splitlines())}
+        for each in found.values():
+            print(machine.node, "ok" if each["available"] else "--", each["feature"], each["why"], sep="  ")
+            assert each["why"]
+            assert each["available"] or each["help"], each
+        assert found["container runtime"]["available"]
+        for kind in ("pods", "services", "endpointslices", "nodes", "namespaces"):
+            assert found[f"Kubernetes {kind}"]["available"]
+        assert found["least privilege of flows"]["available"]
 
 
 def total(rows: list[Row], column: str) -> int:

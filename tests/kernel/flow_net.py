@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 from pace import patience
+from readiness import Readiness
+from watching import cgroup_root
 
 __all__ = ["Net", "Watch", "cgroup_root", "line", "lose", "lost", "net", "of", "sh", "total", "watched"]
 
@@ -68,14 +70,6 @@ def sh(command: str) -> None:
     subprocess.run(command.split(), check=True, capture_output=True)
 
 
-def cgroup_root() -> Path:
-    for mount in Path("/proc/self/mounts").read_text().splitlines():
-        _, where, kind, *_ = mount.split()
-        if kind == "cgroup2":
-            return Path(where)
-    pytest.skip("no cgroup v2 is mounted here")
-
-
 @pytest.fixture
 def net() -> Iterator[Net]:
     name = f"bst{os.getpid()}x"
@@ -112,22 +106,19 @@ class Watch:
     def __init__(self, cgroup: Path, *options: str, netns: str | None = None) -> None:
         command = [] if netns is None else ["nsenter", f"--net=/run/netns/{netns}"]
         command += [sys.executable, "-m", "beespace", "watch", "-o", "json", "--cgroup", str(cgroup), *options]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "BEESPACE_READY": "1"}
+        self._readiness = Readiness()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **self._readiness.environment}
         # A pipe that nobody reads would stop it.
         self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop() or by who started it
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.PIPE, text=True, env=environment)
 
-    def wait_until_attached(self, cgroup: Path) -> None:
-        deadline = time.monotonic() + patience(30)
-        while time.monotonic() < deadline:
-            tree = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
-            if len(json.loads(tree.stdout.strip() or "[]")) >= 11:
-                time.sleep(0.5)  # the iterators that look for older sockets run next
-                return
-            if self.process.poll() is not None:
-                raise AssertionError(self.process.communicate()[1])
-            time.sleep(0.05)
-        raise AssertionError("beespace watch did not attach within 30 s")
+    def wait_until_ready(self) -> None:
+        """Until every program is attached and every older socket has been looked at."""
+        self._readiness.wait(self.process)
+
+    def close(self) -> None:
+        self.output.close()
+        self._readiness.close()
 
     def stop(self) -> list[dict[str, Any]]:
         self.process.send_signal(signal.SIGINT)
@@ -145,7 +136,7 @@ def watched(net: Net) -> Iterator[Callable[..., Watch]]:
     def start(*options: str, side: int | None = None) -> Watch:
         running = Watch(net.cgroup, *options, netns=None if side is None else f"{net.name}{side}")
         started.append(running)
-        running.wait_until_attached(net.cgroup)
+        running.wait_until_ready()
         return running
 
     yield start
@@ -153,7 +144,7 @@ def watched(net: Net) -> Iterator[Callable[..., Watch]]:
         if each.process.poll() is None:
             each.process.kill()
             each.process.communicate()
-        each.output.close()
+        each.close()
 
 
 def of(rows: list[dict[str, Any]], local: list[Any], remote: list[Any]) -> list[dict[str, Any]]:

@@ -6,10 +6,31 @@ import json
 import os
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ir_programs import (
+    EQ,
+    MAP,
+    NE,
+    RING,
+    SOCKET,
+    STACK,
+    TRUSTED,
+    UNTRUSTED,
+    VALUE,
+    add,
+    call,
+    ctx,
+    is_,
+    n,
+    null,
+    open_module,
+    out,
+    passes,
+    program,
+    put,
+)
 
 from beespace.compiler import ir
 from beespace.compiler.ir import (
@@ -21,8 +42,6 @@ from beespace.compiler.ir import (
     AtomicAdd,
     Binary,
     BinaryOp,
-    Compare,
-    CompareOp,
     Const,
     ContextField,
     Convert,
@@ -36,8 +55,6 @@ from beespace.compiler.ir import (
     CoreStruct,
     Declare,
     Evaluate,
-    Expression,
-    Function,
     GlobalAddress,
     GlobalDefinition,
     Helper,
@@ -49,84 +66,24 @@ from beespace.compiler.ir import (
     MapDefinition,
     Module,
     Offset,
-    Parameter,
     PointerType,
-    Region,
     Return,
     Section,
     Slot,
     StackSlot,
-    Statement,
     Store,
     Zero,
 )  # fmt: skip
 from beespace.compiler.worker import Worker
 from beespace.elf import read
 from beespace.isa import MapType, disassemble
-from beespace.isa.helpers import HELPERS
-from beespace.kernel import LoadedObject, RingBuffer, load, vmlinux_btf
-from beespace.schema import Event, Kind
+from beespace.kernel import LoadedObject, RingBuffer
+from beespace.schema import Event
 from beespace.types import Pid, Text, Timestamp, text, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
-CTX = PointerType(Region.CONTEXT)
-VALUE = PointerType(Region.MAP_VALUE)
-PACKET = PointerType(Region.PACKET)
-MAP = PointerType(Region.MAP)
-RING = PointerType(Region.RING)
-STACK = PointerType(Region.STACK)
-SOCKET = PointerType(Region.SOCKET)
-TRUSTED = PointerType(Region.KERNEL_TRUSTED)
-UNTRUSTED = PointerType(Region.KERNEL_UNTRUSTED)
-USER = PointerType(Region.USER)
-EQ, NE, LT, LE, GT = CompareOp.EQ, CompareOp.NE, CompareOp.LT, CompareOp.LE, CompareOp.GT
 ANY = Const(0, U64)  # BPF_ANY
-EGRESS = "cgroup_skb/egress"
-ctx = Local("ctx", CTX)
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    vmlinux_btf()  # opened once for the process, not by a test
-    with Worker() as worker:
-        yield worker
-
-
-def n(value: int, type: ir.Type = U32) -> Const:
-    return Const(value, type)
-
-
-def null(type: ir.Type) -> Const:
-    return Const(0, type)
-
-
-def is_(op: CompareOp, left: Expression, right: Expression) -> Compare:
-    return Compare(op, left, right)
-
-
-def add(left: Expression, right: Expression) -> Binary:
-    return Binary(BinaryOp.ADD, left, right)
-
-
-def program(*body: Statement, name: str = "f", section: str = EGRESS, slots: tuple[Slot, ...] = ()) -> Function:
-    return Function(name, (Parameter("ctx", CTX),), I32, body, section, slots, fallback=1)
-
-
-def passes(value: Expression | int = 1) -> Return:
-    return Return(Const(value, I32) if isinstance(value, int) else Convert(value, I32))
-
-
-def out(name: str = "out", kind: Kind = u64, size: int = 8) -> GlobalDefinition:
-    return GlobalDefinition(name, kind, Section.BSS, bytes(size))
-
-
-def put(value: Expression, name: str = "out") -> Store:
-    return Store(GlobalAddress(name), value if value.type == U64 else Convert(value, U64))
-
-
-def call(name: str, type: ir.Type, *arguments: Expression) -> Helper:
-    return Helper(HELPERS[name].number, name, arguments, type)
 
 
 def lookup(map: str, slot: str = "key", type: ir.Type = VALUE) -> Helper:
@@ -135,10 +92,6 @@ def lookup(map: str, slot: str = "key", type: ir.Type = VALUE) -> Helper:
 
 def of_task(name: str, kind: ir.CoreKind, *more: CoreMember | CoreElement) -> CoreAccess:
     return CoreAccess("task_struct", (CoreMember(name, kind), *more))
-
-
-def open_module(worker: Worker, module: Module, **variables: int) -> LoadedObject:
-    return load(read(worker.build(module).object, module.name), variables=variables)
 
 
 def run(loaded: LoadedObject, packet: bytes = bytes(64), name: str = "f") -> int:

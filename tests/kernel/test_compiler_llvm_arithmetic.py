@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -45,12 +43,6 @@ pytestmark = pytest.mark.kernel
 INTS = (U8, U16, U32, U64, I8, I16, I32, I64)
 INPUTS = 4
 CONTEXT = ir.PointerType(ir.Region.CONTEXT)
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    with Worker() as worker:
-        yield worker
 
 
 def wrap(value: int, type: ir.Type) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ir_programs import CTX, TRUSTED
 
 from beespace.btf import Btf, Function, FunctionPrototype, Kind
 from beespace.compiler import ir
@@ -37,8 +37,6 @@ from beespace.compiler.ir import (
     Local,
     Module,
     Parameter,
-    PointerType,
-    Region,
     Return,
     Section,
     Statement,
@@ -52,19 +50,10 @@ from beespace.types import u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
-CTX = PointerType(Region.CONTEXT)
-TRUSTED = PointerType(Region.KERNEL_TRUSTED)
 TASK = CorePointer(CoreStruct("task_struct"))
 FROM_PID = CorePrototype(TASK, (CoreInt(4, True),))
 RELEASE = CorePrototype(None, (TASK,))
 TGID = ir.CoreAccess("task_struct", (ir.CoreMember("tgid", CoreInt(4, True)),))
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    vmlinux_btf()
-    with Worker() as worker:
-        yield worker
 
 
 def program(*body: Statement) -> ir.Function:

@@ -6,9 +6,30 @@ import os
 import re
 import struct
 from array import array
-from collections.abc import Iterator
 
 import pytest
+from ir_programs import (
+    CTX,
+    EQ,
+    GT,
+    NE,
+    PACKET,
+    STACK,
+    TRUSTED,
+    UNTRUSTED,
+    USER,
+    VALUE,
+    add,
+    call,
+    ctx,
+    is_,
+    n,
+    open_module,
+    out,
+    passes,
+    program,
+    put,
+)
 
 from beespace.compiler import ir
 from beespace.compiler.ir import (
@@ -25,8 +46,6 @@ from beespace.compiler.ir import (
     BinaryOp,
     Break,
     Call,
-    Compare,
-    CompareOp,
     Const,
     ContextField,
     Continue,
@@ -67,52 +86,20 @@ from beespace.compiler.worker import Build, Worker
 from beespace.elf import read
 from beespace.isa import MapType, disassemble
 from beespace.isa.helpers import HELPERS
-from beespace.kernel import LoadedObject, load, vmlinux_btf
+from beespace.kernel import load
 from beespace.types import array as array_of
 from beespace.types import u8, u32, u64
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_leaks")]
 
-CTX = PointerType(Region.CONTEXT)
-VALUE = PointerType(Region.MAP_VALUE)
-PACKET = PointerType(Region.PACKET)
-STACK = PointerType(Region.STACK)
-TRUSTED = PointerType(Region.KERNEL_TRUSTED)
-UNTRUSTED = PointerType(Region.KERNEL_UNTRUSTED)
-USER = PointerType(Region.USER)
-EQ, NE, LT, LE, GT = CompareOp.EQ, CompareOp.NE, CompareOp.LT, CompareOp.LE, CompareOp.GT
-ctx = Local("ctx", CTX)
 LEN, PROTOCOL, DATA, DATA_END = 0, 16, 76, 80  # struct __sk_buff
 RAW = "raw_tp/sched_switch"
 PACKETS = "lwt_in"  # up to Linux 6.12, a test run of cgroup programs gives them no packet, although they may read one
 ETHERNET = bytes(12) + b"\x08\x00"  # the test run takes it off again
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    vmlinux_btf()  # opened once for the process, not by a test
-    with Worker() as worker:
-        yield worker
-
-
-def n(value: int, type: ir.Type = U32) -> Const:
-    return Const(value, type)
-
-
-def is_(op: CompareOp, left: Expression, right: Expression) -> Compare:
-    return Compare(op, left, right)
-
-
-def add(left: Expression, right: Expression) -> Binary:
-    return Binary(BinaryOp.ADD, left, right)
-
-
 def masked(value: Expression, mask: int) -> Binary:
     return Binary(BinaryOp.AND, value, Const(mask, value.type))
-
-
-def call(name: str, type: ir.Type, *arguments: Expression) -> ir.Helper:
-    return ir.Helper(HELPERS[name].number, name, arguments, type)
 
 
 def skb(offset: int, type: ir.Type = U32) -> Load:
@@ -121,28 +108,6 @@ def skb(offset: int, type: ir.Type = U32) -> Load:
 
 def packet(offset: int) -> Convert:
     return Convert(skb(offset), PACKET)
-
-
-def program(
-    *body: Statement, section: str = "cgroup_skb/egress", slots: tuple[Slot, ...] = (), name: str = "f"
-) -> Function:
-    return Function(name, (Parameter("ctx", CTX),), I32, body, section, slots, fallback=1)
-
-
-def passes(value: int = 1) -> Return:
-    return Return(Const(value, I32))
-
-
-def out(name: str = "out") -> GlobalDefinition:
-    return GlobalDefinition(name, u64, Section.BSS, bytes(8))
-
-
-def put(value: Expression, name: str = "out") -> Store:
-    return Store(GlobalAddress(name), value if value.type == U64 else Convert(value, U64))
-
-
-def open_module(worker: Worker, module: Module) -> LoadedObject:
-    return load(read(worker.build(module).object, module.name))
 
 
 def result(worker: Worker, module: Module, data: bytes = bytes(64), name: str = "out") -> int | bytes:

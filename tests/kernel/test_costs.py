@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from pace import patience
-from watching import TALK, Place, end, rows_of
+from watching import HEADERS, TALK, Place, end, rows_of, talk
 
 from beespace.session.detail import Detail
 from beespace.session.running import RunningProgram
@@ -21,22 +21,11 @@ from beespace.stream import Batch
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
-HEADERS = 20 + 20 + 12  # IPv4, TCP, timestamps: of each segment of an established connection
-
 
 def bpftool(what: str, number: int) -> dict[str, Any]:
     done = subprocess.run(["bpftool", "-j", what, "show", "id", str(number)], capture_output=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-def talk(talker: subprocess.Popen[str], echoes: int) -> int:
-    """Bytes that both sides sent."""
-    assert talker.stdin is not None and talker.stdout is not None
-    talker.stdin.write(f"{echoes}\n")
-    talker.stdin.flush()
-    assert talker.stdout.readline() == "done\n"
-    return 200 * echoes
 
 
 def of(batches: list[Batch], table: str) -> list[dict[str, Any]]:
@@ -162,7 +151,7 @@ def test_the_command_says_what_it_left_out(
     shown = tmp_path / "rows.json"
     options = ("-o", "json", "--max-cpu", "0.0001%", "--interval", "100ms", "--port", str(port))
     with shown.open("w") as stream:
-        process = watch("flows", "costs", *options, stdout=stream, attached=False)
+        process = watch("flows", "costs", *options, stdout=stream, ready=False)
     sent = 0
     deadline = time.monotonic() + patience(60)
     while '"detail":"owners"' not in (rows := shown.read_text()):

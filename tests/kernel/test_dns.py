@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,33 +69,6 @@ thread.join()
 print(got, flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def resolver(net: Net) -> Iterator[str]:
-    """dnsmasq on side 1."""
-    program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
-    if shutil.which(program) is None:
-        pytest.skip("dnsmasq is not installed: apt-get install dnsmasq-base")
-    command = [
-        "nsenter", f"--net=/run/netns/{net.name}1", program, "--keep-in-foreground", "--no-resolv", "--no-hosts",
-        "--conf-file=/dev/null", "--user=root", "--pid-file=", "--bind-interfaces", "--interface=v0",
-        "--address=/load.test/10.99.0.1", f"--host-record=web.test,{net.addresses[1]},{net.addresses6[1]},600",
-        "--cname=www.test,web.test", "--local=/test/", "--cache-size=0", "--log-facility=-",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        sockets = ["nsenter", f"--net=/run/netns/{net.name}1", "ss", "-Hlun", "sport = :53"]
-        deadline = time.monotonic() + patience(20)
-        while not subprocess.run(sockets, capture_output=True, text=True).stdout:
-            if process.poll() is not None or time.monotonic() > deadline:
-                assert process.stderr is not None
-                raise AssertionError(process.stderr.read())
-            time.sleep(0.1)
-        yield net.addresses[1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def answered(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:

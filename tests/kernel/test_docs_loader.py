@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import blocks, page
 
 from beespace.hooks import ALIASES, HOOKS
 from beespace.kernel.links import _KINDS
 from beespace.kernel.maps.kinds import CLASSES
 
-TEXT = (Path(__file__).parents[2] / "docs" / "loader.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+TEXT = page("loader")
+EXAMPLES = blocks(TEXT, "python")
 
 
 @pytest.fixture
 def names(object_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    [source] = re.findall(r"```c\n(// execs\.bpf\.c\n.*?)```", TEXT, re.DOTALL)
+    [source] = [block for block in blocks(TEXT, "c") if block.startswith("// execs.bpf.c\n")]
     file = object_file(source)
     file.rename(file.with_name("execs.bpf.o"))
     monkeypatch.chdir(file.parent)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks, page
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
 
-TEXT = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
+BLOCKS = blocks(page("testing"), "python")
 EXAMPLES = [each for each in BLOCKS if "simulate(" in each and not each.startswith("# ")]  # others are files
 
 

@@ -9,26 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 from pace import patience
+from pages import ROOT
 
 pytestmark = pytest.mark.kernel
 
-ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs" / "tutorial.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = {
-    text.split("\n", 1)[0].removeprefix("# "): text.split("\n", 1)[1]
-    for kind, text in BLOCK.findall(TEXT)
-    if kind == "python"
-}
-COMMANDS = [
-    line.removeprefix("sudo ")
-    for kind, text in BLOCK.findall(TEXT)
-    if kind == "sh"
-    for line in text.splitlines()
-    if "beespace " in line and "pip" not in line
-]
+TEXT = pages.page("tutorial")
+FILES = {text.split("\n", 1)[0].removeprefix("# "): text.split("\n", 1)[1] for text in pages.blocks(TEXT, "python")}
+COMMANDS = [line.removeprefix("sudo ") for line in pages.lines(TEXT, "sh") if "beespace " in line and "pip" not in line]
 
 
 @pytest.fixture
@@ -81,17 +71,20 @@ def test_events(page: Path) -> None:
     assert "--only-pid" in beespace(page, COMMANDS[5])
 
 
+@pytest.mark.host_only
 def test_a_histogram(page: Path) -> None:
     out = beespace(page, COMMANDS[6])
     assert re.search(r"\d.*\|@*", out), out
 
 
+@pytest.mark.host_only
 def test_what_is_wrong(page: Path) -> None:
     out = beespace(page, COMMANDS[7], status=1)
-    line = next(text for kind, text in BLOCK.findall(TEXT) if kind == "text" and text.startswith("wrong.py"))
+    line = next(text for text in pages.blocks(TEXT, "text") if text.startswith("wrong.py"))
     assert line.strip() in out
 
 
+@pytest.mark.host_only
 def test_an_object(page: Path) -> None:
     beespace(page, COMMANDS[8])
     out = said(page, sys.executable, "-m", "beespace", "run", "waits.bpf.o", "--for", f"{patience(1)}s")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pace import wait_for
 from since import compiled_since
 
 from beespace.session.files import program_of
@@ -347,8 +348,7 @@ def signals(probe: Any, tmp_path: Path) -> None:
 def softirqs(probe: Any, tmp_path: Path) -> None:
     timer = 1
     before = probe.count[timer]
-    time.sleep(0.3)
-    assert probe.count[timer] > before
+    wait_for(lambda: probe.count[timer] > before, "no timer ran")  # an idle machine may have none for a while
     assert 0 < probe.time[timer] < 60e9
 
 

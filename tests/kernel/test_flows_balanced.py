@@ -29,10 +29,12 @@ COLUMNS = [
     *("local_address", "local_port", "remote_address", "remote_port", "target_address", "target_port", "role"),
     *("process_pid", "tx_packets", "rx_packets"),
 ]
+# The server says how it stands when all that it sent was acknowledged; nothing moves any more when the client does.
 COMMON = """
-import json, socket, struct, sys
+import fcntl, json, socket, struct, sys, time
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 def said(sock):
+    while struct.unpack("i", fcntl.ioctl(sock, 0x5411, bytes(4)))[0]: time.sleep(0.01)  # SIOCOUTQ
     packets = dict(zip(("out", "in"), struct.unpack_from("=II", sock.getsockopt(6, 11, 256), 136)))
     print(json.dumps({"local": sock.getsockname()[:2], "peer": sock.getpeername()[:2], **packets}), flush=True)
 """
@@ -53,8 +55,9 @@ CLIENT = (
     + """
 sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 sock.sendall(bytes(300_000)); sock.recv(4, socket.MSG_WAITALL)
-said(sock)
-for _ in sys.stdin: sock.sendall(b"y"); sock.recv(1); said(sock)
+for wish in sys.stdin:
+    if wish == "again\\n": sock.sendall(b"y"); sock.recv(1)
+    else: said(sock)
 """
 )
 
@@ -133,10 +136,17 @@ def call(net: Net, server: str, address: str, port: int) -> tuple[Process, Proce
     return net.start(0, CLIENT, address, port), serving
 
 
-def again(calling: Process) -> None:
+def tell(calling: Process, wish: str) -> None:
     assert calling.stdin is not None
-    calling.stdin.write("\n")
+    calling.stdin.write(f"{wish}\n")
     calling.stdin.flush()
+
+
+def counted(calling: Process, serving: Process) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both sockets say when their connection rests."""
+    server = json.loads(line(serving))
+    tell(calling, "count")
+    return json.loads(line(calling)), server
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -147,12 +157,12 @@ def test_service_and_back_end_in_one_row(balanced: Net, version: int) -> None:
         calling, serving = call(balanced, backend, service, 80)
         found: list[dict[str, Any]] = []
         for _ in range(100):  # on a machine that is busy, the answer may come with a later packet
-            client, server = json.loads(line(calling)), json.loads(line(serving))
+            client, server = counted(calling, serving)
             found += rows(watch)
             ours = [row for row in found if row["process_pid"] == calling.pid]
             if ours[-1]["target_address"] is not None:
                 break
-            again(calling)
+            tell(calling, "again")
         assert not [note for note in watch.notes if "balance" in note]
     assert client["peer"] == [service, 80], "the balancer hides the back-end from its client"
     assert {(row["remote_address"], row["remote_port"], row["role"]) for row in ours} == {(backend, PORT, "client")}
@@ -165,8 +175,8 @@ def test_service_and_back_end_in_one_row(balanced: Net, version: int) -> None:
 
 def test_who_called_the_back_end_itself(balanced: Net) -> None:
     with Watch(WatchOptions(cgroup=balanced.cgroup)) as watch:
-        calling, _ = call(balanced, balanced.addresses[1], balanced.addresses[1], PORT)
-        assert line(calling)
+        calling, serving = call(balanced, balanced.addresses[1], balanced.addresses[1], PORT)
+        counted(calling, serving)
         (ours,) = [row for row in rows(watch) if row["process_pid"] == calling.pid]
     assert (ours["remote_address"], ours["target_address"]) == (balanced.addresses[1], None)
 
@@ -174,8 +184,8 @@ def test_who_called_the_back_end_itself(balanced: Net) -> None:
 def test_a_connection_that_is_closed_by_then_has_no_target(balanced: Net) -> None:
     """Nobody can be asked; the row is right, and says less."""
     with Watch(WatchOptions(cgroup=balanced.cgroup)) as watch:
-        calling, _ = call(balanced, balanced.addresses[1], SERVICE, 80)
-        client = json.loads(line(calling))
+        calling, serving = call(balanced, balanced.addresses[1], SERVICE, 80)
+        client, _ = counted(calling, serving)
         calling.communicate()
         (ours,) = [row for row in rows(watch) if row["process_pid"] == calling.pid]
     assert (ours["remote_address"], ours["target_address"]) == (balanced.addresses[1], None)

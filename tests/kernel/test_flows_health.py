@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -45,21 +47,29 @@ def test_refused_connection(net: Net, watched: Callable[..., Watch], version: in
     assert total(rows, "rx_resets") == 1
     assert (total(rows, "tx_packets"), total(rows, "rx_packets")) == (1, 1)
     assert {row["process_pid"] for row in rows} == {process.pid}
-    assert [row["state"] for row in rows] == ["close"], rows
+    # An interval may have ended between the two packets.
+    assert [row["state"] for row in rows] in (["close"], ["syn_sent", "close"]), rows
 
 
 def test_connection_that_times_out(net: Net, watched: Callable[..., Watch]) -> None:
-    """What the client sends is thrown away where it arrives."""
+    """What the client sends is thrown away where it arrives.
+
+    The kernel says in a timer's interrupt that time is up, and there are machines whose kernel runs no tracing program
+    in interrupts of one process (a sandbox's own first one): some of several connections are told there.  A guest's
+    tells all.
+    """
     running = watched()
     lose(net, "tcp dport 7102")
-    process = net.start(0, CONNECT, net.addresses[1], 7102)
-    assert line(process) == "110\n"  # ETIMEDOUT
+    processes = [net.start(0, CONNECT, net.addresses[1], 7102) for _ in range(8)]
+    assert [line(process) for process in processes] == ["110\n"] * 8  # ETIMEDOUT
     rows = to(running.stop(), 7102)
-    assert [row["error"] for row in rows if row["error"]] == ["timed_out"]
+    told = Counter((row["process_pid"], row["error"]) for row in rows if row["error"])
+    every = {(process.pid, "timed_out"): 1 for process in processes}
+    assert told == every if "BEESPACE_GUEST_FD" in os.environ else told and told.items() <= every.items(), rows
     sent = lost(net)
-    assert sent > 1
+    assert sent >= 16
     assert total(rows, "tx_packets") == sent
-    assert total(rows, "retransmits") == sent - 1
+    assert total(rows, "retransmits") == sent - 8
     assert total(rows, "rx_packets") == 0
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pace import patience
+from readiness import Readiness
 
 import beespace
 from beespace.errors import FormatError, UsageError
@@ -62,7 +64,7 @@ struct {
 } slots SEC(".maps");
 
 SEC("raw_tp/sched_process_exec")
-int on_exec(struct bpf_raw_tracepoint_args *ctx)
+int exec_of_parent(struct bpf_raw_tracepoint_args *ctx)
 {
     struct task_struct *task = (void *)ctx->args[0];
     struct exec_event *event, copy = {};
@@ -219,7 +221,7 @@ def test_the_example_opens_any_object(file: Path) -> None:
     command = [sys.executable, str(EXAMPLES / "open_object.py"), str(file), "2", f"wanted_parent={parent.pid}"]
     with subprocess.Popen([*command[:1], "-u", *command[1:]], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "on_exec is attached to raw_tp/sched_process_exec" in process.stdout.readline()
+        assert "exec_of_parent is attached to raw_tp/sched_process_exec" in process.stdout.readline()
         parent.go()
         rest = process.stdout.read()
     assert process.returncode == 0
@@ -227,10 +229,10 @@ def test_the_example_opens_any_object(file: Path) -> None:
     assert "HashMap 'by_parent'" in rest
 
 
-def run(file: Path, *arguments: str) -> subprocess.Popen[str]:
+def run(file: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "beespace", "run", str(file), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}),
     )  # fmt: skip
 
 
@@ -238,13 +240,15 @@ def test_run_prints_events_maps_and_variables_as_json(
     file: Path, in_kernel: Callable[[str], set[int]], gone: Callable[..., bool]
 ) -> None:
     parent = Parent()
-    before = in_kernel("on_exec")
-    process = run(file, "-o", "json", "--for", "60s", "--wanted-parent", str(parent.pid), "--label=there")
-    while not (in_kernel("on_exec") - before) and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.5)  # from loaded to attached
+    before = in_kernel("exec_of_parent")
+    with closing(Readiness()) as readiness:
+        process = run(
+            file, "-o", "json", "--for", "60s", "--wanted-parent", str(parent.pid), "--label=there",
+            environment=readiness.environment,
+        )  # fmt: skip
+        readiness.wait(process)
+    assert len(in_kernel("exec_of_parent") - before) == 1
     parent.go()
-    time.sleep(0.5)
     process.terminate()
     out, err = process.communicate(timeout=patience(60))
     assert process.returncode == 0, err
@@ -261,7 +265,7 @@ def test_run_prints_events_maps_and_variables_as_json(
     variables = {line["variable"]: line["value"] for line in lines if "variable" in line}
     assert variables["seen"] == 3
     assert variables["last_label"] == "there"
-    assert gone("on_exec")
+    assert gone("exec_of_parent")
 
 
 @pytest.mark.parametrize(

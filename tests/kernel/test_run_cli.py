@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from readiness import Readiness
 
 pytestmark = pytest.mark.kernel
 
@@ -68,13 +70,13 @@ def test_several_programs(file: Path) -> None:
 def test_what_it_prints_comes_as_it_is_printed(file: Path, output: str) -> None:
     child = subprocess.Popen(["sleep", "1000"])
     words = command(str(file), "--program", "Printing", "--wanted", str(child.pid), "-o", output)
-    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    readiness = Readiness()
+    running = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | readiness.environment
+    )
     try:
-        instances = Path(f"/proc/{running.pid}/fd")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not _attached(instances):
-            time.sleep(0.2)
-        time.sleep(0.5)
+        with closing(readiness):
+            readiness.wait(running)
         child.kill()
         child.wait()
         assert running.stdout is not None
@@ -92,17 +94,6 @@ def test_what_it_prints_comes_as_it_is_printed(file: Path, output: str) -> None:
     assert (json.loads(line) == {"print": said}) if output == "json" else line.rstrip() == said
     assert running.returncode == 0, errors
     assert "total" in rest
-
-
-def _attached(folder: Path) -> bool:
-    """Whether the process has opened a link or perf event: it is attached then."""
-    names = []
-    for each in folder.iterdir():
-        try:
-            names.append(str(each.readlink()))
-        except OSError:
-            continue
-    return any("perf_event" in name or "bpf_link" in name for name in names)
 
 
 def test_errors_end_with_their_status(tmp_path: Path) -> None:

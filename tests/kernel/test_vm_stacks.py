@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ class Stacks(Program):
     shallow = StackTraces(1, depth=2)  # one place: of two stacks
     numbers = Array(i64, 8)
 
-    @tracepoint("syscalls:sys_enter_getppid")
+    @tracepoint("task:task_rename")  # not a system call's: older kernels give its programs the user's registers
     def on_call(self, ctx):
         if bpf.pid() != self.process:
             return
@@ -33,23 +34,28 @@ class Stacks(Program):
 
 def test_numbers_are_those_of_the_kernel() -> None:
     with Stacks(process=os.getpid()) as kernel:
-        os.getppid()
+        name = Path("/proc/self/comm")
+        name.write_text(name.read_text().rstrip("\n"))
         theirs = {number: kernel.numbers[number] for number in range(7)}
         stacks = dict(kernel.stacks.items())
         shallow = dict(kernel.shallow.items())
     inner, outer = stacks[theirs[0]], stacks.get(theirs[2], [])
-    inputs = {"pid": os.getpid(), "tgid": os.getpid(), "kernel_stack": inner, "user_stack": outer}
-    with Stacks(process=os.getpid()).simulate(**inputs) as machine:
-        machine.test_run("on_call", context={})
-        if len(inner) < 16:  # else the kernel knows one more than it told
-            assert machine.numbers[1] == theirs[1]
-            assert dict(machine.stacks.items()) == stacks
-        assert {number: machine.numbers[number] for number in (0, 2, 3, 4, 5, 6)} == {
-            number: theirs[number] for number in (0, 2, 3, 4, 5, 6)
-        }
-        assert dict(machine.shallow.items()) == shallow
-        assert theirs[3] == -14  # EFAULT: so deep is none
-        assert theirs[5] == (-17 if outer else -14)  # EEXIST: the place is taken
+    # Code without frame pointers lets the kernel read zeros as callers: they count in the number, and are not told.
+    for zeros in range(17 - len(outer)):
+        inputs = {"pid": os.getpid(), "tgid": os.getpid(), "kernel_stack": inner, "user_stack": outer + [0] * zeros}
+        with Stacks(process=os.getpid()).simulate(**inputs) as machine:
+            machine.test_run("on_call", context={})
+            mine = {number: machine.numbers[number] for number in range(7)}
+            stacks_there, shallow_there = dict(machine.stacks.items()), dict(machine.shallow.items())
+        if mine[2] == theirs[2]:
+            break
+    if len(inner) < 16:  # else the kernel knows one more than it told
+        assert mine[1] == theirs[1]
+        assert stacks_there == stacks
+    assert {**mine, 1: theirs[1]} == theirs
+    assert shallow_there == shallow
+    assert theirs[3] == -14  # EFAULT: so deep is none
+    assert theirs[5] == (-17 if outer else -14)  # EEXIST: the place is taken
 
 
 def test_where_there_is_no_stack() -> None:

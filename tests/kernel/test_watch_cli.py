@@ -26,7 +26,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pace import patience, wait_for
-from watching import TALK, WATCH, Place, end, environment, rows_of, said, wait_until_attached
+from readiness import Readiness
+from watching import TALK, WATCH, Place, end, environment, rows_of, said
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
@@ -35,6 +36,7 @@ SUMMARY = re.compile(r"\d+ flows? .*sent .* in .* packets?  received .* packets?
 # -- the table ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host_only
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_table_into_a_pipe(place: Place, watch: Callable[..., subprocess.Popen[str]], how: signal.Signals) -> None:
     talker, port = place.talker()
@@ -54,6 +56,7 @@ def test_table_into_a_pipe(place: Place, watch: Callable[..., subprocess.Popen[s
     assert output.splitlines()[-1].count("2 flows") == 1
 
 
+@pytest.mark.host_only
 @pytest.mark.parametrize("columns", [20, 80])
 def test_table_on_a_terminal(place: Place, watch: Callable[..., subprocess.Popen[str]], columns: int) -> None:
     talker, _port = place.talker()
@@ -112,6 +115,7 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text.replace("\x1b[H", "\n"))
 
 
+@pytest.mark.host_only
 def test_no_traffic_at_all(watch: Callable[..., subprocess.Popen[str]]) -> None:
     process = watch()
     with socket.socket() as elsewhere, pytest.raises(ConnectionRefusedError):
@@ -124,6 +128,7 @@ def test_no_traffic_at_all(watch: Callable[..., subprocess.Popen[str]]) -> None:
 # -- other outputs ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host_only
 def test_json_and_filters(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
     one, port = place.talker()
     other, other_port = place.talker()
@@ -170,6 +175,7 @@ def test_what_is_sent_last_is_there(place: Place, watch: Callable[..., subproces
     assert client["tx_packets"] >= 40
 
 
+@pytest.mark.host_only
 def test_arrow_is_readable(place: Place, watch: Callable[..., subprocess.Popen[str]]) -> None:
     talker, _port = place.talker()
     process = watch("-o", "arrow", "--interval", "300ms", "--for", "1s", text=False)
@@ -182,6 +188,7 @@ def test_arrow_is_readable(place: Place, watch: Callable[..., subprocess.Popen[s
     assert sum(table.column("tx_bytes").to_pylist()) > 0
 
 
+@pytest.mark.host_only
 def test_for_is_kept(watch: Callable[..., subprocess.Popen[str]]) -> None:
     process = watch("-o", "json", "--for", "1500ms", "--interval", "1s")
     began = time.monotonic()
@@ -191,6 +198,7 @@ def test_for_is_kept(watch: Callable[..., subprocess.Popen[str]]) -> None:
     assert spoken and 1.4 <= float(spoken[1]) <= patience(2.5)
 
 
+@pytest.mark.host_only
 @pytest.mark.parametrize("output", ["json", "table"])
 def test_reader_that_goes(place: Place, watch: Callable[..., subprocess.Popen[str]], output: str) -> None:
     """``beespace watch | head -1``: the end, not an error."""
@@ -207,6 +215,7 @@ def test_reader_that_goes(place: Place, watch: Callable[..., subprocess.Popen[st
 # -- the store ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.host_only
 def test_query_while_it_runs(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     talker, port = place.talker()
     store = tmp_path / "store"
@@ -246,6 +255,7 @@ def intervals(output: Path) -> int:
     return len({row["time"] for row in rows_of(whole)})
 
 
+@pytest.mark.host_only
 def test_full_disk(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     """A tmpfs of 64 KiB, mounted where only the agent sees it: a sentence, and watching goes on."""
     place.talker()
@@ -257,17 +267,19 @@ def test_full_disk(place: Place, watch: Callable[..., subprocess.Popen[str]], tm
     """
     options = ["--cgroup", str(place.path), "-o", "json", "--interval", "300ms", "--store", f"{tmp_path}/small/store"]
     output = tmp_path / "rows"
+    readiness = Readiness()
     with output.open("w") as rows:
         process = subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", script, "sh", *WATCH, *options],
-            env=environment(), stdout=rows, stderr=subprocess.PIPE, text=True,
+            env=environment() | readiness.environment, stdout=rows, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
     try:
-        wait_until_attached(place.path, process)
+        readiness.wait(process)
         wait_for(lambda: intervals(output) >= 8, "watching did not go on")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=patience(30))
     finally:
+        readiness.close()
         if process.poll() is None:
             process.kill()
             process.communicate()

@@ -21,6 +21,7 @@ from watching import BEESPACE, environment
 
 pytestmark = [
     pytest.mark.kernel,
+    pytest.mark.host_only,
     pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed"),
     pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpdump is not installed"),
 ]

@@ -8,13 +8,15 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from pace import patience
-from watching import BEESPACE, CHATTER, TALK, Place, end, environment, rows_of, said, wait_until_attached
+from readiness import Readiness
+from watching import BEESPACE, CHATTER, TALK, Place, end, environment, rows_of, said
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("flows_load")]
 
@@ -30,6 +32,7 @@ def beespace(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.host_only
 def test_what_was_shown_is_played(place: Place, watch: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     """Line by line: the table's rows, losses and all."""
     file, before, after = tmp_path / "a.beespace", tmp_path / "before", tmp_path / "after"
@@ -59,15 +62,17 @@ def test_what_was_shown_is_played(place: Place, watch: Callable[..., subprocess.
     assert rows_of(only) == [row for row in rows if port in (row.get("local_port"), row.get("remote_port"))]
 
 
+@pytest.mark.host_only
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_recording_that_is_ended_is_whole(place: Place, tmp_path: Path, how: signal.Signals) -> None:
     file = tmp_path / "b.beespace"
     talker, port = place.talker(CHATTER)
-    process = subprocess.Popen(
-        [*BEESPACE, "record", "-o", str(file), "flows", "--interval", "200ms", "--cgroup", str(place.path)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
-    wait_until_attached(place.path, process)
+    with closing(Readiness()) as readiness:
+        process = subprocess.Popen(
+            [*BEESPACE, "record", "-o", str(file), "flows", "--interval", "200ms", "--cgroup", str(place.path)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment() | readiness.environment,
+        )  # fmt: skip
+        readiness.wait(process)
     time.sleep(0.5)
     assert not file.exists()
     output, errors = end(process, how)
@@ -87,6 +92,7 @@ def test_a_recording_that_is_ended_is_whole(place: Place, tmp_path: Path, how: s
     assert f"127.0.0.1:{port}" in shown and " flows  sent " in shown.splitlines()[-1]
 
 
+@pytest.mark.host_only
 def test_what_a_kill_leaves_can_be_read(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "c.beespace"
     place.talker(CHATTER)

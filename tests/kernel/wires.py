@@ -78,12 +78,12 @@ class Wire:
             )  # fmt: skip
 
     def send(self, count: int, port: int = 7000) -> None:
-        """Send that many datagrams of 10 bytes from left to right, and wait until the interface took them."""
+        """Send that many datagrams of 10 bytes from left to right: the interface has taken them, beside its own."""
         before = self.left.statistics()["tx_packets"]
         with self.left.socket(socket.SOCK_DGRAM) as sender:
             for _ in range(count):
                 sender.sendto(bytes(10), (self.right.address, port))
-        assert self.left.statistics()["tx_packets"] - before == count
+        assert self.left.statistics()["tx_packets"] - before >= count
 
     def close(self) -> None:
         self.left.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages import blocks, page
 
 from beespace import bpf, lang
 from beespace import types as kinds
@@ -22,7 +23,7 @@ from beespace.session.files import program_of
 
 ROOT = Path(__file__).parent.parent.parent
 BPFTOOL = shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/sbin") or ""
-DOCS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "language.md").read_text(), re.MULTILINE | re.DOTALL)
+DOCS = blocks(page("language"), "python")
 EXAMPLES = sorted(
     path for path in (ROOT / "examples").glob("*.py") if re.search(r"^class \w+\(Program\):", path.read_text(), re.M)
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "kernel"))  # readiness
 sys.path.insert(0, str(Path(__file__).parent.parent / "kubernetes"))  # the API that pods are beside
 sys.path.insert(0, str(Path(__file__).parent))  # tests are collected without packages; `pods` is shared by them
 

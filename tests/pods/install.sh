@@ -12,24 +12,8 @@ command -v nsenter >/dev/null && command -v unshare >/dev/null && command -v set
 [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || need="$need containernetworking-plugins"
 [ "$(busybox 2>/dev/null | head -c 7)" = BusyBox ] && ! ldd "$(command -v busybox)" >/dev/null 2>&1 || need="$need busybox-static"
 
-if [ -z "$need" ]; then
-    echo "tests/pods: everything is installed"
-    exit 0
-fi
-if [ "$(id -u)" -ne 0 ]; then
-    echo "tests/pods: run as root to install:$need" >&2
-    exit 3
-fi
-
-# invoke-rc.d and deb-systemd-invoke ask this file whether a package may start its daemon; 101 means no.
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod 755 /usr/sbin/policy-rc.d
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
-export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086  # a list of package names
-apt-get install -y --no-install-recommends $need || { apt-get update && apt-get install -y --no-install-recommends $need; }
+"$(dirname "$0")/../../tools/install-missing.sh" tests/pods $need
 case "$need" in
     # The package enables its daemon for the next boot; a test must not.
     *containerd*) systemctl disable containerd.service 2>/dev/null || rm -f /etc/systemd/system/multi-user.target.wants/containerd.service ;;

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pods
 import pytest
+from readiness import Readiness
 
 pytestmark = pytest.mark.pods
 
@@ -59,13 +61,14 @@ def watch(node: pods.Node) -> Iterator[Callable[..., Callable[[], list[dict[str,
 
     def start(*options: str) -> Callable[[], list[dict[str, Any]]]:
         command = [sys.executable, "-m", "beespace", "watch", *options, "-o", "json", "--interval", "500ms"]
-        process = subprocess.Popen(
-            [*command, "--cri", str(node.socket), "--cgroup", str(cgroup)],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        wait_until_attached(cgroup, process)
+        with closing(Readiness()) as readiness:
+            process = subprocess.Popen(
+                [*command, "--cri", str(node.socket), "--cgroup", str(cgroup)],
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **readiness.environment},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            started.append(process)
+            readiness.wait(process)
 
         def stop() -> list[dict[str, Any]]:
             process.send_signal(signal.SIGINT)
@@ -83,18 +86,6 @@ def watch(node: pods.Node) -> Iterator[Callable[..., Callable[[], list[dict[str,
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-
-
-def wait_until_attached(cgroup: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        shown = subprocess.run(["bpftool", "-j", "cgroup", "show", str(cgroup)], capture_output=True, text=True)
-        if len(json.loads(shown.stdout.strip() or "[]")) >= 9:
-            time.sleep(1)  # the iterators run next; the runtime is asked for its containers meanwhile
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError("beespace watch did not attach within 30 s")
 
 
 def download(node: pods.Node, customer: pods.Pod, server: pods.Pod, address: str) -> None:

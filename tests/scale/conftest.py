@@ -9,4 +9,5 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "kernel"))  # tests are co
 sys.path.insert(0, str(Path(__file__).parent))
 
 from flow_net import net  # noqa: F401  # fixtures
+from resolver import resolver  # noqa: F401
 from scale import agent  # noqa: F401

@@ -7,16 +7,13 @@ with.  The kernel sees both in between, so its latency is at most the generator'
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from flow_net import Net, line
-from pace import wait_for
 from scale import MIB, Agent, compiled, said
 
 from beespace.session.dns import PATIENCE_S
@@ -83,27 +80,6 @@ int main(int argc, char **argv)
     return 0;
 }
 """
-
-
-@pytest.fixture
-def resolver(net: Net) -> Iterator[str]:
-    """dnsmasq on side 1, outside of the cgroup that is watched."""
-    program = shutil.which("dnsmasq") or "/usr/sbin/dnsmasq"
-    if shutil.which(program) is None:
-        pytest.skip("dnsmasq is not installed: apt-get install dnsmasq-base")
-    command = [
-        "nsenter", f"--net=/run/netns/{net.name}1", program, "--keep-in-foreground", "--no-resolv", "--no-hosts",
-        "--conf-file=/dev/null", "--user=root", "--pid-file=", "--bind-interfaces", "--interface=v0",
-        "--address=/load.test/10.99.0.1", "--cache-size=0", "--log-facility=-",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    sockets = ["nsenter", f"--net=/run/netns/{net.name}1", "ss", "-Hlun", "sport = :53"]
-    try:
-        wait_for(lambda: bool(subprocess.run(sockets, capture_output=True).stdout), "dnsmasq does not listen")
-        yield net.addresses[1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_five_thousand_a_second(net: Net, agent: Callable[..., Agent], resolver: str, tmp_path: Path) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import linecache
-import re
-from pathlib import Path
 
 import pytest
+from pages import ROOT, blocks, page
 
 import beespace
 from beespace import lang
@@ -17,9 +16,7 @@ from beespace.compiler.expressions import expressions
 from beespace.compiler.statements import statements
 from beespace.lang import Program, packet, verdicts
 
-ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs" / "language.md").read_text()
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+EXAMPLES = blocks(page("language"), "python")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from pathlib import Path
 
 import pytest
+from pages import ROOT, lines, page
 
 from beespace.cli.arguments import make_parser, parse
 from beespace.cli.main import main
@@ -17,13 +17,8 @@ from beespace.session.costs import MapCost
 from beespace.session.health import Health
 from beespace.sinks.exposition import PROMETHEUS, exposition
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/deploy.md").read_text()
-LINES = [
-    line.partition("  #")[0].strip()
-    for block in re.findall(r"^```\n(.*?)^```", TEXT, re.M | re.S)
-    for line in block.splitlines()
-]
+TEXT = page("deploy")
+LINES = lines(TEXT)
 OURS = [line for line in LINES if line.startswith("beespace ")]
 IN_PODS = [line.partition(" -- ")[2] for line in LINES if line.startswith("kubectl exec")]
 PLUGIN = [line for line in LINES if line.startswith("kubectl beespace")]
@@ -91,7 +86,7 @@ def test_every_metric_is_described() -> None:
     health = Health(1.0)
     health.costs, health.cpu_limit = Costs(), 0.02  # type: ignore[assignment]
     health.collected(
-        began=0.0, unattributed={"x": 1}, fill={"x": 1.0}, store_lost={("x", "y"): 1}, cluster={"x": ""},
+        began=0.0, unattributed={"x": 1}, store_lost={("x", "y"): 1}, cluster={"x": ""},
         store={"bytes": 1, "segments": 1, "oldest_timestamp_seconds": 1},
     )  # fmt: skip
     made = set(re.findall(r"^([a-z_]+)", exposition(health.families(), PROMETHEUS), re.M))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from pages import blocks, page
 
 from beespace.isa import MapType
 from beespace.isa.helpers import BY_NUMBER
@@ -11,13 +10,10 @@ from beespace.vm.helpers import HELPERS
 from beespace.vm.kfuncs import KFUNCS
 from beespace.vm.maps.table import TYPES
 
-TEXT = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
-
 
 def listed(what: str) -> list[str]:
-    found = re.search(rf"^```{what}\n(.*?)^```", TEXT, re.M | re.S)
-    assert found is not None
-    return found[1].split()
+    (found,) = blocks(page("testing"), what)
+    return found.split()
 
 
 def test_what_the_machine_has() -> None:

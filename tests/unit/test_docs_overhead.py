@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
+from pages import ROOT, lines, page
 
 from beespace.cli.arguments import parse
 from beespace.session.detail import LEFT_OUT, Detail
 from beespace.stream.tables import COSTS
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/overhead.md").read_text()
-LINES = [
-    line.partition("  #")[0].strip()
-    for block in re.findall(r"^```\n(.*?)^```", TEXT, re.M | re.S)
-    for line in block.splitlines()
-]
+TEXT = page("overhead")
+LINES = lines(TEXT)
 
 
 def test_there_are_commands() -> None:

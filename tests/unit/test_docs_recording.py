@@ -9,19 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pages import blocks, lines, page
 
 from beespace.cli.arguments import parse
 from beespace.sinks.recording import Manifest, Recording, RecordingSink
 from beespace.stream import TABLES, Batch
 
-TEXT = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+TEXT = page("recording")
 COMMANDS = [
-    part.strip()
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.M | re.S)
-    if not language
-    for line in block.splitlines()
-    for part in re.split(r"&&|\|", line.partition("  #")[0])
-    if part.strip().startswith("beespace ")
+    part.strip() for line in lines(TEXT) for part in re.split(r"&&|\|", line) if part.strip().startswith("beespace ")
 ]
 
 
@@ -30,7 +26,7 @@ def test_python(tmp_path: Path) -> None:
     row = {"time": 5, "local_address": "10.0.0.1", "tx_bytes": 7}
     with RecordingSink(path, Manifest("0", "n", "6.1", "x", 1, 2, 0)) as sink:
         sink.write(Batch("flows", TABLES["flows"].batch_of([row])))
-    (example,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
+    (example,) = blocks(TEXT, "python")
     names: dict[str, Any] = {}
     exec(compile(example, "docs/recording.md", "exec"), names)
     table: pa.Table = names["flows_of"](str(path))

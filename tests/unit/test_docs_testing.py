@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import ROOT, blocks, page
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "testing.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.M | re.S)
+TEXT = page("testing")
+BLOCKS = blocks(TEXT, "python")
 FILES = {found[1]: block for block in BLOCKS if (found := re.match(r"# (\w+\.py)\n", block))}
 # Those that compile a program are run by tests/kernel, where there are the types of a kernel.
 EXAMPLES = [each for each in BLOCKS if "simulate(" not in each and each not in FILES.values()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from pages import blocks, page
 
 from beespace.btf import Btf
 from beespace.cli.main import main
@@ -123,9 +123,8 @@ BAD = {
 
 
 def _examples(folder: Path) -> list[str]:
-    text = (ROOT / "docs" / "language.md").read_text()
     files = []
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)):
+    for number, block in enumerate(blocks(page("language"), "python")):
         files.append(folder / f"block_{number}.py")
         files[-1].write_text(_imports(block) + block)
     (folder / "good.py").write_text(GOOD)
