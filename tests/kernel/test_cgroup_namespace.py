@@ -23,14 +23,16 @@ if [ "$2" = machine ]; then mkdir "$1/own/leaf"; echo $$ >"$1/own/leaf/cgroup.pr
 exec "$4" -c '
 import json, os
 from beespace.errors import NotPermitted
+from beespace.kernel.features.attach_kinds import attach_kind
 from beespace.syscall import mounts
+hook = attach_kind("cgroup_skb egress")
 try:
     with mounts.cgroup2_root() as root:
         found = os.fstat(root.fileno()).st_ino
 except NotPermitted as error:
     found = str(error)
 part = mounts.containers_cgroup2()
-print(json.dumps([found, [mount.path for mount in mounts.visible_mounts("cgroup2")], part]))
+print(json.dumps([found, [mount.path for mount in mounts.visible_mounts("cgroup2")], part, [hook.available, hook.why]]))
 '
 """
 
@@ -45,7 +47,7 @@ def test_its_own_part_is_not_taken_for_the_root(place: Place, tmp_path: Path, ho
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path))},
     )
     output, _ = process.communicate(timeout=patience(60))
-    found, visible, part = json.loads(output)
+    found, visible, part, (attaches, why) = json.loads(output)
     # A machine that is a container has cgroups below its own; alone, there is nobody but the process itself.
     assert part == (str(tmp_path / "own") if hosts == "machine" else None)
     if hosts == "machine":
@@ -55,3 +57,4 @@ def test_its_own_part_is_not_taken_for_the_root(place: Place, tmp_path: Path, ho
     else:
         assert visible == []
         assert "in a cgroup namespace of its own" in found and "mount the host's /sys/fs/cgroup" in found
+    assert attaches == (hosts != "alone"), why  # where `watch` attaches, the doctor does

@@ -163,6 +163,15 @@ def containers_cgroup2() -> str | None:
     return widest if above or own != "/" else None
 
 
+def reachable_cgroup2() -> Descriptor:
+    """The root of cgroup v2, or the own part of a machine that is a container itself: where programs are attached.
+
+    :class:`~beespace.errors.NotPermitted` where neither can be reached.
+    """
+    part = containers_cgroup2()
+    return cgroup2_root() if part is None else Descriptor(os.open(part, _DIRECTORY), "cgroup2 mount")
+
+
 def widest_mount(mounts: Iterable[Mount]) -> str | None:
     """Where the largest part of the cgroup v2 hierarchy is mounted, or None.
 

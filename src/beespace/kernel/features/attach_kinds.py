@@ -127,7 +127,7 @@ def _iterator(target: str) -> Callable[[], None]:
 
 def _cgroup_iterator() -> None:
     like = Smallest(AttachType.TRACE_ITER, target=("bpf_iter_cgroup", Kind.FUNC))
-    with mounts.cgroup2_root() as root, smallest(ProgramType.TRACING, like=like) as program:
+    with mounts.reachable_cgroup2() as root, smallest(ProgramType.TRACING, like=like) as program:
         where = bpf.IteratorTarget.of_cgroup(root, _SELF_ONLY)
         with bpf.link_create(program, AttachType.TRACE_ITER, where=where) as link:
             bpf.iter_create(link).close()
@@ -136,7 +136,7 @@ def _cgroup_iterator() -> None:
 def _cgroup(program_type: int, attach_type: int) -> Callable[[], None]:
     def attach() -> None:
         like = Smallest(attach_type, 1)
-        with mounts.cgroup2_root() as root, smallest(program_type, like=like) as program:
+        with mounts.reachable_cgroup2() as root, smallest(program_type, like=like) as program:
             bpf.link_create(program, attach_type, target_fd=root).close()
 
     return attach
