@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from beespace.errors import StoreError
 from beespace.sinks.store import writer as writer_module
-from beespace.sinks.store.directory import check
+from beespace.sinks.store.directory import check, reading
 from beespace.sinks.store.query import query
 from beespace.sinks.store.segment import Segment, live, name_of, segments_in, superseded
 from beespace.sinks.store.shape import stored_schema
@@ -143,7 +143,28 @@ def test_segments_have_the_stored_schema_and_bounds(tmp_path: Path) -> None:
     schema = pq.read_schema(made.path)
     assert schema.equals(stored_schema(LOSSES))
     assert schema.field("rows").metadata[b"unit"] == b"{row}"
-    assert pq.ParquetFile(made.path).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_new_segments_are_quick_and_merged_ones_small(tmp_path: Path) -> None:
+    """What is merged soon is written otherwise than what stays; both say the same."""
+    writer = Writer(tmp_path)
+    at = 1_700_000_000_000
+    for flush in range(FAN):
+        writer.write(LOSSES, losses(*range(at + 1000 * flush, at + 1000 * flush + 500)))
+    new = list(writer.segments("losses"))
+    rows = pa.concat_tables([writer.read(segment) for segment in new])
+    assert encodings(new[0].path, "time") == ("SNAPPY", "DELTA_BINARY_PACKED")
+    writer.maintain()
+    (merged,) = writer.segments("losses")
+    writer.close()
+    assert encodings(merged.path, "time")[0] == "ZSTD"
+    assert pq.read_table(merged.path).equals(rows)
+
+
+def encodings(path: Path, column: str) -> tuple[str, ...]:
+    with pq.ParquetFile(path) as file:
+        found = file.metadata.row_group(0).column(file.schema.names.index(column))
+        return found.compression, *(each for each in found.encodings if each not in ("RLE", "PLAIN"))
 
 
 def test_a_segment_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +273,32 @@ def test_bytes_are_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
         assert kept == list(range(kept[0], number + 1))
     writer.close()
     assert len(kept) < 80
+
+
+def test_merged_segments_stay_while_somebody_reads(tmp_path: Path) -> None:
+    clock = Clock()
+    writer = Writer(tmp_path, clock=clock)
+    for number in range(FAN):
+        writer.write(LOSSES, losses(clock.now, rows=number))
+    writer.maintain()
+
+    def left() -> int:
+        writer.maintain()
+        return len(segments_in(tmp_path / "losses"))
+
+    clock.now += 60_000
+    with reading(tmp_path), reading(tmp_path):  # readers do not wait for one another
+        assert left() == FAN + 1
+        clock.now += 600_000 - 1
+        assert left() == FAN + 1
+        clock.now += 1
+        assert left() == 1  # a reader that hangs does not fill the disk
+    for number in range(FAN):
+        writer.write(LOSSES, losses(clock.now, rows=number))
+    assert left() == 2 + FAN
+    clock.now += 60_000
+    assert left() == 2
+    writer.close()
 
 
 def test_retention_never_brings_covered_rows_back(tmp_path: Path) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import fcntl
 
 
+def share_file(descriptor: int) -> None:
+    """Take a lock of an open file that others may share, but no exclusive one; waits for who has that."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
 def lock_file(descriptor: int) -> bool:
     """Take the exclusive lock of an open file without waiting; ``False`` if somebody else has it.
 

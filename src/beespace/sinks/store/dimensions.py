@@ -77,16 +77,14 @@ class Dimensions:
             return rows
         pids, starts = rows.column("process_pid"), rows.column("process_start_time")
         usable = pc.and_(pids.is_valid(), starts.is_valid()).to_numpy(zero_copy_only=False)
-        pairs = np.stack(
-            [
-                pc.fill_null(pids, 0).to_numpy().astype(np.int64),
-                pc.fill_null(starts.cast(pa.int64()), 0).to_numpy(),
-            ],
-            axis=1,
-        )
-        distinct, inverse = np.unique(pairs, axis=0, return_inverse=True)
-        steady = np.array([self._start_of(pid, start) for pid, start in distinct.tolist()], np.int64)
-        column = pa.array(steady[inverse.reshape(-1)], mask=~usable).cast(STORED_TIME)
+        # One number for a pid (31 bits) and which of the starts it has: sorting pairs takes ten times as long.
+        known = pc.fill_null(starts.cast(pa.int64()), 0).combine_chunks().dictionary_encode()
+        pairs = (known.indices.to_numpy().astype(np.int64) << 32) | pc.fill_null(pids, 0).to_numpy()
+        distinct, inverse = np.unique(pairs, return_inverse=True)
+        first = known.dictionary.to_numpy()[distinct >> 32]
+        told = zip((distinct & 0xFFFF_FFFF).tolist(), first.tolist(), strict=True)
+        steady = np.array([self._start_of(pid, start) for pid, start in told], np.int64)
+        column = pa.array(steady[inverse], mask=~usable).cast(STORED_TIME)
         return rows.set_column(rows.schema.get_field_index("process_start_time"), "process_start_time", column)
 
     def restore(self, table: Table, rows: pa.Table) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from beespace.errors import StoreError, StoreInUse
 from beespace.sinks.store.segment import TEMPORARY
 from beespace.stream.tables import TABLES
-from beespace.syscall.files import lock_file
+from beespace.syscall.files import lock_file, share_file
 
 MARKER = "beespace.json"
 LOCK = "lock"
@@ -88,6 +90,28 @@ def prepare(directory: Path) -> Lock:
     except OSError as error:
         raise cannot_write(directory, error) from error
     return lock
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """While this lasts, the writer keeps segments that are merged meanwhile, for a time."""
+    descriptor = os.open(directory / MARKER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks: who meets a deletion there reads once more
+            share_file(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def unread(directory: Path) -> Iterator[bool]:
+    """Whether nobody reads now; then nobody begins to before this is over."""
+    descriptor = os.open(directory / MARKER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield lock_file(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(path: Path, content: bytes) -> None:

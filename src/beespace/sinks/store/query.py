@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beespace.errors import BeespaceError, InternalError, StoreError, UsageError
-from beespace.sinks.store.directory import check
+from beespace.sinks.store.directory import check, reading
 from beespace.sinks.store.segment import Segment, live, segments_in
 from beespace.sinks.store.views import statements
 from beespace.sinks.store.writer import damaged
@@ -46,13 +46,18 @@ def query(directory: Path, sql: str) -> pa.Table:
     directory = directory.resolve()
     if _GLOB.search(str(directory)):
         raise StoreError(f"the store {directory} cannot be queried: * ? [ have a meaning in its path", help="rename it")
+    with reading(directory):
+        return _tried(directory, sql)
+
+
+def _tried(directory: Path, sql: str) -> pa.Table:
     for attempt in range(_TRIES):
         segments = {name: live(segments_in(directory / name)) for name in TABLES}
         try:
             return _answer(segments, sql)
         except duckdb.Error as error:
             gone = _changed(segments)
-            if gone and attempt < _TRIES - 1:  # compacted or dropped under our hands: look again
+            if gone and attempt < _TRIES - 1:  # dropped under our hands, or merged long ago: look again
                 continue
             if gone:
                 raise StoreError(

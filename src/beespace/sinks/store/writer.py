@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beespace.errors import StoreError
-from beespace.sinks.store.directory import cannot_write, commit, prepare
+from beespace.sinks.store.directory import cannot_write, commit, prepare, unread
 from beespace.sinks.store.segment import TEMPORARY, Segment, live, name_of, segments_in, superseded
 from beespace.sinks.store.shape import stored_schema, time_column, to_stored, users_of
 from beespace.stream.table import Table
@@ -26,11 +26,13 @@ from beespace.stream.tables import TABLES
 
 FAN = 8  # so many segments of one size become one of the next
 BIG = 32 << 20  # bytes; segments of this size are left alone
-GRACE_MS = 60_000  # how long a covered segment stays for those who are reading it
+GRACE_MS = 60_000  # how long a covered segment stays for readers that take no lock (DuckDB by itself, say)
+_PATIENCE_MS = 600_000  # and how much longer, at most, while queries are being answered
 ROW_GROUP = 65_536  # rows; also what a merge holds in memory (of flows, some 50 MB)
 _PIECE = 16_384
 _SPANS = 16  # no segment covers more than this fraction of what is kept, so that age is exact enough
 _PRUNE_MS = 3_600_000
+_SMALL: dict[str, Any] = {"compression": "zstd"}  # dictionaries of all columns: slow to make, and what is kept long
 
 
 class Writer:
@@ -140,11 +142,12 @@ class Writer:
         """Write ``parts`` as one file under its name; ``None`` if they have no rows."""
         folder = self.directory / table.name
         temporary = folder / f"{TEMPORARY}{first:012}-{last:012}.parquet"
+        schema = stored_schema(table)
         oldest: int | None = None
         newest = 0
         try:
             with temporary.open("wb") as file:
-                with pq.ParquetWriter(file, stored_schema(table), compression="zstd") as parquet:
+                with pq.ParquetWriter(file, schema, **(_quick(schema) if first == last else _SMALL)) as parquet:
                     for part in _regrouped(parts):
                         low, high = _bounds(part.column(time_column(table)))
                         oldest = low if oldest is None else min(oldest, low)
@@ -251,8 +254,15 @@ class Writer:
 
     def _sweep(self) -> None:
         limit = self._clock() - GRACE_MS
-        for _since, segment in (entry for entry in self._covered if entry[0] <= limit):
-            self._delete(segment)
+        if all(since > limit for since, _segment in self._covered):
+            return
+        try:
+            with unread(self.directory) as nobody_reads:
+                limit -= 0 if nobody_reads else _PATIENCE_MS
+                for _since, segment in (entry for entry in self._covered if entry[0] <= limit):
+                    self._delete(segment)
+        except OSError as error:
+            raise cannot_write(self.directory, error) from error
         self._covered = [entry for entry in self._covered if entry[0] > limit]
 
     def _delete(self, segment: Segment) -> None:
@@ -260,6 +270,14 @@ class Writer:
             segment.path.unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.directory, error) from error
+
+
+def _quick(schema: pa.Schema) -> dict[str, Any]:
+    """How to write what is merged soon: numbers as differences, not looked up in a dictionary first."""
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    numbers = [field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
+    encodings = dict.fromkeys(numbers, "DELTA_BINARY_PACKED")
+    return {"compression": "snappy", "use_dictionary": texts, "column_encoding": encodings}
 
 
 def due(segments: Sequence[Segment], span: int | None) -> list[list[Segment]]:
