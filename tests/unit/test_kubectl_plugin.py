@@ -41,8 +41,9 @@ sys.exit(told.get("status", {{}}).get(verb, 0))
 
 
 def interruptible() -> None:
-    """As on a terminal: who runs tests in the background ignores interrupts, and a shell cannot undo that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """As on a terminal: who runs tests in the background ignores signals of it, and a shell cannot undo that."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
 
 
 class Fake:
