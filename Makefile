@@ -34,7 +34,7 @@ test: $(VENV)/.developer
 		tests/oracle tests/kubernetes tests/kernel tests/pods
 	tools/run-live-tests.sh $(BIN)/pytest tests/vm
 
-## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (two hours on two cores)
+## test-kernels         the kernel tests on every kernel of the matrix, in virtual machines (an hour and a half on two cores)
 test-kernels: $(VENV)/.developer
 	tools/install-test-packages.sh
 	tools/run-live-tests.sh $(BIN)/pytest --tier full $(ARGS) tests/vm
