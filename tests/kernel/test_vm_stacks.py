@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_cache")]
 
 class Stacks(Program):
     process: u32 = 0
-    stacks = StackTraces(64, depth=16)
+    stacks = StackTraces(16384, depth=16)  # so many that no two of them want the same place by accident
     shallow = StackTraces(1, depth=2)  # one place: of two stacks
     numbers = Array(i64, 8)
 
