@@ -216,10 +216,14 @@ def test_no_rows_have_no_names(api: FakeApi) -> None:
         assert {name: len(column) for name, column in found.items()} == dict.fromkeys(REMOTE_COLUMNS, 0)
 
 
-def test_a_client_that_no_service_lists_is_asked_for(api: FakeApi, until: Until) -> None:
-    started = time.time() - 100
+def put_two_nodes(api: FakeApi) -> None:
     api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
     api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+
+
+def test_a_client_that_no_service_lists_is_asked_for(api: FakeApi, until: Until) -> None:
+    started = time.time() - 100
+    put_two_nodes(api)
     api.put("pods", k8s.pod("job-1", node="node2", ip="10.2.0.9", owner=("batch/v1", "Job", "once"), started=started))
     with agent(api) as who:
         seen = time.time_ns()
@@ -235,8 +239,7 @@ def test_a_client_that_no_service_lists_is_asked_for(api: FakeApi, until: Until)
 
 def test_a_client_that_talks_again_right_after_it_was_asked_for(api: FakeApi, until: Until) -> None:
     """It is not asked for again at once; but it is, also if nobody talks to it any more."""
-    api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
-    api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+    put_two_nodes(api)
     api.put("pods", k8s.pod("job-1", node="node2", ip="10.2.0.9", started=time.time() - 100))
     with agent(api) as who:
         assert who.cluster is not None
@@ -252,8 +255,7 @@ def test_a_client_that_talks_again_right_after_it_was_asked_for(api: FakeApi, un
 
 def test_a_client_that_was_asked_for_in_vain(api: FakeApi, until: Until) -> None:
     """It has gone when the server is back, and its row has its name all the same."""
-    api.put("nodes", k8s.node("node1", "192.168.7.1", ("10.1.0.0/24",)))
-    api.put("nodes", k8s.node("node2", "192.168.7.2", ("10.2.0.0/24",)))
+    put_two_nodes(api)
     api.put("pods", k8s.pod("job-1", node="node2", ip="10.2.0.9", started=time.time() - 100))
     with agent(api) as who:
         assert who.cluster is not None

@@ -95,23 +95,17 @@ def prepare(directory: Path) -> Lock:
 @contextmanager
 def reading(directory: Path) -> Iterator[None]:
     """While this lasts, the writer keeps segments that are merged meanwhile, for a time."""
-    descriptor = os.open(directory / MARKER, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with (directory / MARKER).open("rb") as marker:
         with suppress(OSError):  # a file system without locks: who meets a deletion there reads once more
-            share_file(descriptor)
+            share_file(marker.fileno())
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def unread(directory: Path) -> Iterator[bool]:
     """Whether nobody reads now; then nobody begins to before this is over."""
-    descriptor = os.open(directory / MARKER, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield lock_file(descriptor)
-    finally:
-        os.close(descriptor)
+    with (directory / MARKER).open("rb") as marker:
+        yield lock_file(marker.fileno())
 
 
 def replace_file(path: Path, content: bytes) -> None:
